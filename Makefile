@@ -1,0 +1,60 @@
+# Needs Python 3.11 to 3.13, git and make; everything else is installed into .venv at the versions of requirements.lock.
+
+export MLFLOW_DISABLE_TELEMETRY = true
+export DO_NOT_TRACK = 1
+export TF_CPP_MIN_LOG_LEVEL = 3
+
+PYTHON = .venv/bin/python
+
+.PHONY: help quick test repro ui dashboard lint venv lock
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
+
+quick: .venv/installed  ## the whole pipeline in minutes, on 5,000 digits that need no download (works in .quick/)
+	@$(PYTHON) -m pipeline.quick
+
+test: .venv/installed  ## the test suite
+	@$(PYTHON) -m pytest
+
+repro: .venv/installed  ## the full study on all of MNIST: whatever is out of date of it
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m dvc repro
+
+ui: .venv/installed  ## every run, in the browser (MLflow)
+	@$(PYTHON) -m mlflow ui --host 127.0.0.1
+
+dashboard: .venv/installed  ## every study, in the browser (Optuna)
+	@.venv/bin/optuna-dashboard --host 127.0.0.1 sqlite:///optuna.db
+
+lint: .venv/installed  ## style, format and types
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy
+
+venv: .venv/installed  ## the environment alone
+
+lock: .venv/installed  ## make requirements.lock again, from pyproject.toml
+	@$(PYTHON) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock
+
+# Plain pip and venv must do; uv, where it is on the PATH, is faster and can fetch a Python that fits.
+.venv/installed: requirements.lock
+	@set -e; \
+	echo "installing requirements.lock into .venv (3 GB, some minutes; once)"; \
+	if command -v uv >/dev/null; then \
+		test -x $(PYTHON) || uv venv --quiet --seed --python '>=3.11,<3.14' .venv; \
+		uv pip install --python $(PYTHON) --compile-bytecode --require-hashes --requirements requirements.lock; \
+	else \
+		test -x $(PYTHON) || for python in python3 python3.13 python3.12 python3.11 none; do \
+			if test $$python = none; then \
+				echo "error: no Python 3.11, 3.12 or 3.13 found (python3 is $$(python3 --version 2>&1)); install one" >&2; \
+				exit 1; \
+			elif $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+				$$python -m venv .venv || { rm -rf .venv; exit 1; }; \
+				break; \
+			fi; \
+		done; \
+		$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
+	fi; \
+	touch $@
