@@ -1,0 +1,85 @@
+"""What the sliding window costs: idle workers, and bookkeeping for each trial.
+
+    .venv/bin/python -m benchmarks.window
+
+Workers are simulated, in virtual time, on costs that differ a hundredfold; the window is the project's own. The
+bookkeeping is measured: a study of 1,000 trials whose trainings take no time, in SQLite on disk.
+"""
+
+import heapq
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.journal import Journal
+from pipeline.study import StudyRun
+from pipeline.window import sliding_window
+from tests.example_cluster import ToyCluster
+from tests.example_sequences import params_with
+from tests.test_study import SEARCH, SUMMARY
+
+TRIALS, REPETITIONS = 200, 20
+
+
+def busy_share(window: int, workers: int, costs: list[float]) -> float:
+    """Share of the workers' time that is spent on trials, from the first start to the last end."""
+    waiting: list[int] = []
+    running: list[tuple[float, int]] = []
+    finished: set[int] = set()
+    clock = 0.0
+
+    def wait(number: int) -> None:
+        nonlocal clock
+        while number not in finished:
+            while waiting and len(running) < workers:
+                trial = waiting.pop(0)
+                heapq.heappush(running, (clock + costs[trial], trial))
+            clock, done = heapq.heappop(running)
+            finished.add(done)
+
+    sliding_window(
+        len(costs), window, ask=lambda _: None, start=lambda number, _: waiting.append(number), wait=wait,
+        tell=lambda *_: None,
+    )  # fmt: skip
+    return sum(costs) / (workers * clock)
+
+
+def bookkeeping_milliseconds(trials: int, sampler: str) -> float:
+    """Milliseconds for each trial of a study that trains nothing: sampling, SQLite, journal.
+
+    What the pruner takes in a worker is left out.
+    """
+    study = SEARCH | {"trials": trials, "window": 8, "sampler": sampler}
+    with tempfile.TemporaryDirectory() as folder:
+        run = StudyRun("search", params_with({"search": study}), SUMMARY, Path(folder))
+        cluster, journal = ToyCluster(0), Journal(Path(folder) / "journal")
+        started = time.perf_counter()
+        run.run(cluster, f"sqlite:///{folder}/optuna.db", journal, [])  # type: ignore[arg-type]
+        return 1000 * (time.perf_counter() - started - cluster.seconds) / trials
+
+
+def main() -> None:
+    rng = np.random.default_rng(0)
+    console = Console()
+    table = Table("workers", "window", "busy, %", "without a window, %", title=f"{TRIALS} trials, costs 1 to 100")
+    studies = [np.exp(rng.uniform(0, np.log(100), TRIALS)).tolist() for _ in range(REPETITIONS)]
+    for workers in (2, 8):
+        for factor in (2, 4, 8):
+            shares = [busy_share(factor * workers, workers, costs) for costs in studies]
+            free = [busy_share(TRIALS, workers, costs) for costs in studies]
+            table.add_row(
+                str(workers), f"{factor} × workers", f"{100 * np.mean(shares):.1f}", f"{100 * np.mean(free):.1f}"
+            )
+    console.print(table)
+    for sampler in ("random", "tpe"):
+        for trials in (100, 1000):
+            milliseconds = bookkeeping_milliseconds(trials, sampler)
+            console.print(f"bookkeeping of {trials} trials, sampler {sampler}: {milliseconds:.1f} ms a trial")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The commands: one verb per stage, and what looks after the pipeline.
+
+Modules are imported by the verb that needs them: `--help` answers at once, a mistake in params.yaml is found
+before any library is loaded, and no stage pays for another's libraries.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+
+STAGES = "Stages, in the order in which dvc.yaml runs them"
+CARE = "Looking after it"
+
+app = typer.Typer(
+    help="How big should my recurrent network be? `dvc repro` runs the stages that are out of date; "
+    "each verb below runs one of them, whether it is or not. All of them obey params.yaml.",
+    epilog="`make quick` tries everything in minutes; `make ui` shows every run.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    prepare_environment()
+    app()
+
+
+def prepare_environment() -> None:
+    """Switch off what libraries send home, and TensorFlow's chatter, unless the user has decided otherwise."""
+    for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn the user's mistakes into lines on stderr and exit status 1, and Ctrl-C into a sentence and 130."""
+    try:
+        yield
+    except PipelineError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as interrupt:
+        print("stopped; finished work is kept, and the same command goes on from there", file=sys.stderr)
+        raise typer.Exit(130) from interrupt
+
+
+@contextmanager
+def params_yaml() -> Iterator[Params]:
+    """The validated params.yaml, for a block whose errors are told plainly."""
+    with plain_errors():
+        from pipeline.params import load_params
+
+        yield load_params()
+
+
+@app.command(rich_help_panel=STAGES)
+def download() -> None:
+    """The data set, held to its checksums → data/raw."""
+    with params_yaml() as params:
+        from pipeline.stages import download as stage
+
+        stage.run(params)
+
+
+@app.command(rich_help_panel=STAGES)
+def prepare() -> None:
+    """data/raw → data/sequences: train, validation and test sequences."""
+    with params_yaml() as params:
+        from pipeline.stages import prepare as stage
+
+        stage.run(params)
+
+
+@app.command(rich_help_panel=STAGES)
+def study(name: Annotated[str, typer.Argument(help="A key of `studies` in params.yaml, for example: search")]) -> None:
+    """data/sequences → data/studies/NAME: train and measure many networks."""
+    with params_yaml() as params:
+        from pipeline.stages import study as stage
+
+        stage.run(params, name)
+
+
+@app.command(rich_help_panel=STAGES)
+def champion() -> None:
+    """data/studies → data/models/champion: choose by validation data, train again with several seeds."""
+    with params_yaml() as params:
+        from pipeline.stages import champion as stage
+
+        stage.run(params)
+
+
+@app.command(rich_help_panel=STAGES)
+def evaluate() -> None:
+    """data/models/champion and the test sequences → metrics, confusion and predictions in data/reports."""
+    with params_yaml() as params:
+        from pipeline.stages import evaluate as stage
+
+        stage.run(params)
+
+
+@app.command(rich_help_panel=STAGES)
+def report() -> None:
+    """data/studies and data/reports → data/reports/report.html, the answer on one page, and its tables."""
+    with params_yaml() as params:
+        from pipeline.stages import report as stage
+
+        stage.run(params)
+
+
+@app.command(rich_help_panel=CARE)
+def verify(
+    study: Annotated[str, typer.Argument(help="A finished study of params.yaml, for example: search")],
+    trials: Annotated[str, typer.Option(help="Numbers of trials, for example: 3,7. Default: those of --sample.")] = "",
+    sample: Annotated[int, typer.Option(min=1, help="How many trials, evenly spread over the study.")] = 5,
+) -> None:
+    """Train some of a study's trials again and compare them with trials.csv, to the last bit."""
+    with params_yaml() as params:
+        from pipeline.verify import verify_study
+
+        raise typer.Exit(0 if verify_study(params, study, trials, sample) else 1)
+
+
+@app.command(rich_help_panel=CARE)
+def doctor() -> None:
+    """Versions, cores, what each data mirror answers, where the databases are and how big."""
+    with params_yaml() as params:
+        from pipeline.doctor import diagnose
+
+        raise typer.Exit(0 if diagnose(params) else 1)

@@ -1,0 +1,238 @@
+"""Where trainings run: an embedded Dask cluster, or the workers of a running scheduler."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import heapq
+import itertools
+import os
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.params import Configuration, ExecutionParams
+from pipeline.paths import SEQUENCES, TEST, TRAIN, VALIDATION
+from pipeline.training import TrainingData, configure_tensorflow, train
+from pipeline.trials import EpochMetrics, TrainingResult
+
+# TensorFlow leaks about 10 MiB a training, so a worker process makes way for a new one after this many.
+TRAININGS_PER_WORKER = 25
+# A training whose worker died (killed, out of memory) is tried this many times in all.
+ATTEMPTS = 3
+CONNECT_SECONDS = 60
+CLOSE_SECONDS = 3
+PROGRESS_TOPIC = "pipeline-progress"
+# Dask has its workers give memory back to the system at every chance (64 KiB). A training frees and takes buffers
+# of megabytes at each step: with Dask's setting it spends 1.7 times the processor time, all of it on page faults.
+KEEP_FREED_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
+
+HeldOut = Literal["validation", "test", "nothing"]
+# Given the accuracies of the epochs so far, True to stop the training; decided in the worker.
+ShouldPrune = Callable[[list[float]], bool]
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """All that a worker needs: a training depends on nothing else, so any worker may take it at any time."""
+
+    configuration: Configuration
+    seed: int
+    sequences: Path  # absolute: a worker's current folder is its own
+    held_out: HeldOut
+    should_prune: ShouldPrune | None = None
+    save_to: Path | None = None  # absolute path for the trained model
+
+
+@dataclass(frozen=True)
+class Started:
+    key: int
+
+
+@dataclass(frozen=True)
+class EpochFinished:
+    key: int
+    metrics: EpochMetrics
+
+
+@dataclass(frozen=True)
+class Finished:
+    key: int
+    result: TrainingResult | None
+    error: str | None
+    worker: str
+
+
+Event = Started | EpochFinished | Finished
+
+
+class Cluster:
+    """Runs training tasks, as many at once as there are workers, and reports what happens as events.
+
+    Tasks wait here rather than in Dask's queue: that gives them an order of our own (`priority`, lowest
+    first) and leaves a worker idle for the moment in which it is replaced.
+    """
+
+    def __init__(self, execution: ExecutionParams) -> None:
+        self._execution = execution
+        self._waiting: list[tuple[float, int, int, TrainingTask]] = []  # a heap; the second number breaks ties
+        self._submissions = itertools.count()
+        self._running: dict[int, Any] = {}  # key → Dask future
+        self._events: queue.Queue[Event] = queue.Queue()
+        self._trainings_by_worker: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        import dask
+        import distributed
+        from dask.system import CPU_COUNT
+
+        dask.config.set(
+            {
+                "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+                "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
+                "distributed.admin.system-monitor.gil.enabled": False,
+                "distributed.nanny.pre-spawn-environ": dask.config.get("distributed.nanny.pre-spawn-environ")
+                | KEEP_FREED_MEMORY,
+            }
+        )
+        self._local = None
+        try:
+            if self._execution.scheduler is None:
+                self._local = distributed.LocalCluster(
+                    n_workers=self._execution.workers or CPU_COUNT,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address=":0",  # any free port: nobody is told, but None would be 8787
+                    silence_logs="CRITICAL",
+                )
+            self._client = distributed.Client(self._local or self._execution.scheduler, timeout=CONNECT_SECONDS)
+            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError) as error:
+            where = self._execution.scheduler or "the embedded cluster"
+            raise PipelineError(
+                f"no Dask workers at {where}: start `dask scheduler` and `dask worker`, or set "
+                f"execution.scheduler to null in params.yaml for the embedded cluster ({error})"
+            ) from error
+        self._client.subscribe_topic(PROGRESS_TOPIC, self._on_progress)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for future in self._running.values():
+            future.cancel(force=True)
+        # What is slow to go is left behind: its processes end with this one.
+        with contextlib.suppress(TimeoutError):
+            self._client.close(timeout=CLOSE_SECONDS)
+        if self._local is not None:
+            with contextlib.suppress(TimeoutError):
+                self._local.close(timeout=CLOSE_SECONDS)
+
+    @property
+    def workers(self) -> int:
+        return len(self._client.nthreads())
+
+    def submit(self, key: int, task: TrainingTask, priority: float) -> None:
+        """Queue a task; `key` names it in the events. It starts when events are next waited for, so that of tasks
+        submitted together the one with the lowest priority is first."""
+        heapq.heappush(self._waiting, (priority, next(self._submissions), key, task))
+
+    def next_event(self) -> Event:
+        """Wait for the next event; a task's events come in order: Started, EpochFinished …, Finished."""
+        while True:
+            self._dispatch()
+            try:
+                # A timeout keeps the wait interruptible and notices workers that joined meanwhile.
+                event = self._events.get(timeout=1.0)
+            except queue.Empty:
+                continue
+            if isinstance(event, Finished):
+                self._running.pop(event.key)
+                self._replace_if_worn_out(event.worker)
+            return event
+
+    def _dispatch(self) -> None:
+        while self._waiting and len(self._running) < self.workers:
+            _, _, key, task = heapq.heappop(self._waiting)
+            future = self._client.submit(run_task, key, task, pure=False)
+            self._running[key] = future
+            future.add_done_callback(functools.partial(self._on_done, key))
+
+    def _on_progress(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        if message["key"] not in self._running:
+            return  # another client's, on a shared scheduler
+        metrics = message["metrics"]
+        self._events.put(
+            Started(message["key"]) if metrics is None else EpochFinished(message["key"], EpochMetrics(**metrics))
+        )
+
+    def _on_done(self, key: int, future: Any) -> None:
+        if future.status == "finished":
+            result, worker = future.result()
+            self._events.put(Finished(key, result, None, worker))
+        elif future.status == "error":
+            exception = future.exception()
+            self._events.put(Finished(key, None, f"{type(exception).__name__}: {exception}", ""))
+
+    def _replace_if_worn_out(self, worker: str) -> None:
+        self._trainings_by_worker[worker] += 1
+        if self._local is not None and self._trainings_by_worker[worker] >= TRAININGS_PER_WORKER:
+            del self._trainings_by_worker[worker]
+            self._client.restart_workers([worker], timeout=60)
+
+
+# Keras keeps state per process: a worker started with several threads still trains one network at a time.
+_one_training_at_a_time = threading.Lock()
+
+
+def run_task(key: int, task: TrainingTask) -> tuple[TrainingResult, str]:
+    """Train in this worker process, with news of every epoch; returns the result and the worker's address."""
+    import distributed
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs every training's graph
+    worker = distributed.get_worker()
+
+    def report(metrics: EpochMetrics | None) -> None:
+        worker.log_event(PROGRESS_TOPIC, {"key": key, "metrics": None if metrics is None else vars(metrics)})
+
+    accuracies: list[float] = []
+
+    def on_epoch(metrics: EpochMetrics) -> bool:
+        report(metrics)
+        if task.should_prune is None or metrics.validation_accuracy is None:
+            return False
+        accuracies.append(metrics.validation_accuracy)
+        return task.should_prune(accuracies)
+
+    with _one_training_at_a_time:
+        configure_tensorflow()
+        report(None)
+        model, result = train(task.configuration, load_data(task.sequences, task.held_out), task.seed, on_epoch)
+        if task.save_to is not None:
+            model.save(task.save_to)
+    return result, worker.address
+
+
+@functools.lru_cache(maxsize=1)
+def load_data(sequences: Path, held_out: HeldOut) -> TrainingData:
+    """Read the sequences; what is not held out for validation is trained on, the test data never."""
+
+    def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+        with np.load(sequences / path.relative_to(SEQUENCES), allow_pickle=False) as arrays:
+            return arrays["x"], arrays["y"]
+
+    x, y = read(TRAIN)
+    validation_x, validation_y = read(VALIDATION)
+    classes = int(max(y.max(), validation_y.max())) + 1
+    if held_out == "validation":
+        return TrainingData(x, y, classes, validation_x, validation_y)
+    x, y = np.concatenate([x, validation_x]), np.concatenate([y, validation_y])
+    if held_out == "nothing":
+        return TrainingData(x, y, classes)
+    return TrainingData(x, y, classes, *read(TEST))

@@ -1,0 +1,108 @@
+"""Where a run comes from, as tags: commit, data, fingerprint, and the command that makes it again."""
+
+import hashlib
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline import paths
+
+DVC_LOCK = Path("dvc.lock")
+
+# What decides a result. Outputs that git carries (dvc.lock, trials.csv, …) change in the middle of a `dvc repro`
+# and say nothing about the code. With ":/" also from the root, for a workspace inside the project's folder.
+SOURCES = ["pipeline", "params.yaml", "dvc.yaml", "requirements.lock"]
+
+
+def digest(document: Any) -> str:
+    """sha256 of a JSON-ready document, as 64 hexadecimal digits; the order of its keys does not matter."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What all runs of one stage have in common."""
+
+    stage: str  # study, champion or evaluate
+    experiment: str
+    study: str
+    optuna_study: str
+    fingerprint: str
+    data_md5: str
+    git_commit: str
+    git_dirty: str
+    dvc_experiment: str
+
+    def tags(self, trial: str = "", seed: str = "") -> dict[str, str]:
+        """The tags of one run; those that do not apply are empty."""
+        return {
+            "stage": self.stage,
+            "study": self.study,
+            "trial": trial,
+            "seed": seed,
+            "git_commit": self.git_commit,
+            "git_dirty": self.git_dirty,
+            "data_md5": self.data_md5,
+            "fingerprint": self.fingerprint,
+            "optuna_study": self.optuna_study,
+            "dvc_experiment": self.dvc_experiment,
+            "reproduce": self.reproduce,
+        }
+
+    @property
+    def reproduce(self) -> str:
+        """The shell command, at the project's root, that makes the run again."""
+        if self.experiment.endswith("-quick"):
+            steps = ["make quick"]  # its workspace lies in the project's folder, but is made by this command only
+        else:
+            apply = [f"dvc exp apply {self.dvc_experiment}"] if self.dvc_experiment else []
+            stage = f"study@{self.study}" if self.stage == "study" else self.stage
+            steps = [*apply, f"dvc repro {stage}"]
+        checkout = [f"git checkout {self.git_commit}"] if self.git_commit else []
+        return " && ".join([*checkout, *steps])
+
+
+def lineage(
+    stage: str, *, experiment: str, data: dict[str, Any], fingerprint: str, study: str = "", optuna_study: str = ""
+) -> Lineage:
+    """Collect a stage's lineage in the current folder; `data` is the content of data/sequences/summary.json."""
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--", *SOURCES, *(f":/{source}" for source in SOURCES))
+    return Lineage(
+        stage=stage,
+        experiment=experiment,
+        study=study,
+        optuna_study=optuna_study,
+        fingerprint=fingerprint,
+        data_md5=_data_md5() or digest(data),
+        git_commit=commit or "",
+        git_dirty="" if not commit else str(bool(changes)).lower(),
+        dvc_experiment=os.environ.get("DVC_EXP_NAME", ""),
+    )
+
+
+def _git(*arguments: str) -> str | None:
+    """What git answers; None without git, outside a repository, or in one without a commit."""
+    try:
+        answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _data_md5() -> str | None:
+    """The sequences' md5 as dvc.lock has it, None where DVC did not make them."""
+    if not DVC_LOCK.exists():
+        return None
+    stages = (yaml.safe_load(DVC_LOCK.read_text(encoding="utf-8")) or {}).get("stages", {})
+    outputs = {output["path"]: output.get("md5") for output in stages.get("prepare", {}).get("outs", [])}
+    if paths.SEQUENCES.as_posix() in outputs:
+        return outputs[paths.SEQUENCES.as_posix()]
+    # DVC may keep the files one by one.
+    md5s = {Path(path).name: md5 for path, md5 in outputs.items() if Path(path).parent == paths.SEQUENCES}
+    return " ".join(f"{name}:{md5}" for name, md5 in sorted(md5s.items())) or None

@@ -1,0 +1,88 @@
+"""What a person sees while a study runs: a live picture in a terminal, plain lines elsewhere."""
+
+import time
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from pipeline.trials import EpochMetrics, Trial, TrialRecord
+
+
+class TrialProgress:
+    """Trials done of all, epochs of those running, best so far, time left."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self.finished = 0
+        self.total = total
+        self._title = title
+        self._best: float | None = None
+        self._trained = 0
+        self._started = time.monotonic()
+        self._console = Console(stderr=True, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._overall = self._progress.add_task(title, total=total, note="")
+        self._running: dict[int, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        self._console.print(f"{self._title}: {self.total} trials")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+        if self.finished < self.total:
+            self._console.print(
+                f"{self._title}: stopped with {self.finished} of {self.total} trials done; nothing that finished is "
+                "lost, and the same command goes on from there",
+                soft_wrap=True,
+            )
+
+    def trial_started(self, trial: Trial) -> None:
+        if trial.number not in self._running:
+            self._running[trial.number] = self._progress.add_task(
+                f"  {trial.title}", total=trial.configuration.epochs, note=""
+            )
+
+    def epoch_finished(self, trial: Trial, metrics: EpochMetrics) -> None:
+        accuracy = metrics.train_accuracy if metrics.validation_accuracy is None else metrics.validation_accuracy
+        self._progress.update(self._running[trial.number], completed=metrics.epoch, note=f"accuracy {accuracy:.2%}")
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        self.finished += 1
+        self._trained += not record.reused
+        if record.trial.number in self._running:
+            self._progress.remove_task(self._running.pop(record.trial.number))
+        outcome = self._outcome(record)
+        left = self._time_left()
+        note = f"best {self._best:.2%}  {left}" if self._best is not None else left
+        self._progress.update(self._overall, completed=self.finished, note=note)
+        self._console.print(
+            f"  [{self.finished}/{self.total}] {record.trial.title}: {outcome}  {note}", markup=False, soft_wrap=True
+        )
+
+    def _outcome(self, record: TrialRecord) -> str:
+        if record.result is None:
+            return f"failed: {record.error}"
+        best = record.result.best
+        accuracy = best.train_accuracy if best.validation_accuracy is None else best.validation_accuracy
+        if record.state == "COMPLETE":
+            self._best = max(accuracy, self._best or 0.0)
+        reused = " (taken from a finished training)" if record.reused else ""
+        pruned = "pruned at" if record.state == "PRUNED" else "best of"
+        return f"accuracy {accuracy:.2%}, {pruned} {len(record.result.epochs)} epochs{reused}"
+
+    def _time_left(self) -> str:
+        if not self._trained or self.finished == self.total:
+            return ""
+        seconds = (time.monotonic() - self._started) / self._trained * (self.total - self.finished)
+        return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"

@@ -1,0 +1,64 @@
+"""What an MLflow run holds: parameters and metrics as plain dictionaries, artifacts as files."""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.pictures import curves_png, diagram_png
+from pipeline.trials import EpochMetrics, TrainingResult, Trial
+
+
+def trial_parameters(trial: Trial) -> dict[str, str]:
+    """What the trial is asked for, but for `train_samples`, which is known once it was trained."""
+    configuration = trial.configuration
+    parameters = configuration.model_dump(exclude={"train_samples"})
+    return flattened(parameters | {"learning_rate": configuration.effective_learning_rate, "seed": trial.seed})
+
+
+def flattened(document: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """A nested document as MLflow parameters: `space.units.low`; lists as JSON, None as in YAML."""
+    flat: dict[str, str] = {}
+    for name, value in document.items():
+        if isinstance(value, dict):
+            flat |= flattened(value, f"{prefix}{name}.")
+        elif isinstance(value, list | tuple):
+            flat[prefix + name] = json.dumps(value)
+        else:
+            flat[prefix + name] = "null" if value is None else str(value)
+    return flat
+
+
+def epoch_figures(metrics: EpochMetrics) -> dict[str, float]:
+    """One epoch's metrics by name, without those that were not measured."""
+    gap = None if metrics.validation_accuracy is None else metrics.train_accuracy - metrics.validation_accuracy
+    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+    figures = {name: getattr(metrics, name) for name in (*names, "during_fit_loss", "during_fit_accuracy")}
+    return numbers(figures | {"generalization_gap": gap})
+
+
+def final_figures(result: TrainingResult) -> dict[str, float]:
+    """A finished training's metrics by name; `best_…` are those of the best epoch, as in trials.csv."""
+    best = {f"best_{name}": value for name, value in epoch_figures(result.best).items()}
+    names = ("parameters", "best_epoch", "fit_seconds", "predict_microseconds_per_sequence")
+    return numbers({name: getattr(result, name) for name in names}) | best
+
+
+def save_artifacts(folder: Path, title: str, result: TrainingResult) -> None:
+    """Write model_summary.txt, model.png and curves.png."""
+    (folder / "model_summary.txt").write_text(result.model_summary, encoding="utf-8")
+    (folder / "model.png").write_bytes(diagram_png(result.model_dot))
+    (folder / "curves.png").write_bytes(curves_png(title, result.epochs, result.best_epoch))
+
+
+def numbers(document: dict[str, Any], leave_out: Iterable[str] = ()) -> dict[str, float]:
+    """The finite numbers in a document: MLflow would draw anything else as a gap or not at all."""
+    return {
+        name: float(value)
+        for name, value in document.items()
+        if name not in leave_out
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    }

@@ -1,0 +1,175 @@
+"""Optuna's samplers and pruners, each decision a function of the results told before it and of nothing else."""
+
+import functools
+import warnings
+from collections.abc import Sequence
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import (
+    BasePruner,
+    HyperbandPruner,
+    MedianPruner,
+    NopPruner,
+    PercentilePruner,
+    SuccessiveHalvingPruner,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+from pipeline.network import derived_seed
+from pipeline.params import IntegerRange, RealRange, SampledStudy, Space
+from pipeline.storage import STATES, store_result
+from pipeline.trials import Trial, TrialRecord
+
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+# A median of fewer curves than this prunes by chance.
+PRUNER_STARTUP_TRIALS = 4
+PRUNER_WARMUP_EPOCHS = 1
+# These judge a trial by what they noted about the ones before.
+PRUNERS_WITH_NOTES = ("successive_halving", "hyperband")
+# Hyperband spreads trials over its brackets by the study's name: here it is always this one.
+MEMORY_STUDY = "study"
+
+
+class Sampling:
+    """A sampler and a pruner over an in-memory study, which depends on the results told and on nothing else.
+
+    `epochs` is the longest that a trial may train. A resumed study asks and tells everything again, so whatever
+    a sampler keeps in the study (CMA-ES its state, TPE its open trials) is there again as well.
+    """
+
+    def __init__(self, study: SampledStudy, epochs: int) -> None:
+        self.space = study.space
+        self._study = study
+        self._epochs = epochs
+        self._storage = optuna.storages.InMemoryStorage()
+        self._memory = optuna.create_study(
+            storage=self._storage,
+            study_name=MEMORY_STUDY,
+            direction="maximize",
+            pruner=_pruner(study.pruner, epochs),
+        )
+        self._views: dict[int, tuple[FrozenTrial, ...]] = {}  # open trial → the trials told when it was asked
+
+    def ask(self, number: int) -> FrozenTrial:
+        """Propose the parameters of trial `number`."""
+        self._views[number] = tuple(self._memory.get_trials(deepcopy=False, states=tuple(STATES.values())))
+        # A new sampler for each trial: its random state then cannot depend on what happened before a crash.
+        self._memory.sampler = _sampler(self._study, number)
+        self._memory.ask(distributions(self.space))
+        return self._memory.get_trials(deepcopy=False)[number]
+
+    def should_prune(self, number: int) -> "FrozenPruner | None":
+        """What a worker calls after each epoch of trial `number`; it knows the trials told by then and no others."""
+        if self._study.pruner is None:
+            return None
+        return FrozenPruner(self._study.pruner, self._epochs, self._views[number], number)
+
+    def tell(self, record: TrialRecord) -> None:
+        """Record how a trial ended, with what the pruner noted about it (the rungs of successive halving)."""
+        number = record.trial.number
+        trial_id = self._memory.get_trials(deepcopy=False)[number]._trial_id
+        view = self._views.pop(number)
+        if self._study.pruner in PRUNERS_WITH_NOTES and record.result is not None:
+            pruner = FrozenPruner(self._study.pruner, self._epochs, view, number)
+            pruner([metrics.validation_accuracy or 0.0 for metrics in record.result.epochs])
+            for key, value in pruner.notes().items():
+                self._storage.set_trial_system_attr(trial_id, key, value)
+        store_result(self._storage, trial_id, record)
+
+
+def finished_twin(trial: Trial, records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """A told trial that was trained to its end with the same configuration and seed."""
+    for record in records:
+        same = (record.trial.configuration, record.trial.seed) == (trial.configuration, trial.seed)
+        if same and record.state == "COMPLETE":
+            return record
+    return None
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """Optuna's distributions of the axes that have more than one value."""
+    found: dict[str, BaseDistribution] = {}
+    for name in Space.model_fields:
+        axis = getattr(space, name)
+        if isinstance(axis, IntegerRange):
+            found[name] = IntDistribution(axis.low, axis.high, log=axis.log)
+        elif isinstance(axis, RealRange):
+            found[name] = FloatDistribution(axis.low, axis.high, log=axis.log)
+        elif len(axis) > 1:
+            found[name] = CategoricalDistribution(axis)
+    return found
+
+
+class FrozenPruner:
+    """Optuna's own pruner on a frozen view: the trials told when trial `number` was asked, and its own curve.
+
+    Made in the driver, sent to a worker, and called there after each epoch.
+    """
+
+    def __init__(self, name: str, epochs: int, view: tuple[FrozenTrial, ...], number: int) -> None:
+        self._name, self._epochs, self._view, self._number = name, epochs, view, number
+        self._shown = 0
+        self._decision = False
+
+    def __call__(self, accuracies: Sequence[float]) -> bool:
+        """True to stop after the last of `accuracies`, the trial's validation accuracies from its first epoch."""
+        for epoch, accuracy in enumerate(accuracies, start=1):
+            if epoch > self._shown:
+                self._storage.set_trial_intermediate_value(self._trial_id, epoch, accuracy)
+                self._decision = bool(self._pruner.prune(self._study, self._storage.get_trial(self._trial_id)))
+                self._shown = epoch
+        return self._decision
+
+    def notes(self) -> dict[str, float]:
+        """What the pruner wrote down about the trial, for its decisions on later ones."""
+        return self._storage.get_trial(self._trial_id).system_attrs
+
+    @functools.cached_property
+    def _pruner(self) -> BasePruner:
+        return _pruner(self._name, self._epochs)
+
+    @functools.cached_property
+    def _storage(self) -> optuna.storages.InMemoryStorage:
+        return optuna.storages.InMemoryStorage()
+
+    @functools.cached_property
+    def _study(self) -> optuna.Study:
+        study = optuna.create_study(
+            storage=self._storage, study_name=MEMORY_STUDY, direction="maximize", pruner=self._pruner
+        )
+        for trial in self._view:
+            study.add_trial(trial)
+        # Trials not told yet have a number but no result; some pruners go by the number.
+        for _ in range(len(self._view), self._number):
+            study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL))
+        return study
+
+    @functools.cached_property
+    def _trial_id(self) -> int:
+        return self._storage.create_new_trial(self._study._study_id)
+
+
+def _pruner(name: str | None, epochs: int) -> BasePruner:
+    match name:
+        case "median":
+            return MedianPruner(PRUNER_STARTUP_TRIALS, PRUNER_WARMUP_EPOCHS)
+        case "percentile":
+            return PercentilePruner(25.0, PRUNER_STARTUP_TRIALS, PRUNER_WARMUP_EPOCHS)
+        case "successive_halving":
+            return SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+        case "hyperband":
+            return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
+    return NopPruner()
+
+
+def _sampler(study: SampledStudy, number: int) -> optuna.samplers.BaseSampler:
+    seed = derived_seed(study.seed, "sampler", number)
+    match study.sampler:
+        case "random":
+            return optuna.samplers.RandomSampler(seed)
+        case "cmaes":
+            return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+    # constant_liar: open trials count as poor ones, so that neighbours in the window do not propose the same.
+    return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)

@@ -1,0 +1,47 @@
+"""prepare: data/raw → data/sequences, the sequences that every network sees."""
+
+from dataclasses import replace
+
+import numpy as np
+from rich.console import Console
+
+from pipeline.datasets import load
+from pipeline.params import Params
+from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION, atomic_write, write_json
+from pipeline.sequences import as_sequences, split, summary_of
+
+
+def run(params: Params) -> None:
+    """Split the dataset, make its sequences and write train.npz, validation.npz, test.npz and summary.json."""
+    data = params.data
+    dataset = load(data.dataset)
+    splits = split(dataset, data.validation, data.seed)
+    classes = len(dataset.labels)
+    summaries = {}
+    for name, path in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
+        images = getattr(splits, name)
+        samples = replace(images, x=as_sequences(images.x, data.view, data.seed))
+        with atomic_write(path, "wb") as file:
+            np.savez(file, x=samples.x, y=samples.y)
+        summaries[name] = summary_of(samples, classes)
+    _, timesteps, features = samples.x.shape
+    write_json(
+        SEQUENCES_SUMMARY,
+        {
+            "dataset": data.dataset,
+            "view": data.view,
+            "seed": data.seed,
+            "classes": classes,
+            "labels": dataset.labels,
+            "timesteps": timesteps,
+            "features": features,
+            **summaries,
+        },
+    )
+    sizes = ", ".join(f"{name} {summary['samples']:,}" for name, summary in summaries.items())
+    Console().print(
+        f"prepare: {data.dataset} as {data.view}: {sizes} sequences of {timesteps} × {features} in {classes} classes",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,60 @@
+"""report: one page that answers, and the tables and the picture behind it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import paths, report
+from pipeline.errors import PipelineError
+from pipeline.params import Params
+
+
+def run(params: Params) -> None:
+    """Write report.html, answer.svg, book_table.csv and capacity.csv; what there are no results for is empty."""
+    results = load(params)
+    answer = report.answer_figure(results)
+    _write_text(paths.ANSWER, answer)
+    _write_csv(paths.BOOK_TABLE, report.book_table(results))
+    _write_csv(paths.CAPACITY, report.capacity_table(results))
+    _write_text(paths.REPORT, report.render(results, answer))
+    print(f"report: {paths.REPORT}")
+
+
+def load(params: Params) -> report.Results:
+    """All that earlier stages have left, None or left out where one has not run.
+
+    Raises PipelineError where there is not even data.
+    """
+    if not paths.SEQUENCES_SUMMARY.exists():
+        raise PipelineError(f"{paths.SEQUENCES_SUMMARY} not found: run `dvc repro`, which makes it first")
+    return report.Results(
+        params=params,
+        summary=_read_json(paths.SEQUENCES_SUMMARY),
+        studies={name: _study(name) for name in params.studies if (paths.study_folder(name) / "best.json").exists()},
+        choice=_read_json(paths.CHOICE) if paths.CHOICE.exists() else None,
+        metrics=_read_json(paths.METRICS) if paths.METRICS.exists() else None,
+        confusion=pd.read_csv(paths.CONFUSION) if paths.CONFUSION.exists() else None,
+    )
+
+
+def _study(name: str) -> report.StudyResults:
+    folder = paths.study_folder(name)
+    best = _read_json(folder / "best.json")
+    tables = {table: pd.read_csv(folder / f"{table}.csv") for table in ("trials", "curves", "during_fit", "timings")}
+    return report.StudyResults(held_out=best["held_out"], best=best, **tables)
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write_text(path: Path, text: str) -> None:
+    with paths.atomic_write(path) as file:
+        file.write(text)
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    with paths.atomic_write(path) as file:
+        table.to_csv(file, index=False, lineterminator="\n")

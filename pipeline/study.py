@@ -1,0 +1,247 @@
+"""The study engine: Optuna proposes and prunes, workers train, and the order of it all is fixed."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from pipeline.cluster import Cluster, EpochFinished, Finished, Started, TrainingTask
+from pipeline.errors import PipelineError
+from pipeline.journal import Journal, stable_hash
+from pipeline.params import Configuration, Params, SampledStudy
+from pipeline.proposals import configure, constants, estimated_cost, fixed_trials, number_of_trials, varying_fields
+from pipeline.sampling import Sampling, finished_twin
+from pipeline.storage import StudyStorage
+from pipeline.training import SEMANTICS_VERSION
+from pipeline.trials import EpochMetrics, TrainingResult, Trial, TrialRecord, trial_row
+from pipeline.window import sliding_window
+
+
+class Observer(Protocol):
+    """Is told what happens: progress on the screen, runs in MLflow. Finished trials come in order of number."""
+
+    def trial_started(self, trial: Trial) -> None: ...
+    def epoch_finished(self, trial: Trial, metrics: EpochMetrics) -> None: ...
+    def trial_finished(self, record: TrialRecord) -> object: ...
+
+
+class StudyRun:
+    """One study over one set of sequences: its identity and its run.
+
+    `summary` is data/sequences/summary.json: sizes, and the hashes of the data.
+    """
+
+    def __init__(self, name: str, params: Params, summary: dict[str, Any], sequences: Path) -> None:
+        self.name = name
+        self.study = params.study(name)
+        self._defaults = params.training
+        self._summary = summary
+        self._sequences = sequences.resolve()
+        self._trials = [] if isinstance(self.study, SampledStudy) else fixed_trials(self.study, self._defaults)
+        self.total = number_of_trials(self.study, self._defaults)
+        self.data_sha256 = [summary[split]["sha256"] for split in self._splits()]
+        self.fingerprint = self._fingerprint()
+        self.optuna_study = f"{name}-{self.fingerprint}"
+        self._check_samples()
+
+    def run(
+        self, cluster: Cluster, optuna_storage: str | BaseStorage, journal: Journal, observers: Sequence[Observer]
+    ) -> list[TrialRecord]:
+        """Run or continue the study; returns a record for every trial, in order of number.
+
+        Every run plays the same sequence from trial 0. What an earlier run has left is taken instead of done
+        again: results from the journal, failures from the Optuna storage. So a study that was stopped
+        anywhere goes through exactly the states of one that never was.
+        """
+        storage = StudyStorage(optuna_storage, self.optuna_study)
+        sampling = Sampling(self.study, self._longest_training()) if isinstance(self.study, SampledStudy) else None
+        finished: dict[int, TrialRecord] = {}
+        records: list[TrialRecord] = []
+        open_trials: dict[int, Trial] = {}
+
+        def ask(number: int) -> Trial:
+            if sampling is None:
+                trial = self._trials[number]
+                proposal = self._as_frozen(trial)
+            else:
+                proposal = sampling.ask(number)
+                trial = Trial(
+                    number, configure(constants(sampling.space) | proposal.params, self._defaults), self.study.seed
+                )
+            storage.ask(number, proposal)
+            open_trials[number] = trial
+            return trial
+
+        def start(number: int, trial: Trial) -> None:
+            samples = self._samples(trial)
+            error = storage.error(number)
+            if error is not None:
+                finished[number] = TrialRecord(trial, "FAIL", samples, error=error)
+                return
+            twin = finished_twin(trial, records) if sampling else None
+            result = twin.result if twin else journal.get(self._journal_key(trial))
+            if result is not None:
+                finished[number] = self._record(trial, result, worker="", reused=True)
+                return
+            task = TrainingTask(
+                trial.configuration,
+                trial.seed,
+                self._sequences,
+                self.study.held_out,
+                sampling.should_prune(number) if sampling else None,
+            )
+            # Sampled trials in order; of a list or grid the longest first, so that no long one is left at the end.
+            cost = estimated_cost(trial.configuration, samples, self._summary["features"], self._summary["classes"])
+            cluster.submit(number, task, priority=number if sampling else -cost)
+
+        def wait(number: int) -> TrialRecord:
+            while number not in finished:
+                match cluster.next_event():
+                    case Started(key):
+                        for observer in observers:
+                            observer.trial_started(open_trials[key])
+                    case EpochFinished(key, metrics):
+                        for observer in observers:
+                            observer.epoch_finished(open_trials[key], metrics)
+                    case Finished(key, result, error, worker):
+                        trial = open_trials[key]
+                        if result is None:
+                            finished[key] = TrialRecord(trial, "FAIL", self._samples(trial), None, error, worker)
+                        else:
+                            journal.put(self._journal_key(trial), result)
+                            finished[key] = self._record(trial, result, worker, reused=False)
+            return finished.pop(number)
+
+        def tell(number: int, trial: Trial, record: TrialRecord) -> None:
+            storage.tell(record)
+            if sampling is not None:
+                sampling.tell(record)
+            records.append(record)
+            del open_trials[number]
+            for observer in observers:
+                observer.trial_finished(record)
+
+        window = self.study.window if sampling else self.total
+        sliding_window(self.total, window, ask, start, wait, tell)
+        return records
+
+    def repetition(self, row: Mapping[str, Any], epochs: int) -> TrainingTask:
+        """The task that trains one row of trials.csv again, for as many epochs as it was trained."""
+        if isinstance(self.study, SampledStudy):
+            fields = {name: row[name] for name in Configuration.model_fields if name in row}
+            trial = Trial(row["number"], configure(fields, self._defaults), row["seed"])
+        else:
+            trial = self._trials[row["number"]]
+        stop = functools.partial(_long_enough, epochs) if row["state"] == "PRUNED" else None
+        return TrainingTask(trial.configuration, trial.seed, self._sequences, self.study.held_out, stop)
+
+    def _splits(self) -> list[str]:
+        return ["train", "validation"] + (["test"] if self.study.held_out == "test" else [])
+
+    def _fingerprint(self) -> str:
+        # More trials extend the same study; the window means something only where a sampler learns from results.
+        excluded = {"trials"} if isinstance(self.study, SampledStudy) else {"window"}
+        document = {
+            "data": self.data_sha256,
+            "study": self.study.model_dump(mode="json", exclude=excluded),
+            "training": self._defaults.model_dump(mode="json"),
+            "versions": _versions("optuna"),
+        }
+        return stable_hash(document)[:12]
+
+    def _journal_key(self, trial: Trial) -> str:
+        document = {
+            "configuration": trial.configuration.model_dump(mode="json"),
+            "learning_rate": trial.configuration.effective_learning_rate,
+            "seed": trial.seed,
+            "train_samples": self._samples(trial),
+            "held_out": self.study.held_out,
+            "data": self.data_sha256,
+            "versions": _versions(),
+        }
+        if isinstance(self.study, SampledStudy) and self.study.pruner is not None:
+            # What a pruner may cut short depends on the trials before it as well.
+            document |= {"study": self.fingerprint, "number": trial.number}
+        return stable_hash(document)
+
+    def _available_samples(self) -> int:
+        splits = ["train", "validation"] if self.study.held_out == "test" else ["train"]
+        return sum(self._summary[split]["samples"] for split in splits)
+
+    def _samples(self, trial: Trial) -> int:
+        return trial.configuration.train_samples or self._available_samples()
+
+    def _check_samples(self) -> None:
+        if isinstance(self.study, SampledStudy):
+            asked = [n or self._defaults.train_samples for n in self.study.space.train_samples or (None,)]
+        else:
+            asked = [trial.configuration.train_samples for trial in self._trials]
+        largest = max((n for n in asked if n is not None), default=0)
+        if largest > self._available_samples():
+            raise PipelineError(
+                f"studies.{self.name}: train_samples {largest} is more than the {self._available_samples()} training "
+                "samples there are: lower it, or lower data.validation (params.yaml)"
+            )
+
+    def _longest_training(self) -> int:
+        epochs = self.study.space.epochs if isinstance(self.study, SampledStudy) else ()
+        return max(epochs or (self._defaults.epochs,))
+
+    def _record(self, trial: Trial, result: TrainingResult, worker: str, reused: bool) -> TrialRecord:
+        state: Literal["PRUNED", "COMPLETE"] = "PRUNED" if result.pruned else "COMPLETE"
+        return TrialRecord(trial, state, self._samples(trial), result, worker=worker, reused=reused)
+
+    def _as_frozen(self, trial: Trial) -> FrozenTrial:
+        varying = varying_fields([trial.configuration for trial in self._trials])
+        params = {name: getattr(trial.configuration, name) for name in varying} | {"seed": trial.seed}
+        seeds = list(dict.fromkeys(trial.seed for trial in self._trials))
+        distributions: dict[str, BaseDistribution] = {
+            name: CategoricalDistribution(values) for name, values in (varying | {"seed": seeds}).items()
+        }
+        return create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+
+
+def _long_enough(epochs: int, accuracies: Sequence[float]) -> bool:
+    return len(accuracies) >= epochs
+
+
+def environment() -> dict[str, str]:
+    """What the last bits of a training depend on besides its arguments."""
+    return {"processor": _processor()} | _versions()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:  # not Linux
+        return platform.processor() or platform.machine()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _versions(*more: str) -> dict[str, str]:
+    """What decides how the same numbers train: the meaning of our own code, and the libraries' versions."""
+    versions = {package: importlib.metadata.version(package) for package in ("tensorflow", "keras", *more)}
+    return versions | {"semantics": str(SEMANTICS_VERSION)}
+
+
+def best_document(run: StudyRun, records: Sequence[TrialRecord]) -> dict[str, Any]:
+    """The content of best.json: how many trials ended how, and the row of the one with the best held-out accuracy."""
+    complete = [trial_row(record) for record in records if record.state == "COMPLETE"]
+    return {
+        "study": run.name,
+        "optuna_study": run.optuna_study,
+        "fingerprint": run.fingerprint,
+        "held_out": run.study.held_out,
+        "environment": environment(),
+        "states": dict(sorted(Counter(record.state for record in records).items())),
+        "best": max(complete, key=lambda row: row["validation_accuracy"], default=None),
+    }

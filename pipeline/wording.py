@@ -1,0 +1,118 @@
+"""The report's words: numbers as text, tables of text, and sentences computed from results."""
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pipeline.analysis import records
+from pipeline.figures import CELL_NAMES, network_name
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts ready to be shown: rows under headers, and what is the same in every row, said once in `common`."""
+
+    headers: list[str]
+    rows: list[list[str]]
+    common: str = ""
+
+
+Column = tuple[str, Callable[[Any], str]]
+
+
+def percent(value: float) -> str:
+    """A fraction as per cent with two digits."""
+    return NOTHING if pd.isna(value) else f"{value:.2%}".replace("%", " %")
+
+
+def points(value: float) -> str:
+    """A difference of fractions as percentage points with two digits."""
+    return NOTHING if pd.isna(value) else f"{100 * value:.2f}".replace("-", "−")
+
+
+def number(value: float) -> str:
+    """A number with three significant digits; whole and large ones in full, with thousands separated."""
+    if pd.isna(value):
+        return NOTHING
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
+
+
+def interval(low: float, high: float) -> str:
+    """Two fractions as an interval in per cent or percentage points, without the unit."""
+    return NOTHING if pd.isna(low) else f"{points(low)} to {points(high)}"
+
+
+def text_table(rows: list[dict[str, Any]], columns: Mapping[str, Column], fold: Sequence[str] = ()) -> Table:
+    """The `columns` of `rows`, in that order: name → (header, how to show a value).
+
+    A column of `fold` with one and the same text in every row becomes part of `common` instead.
+    """
+    texts = {name: [show(row[name]) for row in rows] for name, (_, show) in columns.items()}
+    folded = [name for name in fold if len(set(texts[name])) == 1]
+    shown = [name for name in columns if name not in folded]
+    return Table(
+        headers=[columns[name][0] for name in shown],
+        rows=[list(row) for row in zip(*(texts[name] for name in shown), strict=True)],
+        common=", ".join(f"{columns[name][0]} {texts[name][0]}" for name in folded if texts[name][0] != NOTHING),
+    )
+
+
+def finding(choice: Mapping[str, Any] | None) -> str:
+    """What choice.json comes to, in one clause."""
+    if choice is None:
+        return "No network is recommended yet"
+    chosen, best = choice["choice"], choice["best"]
+    if chosen["parameters"] == best["parameters"]:
+        return f"{network_name(chosen)} is the most accurate, and nothing smaller comes within one standard error"
+    fewer = 1 - chosen["parameters"] / best["parameters"]
+    share = f"{fewer:.0%} fewer" if fewer >= 0.01 else "slightly fewer"
+    return (
+        f"{network_name(chosen)} is within one standard error of the best, {network_name(best)}, "
+        f"with {share} parameters"
+    )
+
+
+def capacity_finding(table: pd.DataFrame) -> list[str]:
+    """What growing the networks of the capacity study does, a sentence per cell and number of training samples."""
+    sentences = []
+    for _, group in table.groupby(["train_samples", "cell"], sort=False):
+        if len(group) < 2:
+            continue
+        rows = records(group)
+        small, large = (extreme(rows, key=lambda row: row["parameters"]) for extreme in (min, max))
+        best = max(rows, key=lambda row: row["validation_accuracy"])
+        sentences.append(
+            f"{CELL_NAMES[best['cell']]} on {best['train_samples']:,} samples: from {small['parameters']:,} to "
+            f"{large['parameters']:,} parameters validation accuracy goes from "
+            f"{percent(small['validation_accuracy'])} to {percent(large['validation_accuracy'])} and the "
+            f"generalization gap from {points(small['generalization_gap'])} to "
+            f"{points(large['generalization_gap'])} points; {network_name(best)} is the most accurate with "
+            f"{percent(best['validation_accuracy'])}."
+        )
+    return sentences
+
+
+def book_finding(table: pd.DataFrame) -> str:
+    """Why the book's train accuracy lies below its test accuracy, with the numbers of this run."""
+    running = (table["train_accuracy_during_fit"] - table["test_accuracy"]).mean()
+    after = (table["train_accuracy"] - table["test_accuracy"]).mean()
+    return (
+        f"Keras's running mean during the last epoch, which is what the book prints as train accuracy, lies "
+        f"{_side(running)} test accuracy here, on average over the rows. It is taken with dropout on and over weights "
+        f"that still change. The same networks measured after training with dropout off lie {_side(after)} "
+        "test accuracy on their own training data: that is the generalization gap."
+    )
+
+
+def _side(difference: float) -> str:
+    return f"{points(abs(difference))} points {'below' if difference < 0 else 'above'}"
+
+
+def wrap(text: str, width: int) -> str:
+    """`text` broken into lines of at most `width` characters."""
+    return "\n".join(textwrap.wrap(text, width))
