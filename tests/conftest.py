@@ -1,0 +1,31 @@
+"""What all tests share: databases of their own, and the real params.yaml made small."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.params import Params, validate_params
+from pipeline.quick import shrink
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep tests out of the project's databases and the developer's settings out of the tests; nothing phones home."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in ("OPTUNA_STORAGE", "MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("PIPELINE_HOME", str(home))
+        monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        monkeypatch.setenv("DO_NOT_TRACK", "1")
+        yield home
+
+
+@pytest.fixture(scope="session")
+def tiny_params() -> Params:
+    """params.yaml as `make quick` shrinks it: every study, in minutes."""
+    return validate_params(shrink(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))), "shrunk")

@@ -1,0 +1,98 @@
+"""The promise, on real training: one worker or many, never stopped or killed again and again, the same bytes."""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from tests.example_sequences import write_sequences
+
+pytestmark = pytest.mark.reproducibility
+ROOT = Path(__file__).parents[2]
+KILLS_OF_EACH = 5
+
+
+def start(folder: Path, workers: int) -> subprocess.Popen[bytes]:
+    """Start the study in a fresh process over the sequences in `folder`, made there if missing."""
+    if not (folder / "sequences").exists():
+        write_sequences(folder / "sequences")
+    command = [sys.executable, "-m", "tests.reproducibility.driver", str(folder), str(workers)]
+    with (folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+
+
+def finish(folder: Path, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """Wait for the study; returns trials.csv and curves.csv."""
+    assert process.wait(timeout=300) == 0, (folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+    return (folder / "trials.csv").read_bytes(), (folder / "curves.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """The study, run once with two workers and never disturbed."""
+    folder = tmp_path_factory.mktemp("two-workers")
+    tables = finish(folder, start(folder, workers=2))
+    trials = pd.read_csv(folder / "trials.csv")
+    assert (trials.state == "PRUNED").sum() >= 3, "a study in which nothing is pruned proves nothing about pruning"
+    assert trials.weights_sha256.nunique() == len(trials)
+    return tables
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_number_of_workers_changes_nothing(expected: tuple[bytes, bytes], tmp_path: Path, workers: int) -> None:
+    assert finish(tmp_path, start(tmp_path, workers)) == expected
+
+
+def test_studies_killed_again_and_again_end_like_one_that_never_was(
+    expected: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    """SIGKILL, at moments from a seeded generator, to the driver or to one of its workers; more studies if need be."""
+    moments = random.Random(2026)
+    kills = {"driver": 0, "worker": 0}
+    while min(kills.values()) < KILLS_OF_EACH:
+        folder = tmp_path / str(sum(kills.values()))
+        process = start(folder, workers=2)
+        while min(kills.values()) < KILLS_OF_EACH:
+            time.sleep(moments.uniform(1, 8))  # from the start of the workers to several trials later
+            if process.poll() == 0:
+                break
+            if process.poll() is not None:  # a worker was killed before the cluster stood: the user starts again
+                process = start(folder, workers=2)
+                continue
+            children = [c for c in psutil.Process(process.pid).children() if "spawn_main" in " ".join(c.cmdline())]
+            if moments.random() < 0.5 or not children:
+                process.kill()
+                process.wait()
+                kills["driver"] += 1
+                process = start(folder, workers=2)
+            else:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(moments.choice(children).pid, signal.SIGKILL)
+                kills["worker"] += 1
+        if process.wait(timeout=300) != 0:
+            process = start(folder, workers=2)
+        assert finish(folder, process) == expected, kills
+        assert len(list((folder / "journal").glob("*.json"))) == 14, "one result for each trial"
+
+
+def test_ctrl_c_ends_soon_and_the_same_command_goes_on(expected: tuple[bytes, bytes], tmp_path: Path) -> None:
+    process = start(tmp_path, workers=2)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("journal/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    finished = len(list(tmp_path.glob("journal/*.json")))
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    assert not (tmp_path / "trials.csv").exists()
+    assert finish(tmp_path, start(tmp_path, workers=2)) == expected
+    trained = pd.read_json(tmp_path / "trained.json")[0].tolist()
+    assert finished >= 1
+    assert len(trained) <= 14 - finished

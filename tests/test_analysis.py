@@ -1,0 +1,243 @@
+"""Statistics against worked examples, scipy's own results and simulated data."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from pipeline import analysis
+from pipeline.errors import PipelineError
+from pipeline.params import Configuration
+from pipeline.trials import TRIAL_COLUMNS, during_fit_table, trials_table
+from tests.example_results import book_records, capacity_records, record, search_records
+
+
+def trial(number: int, units: int, accuracy: float, seed: int = 0, **changes: Any) -> dict[str, object]:
+    """A row of trials.csv: a complete one-layer GRU with 100 parameters a unit, unless `changes` say otherwise."""
+    row: dict[str, object] = {
+        "number": number, "state": "COMPLETE", "cell": "gru", "units": units, "depth": 1, "bidirectional": False,
+        "dropout": 0.0, "optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "train_samples": 5000,
+        "epochs": 10, "seed": seed, "parameters": 100 * units, "best_epoch": 7, "train_loss": 0.1,
+        "train_accuracy": 0.99, "validation_loss": 0.2, "validation_accuracy": accuracy,
+        "generalization_gap": 0.99 - accuracy, "weights_sha256": "0" * 64,
+    }  # fmt: skip
+    return row | changes
+
+
+def table(*rows: dict[str, object]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=TRIAL_COLUMNS)
+
+
+def test_configurations_are_sets_of_seeds() -> None:
+    trials = table(trial(0, 8, 0.90, 0), trial(1, 16, 0.95), trial(2, 8, 0.92, 1), trial(3, 8, 0.97, 2))
+    result = analysis.configurations(trials)
+    assert result["units"].tolist() == [8, 16]
+    assert result["seeds"].tolist() == [3, 1]
+    assert result["parameters"].tolist() == [800, 1600]
+    first = result.iloc[0]
+    assert first["validation_accuracy"] == pytest.approx(0.93)
+    assert first["validation_accuracy_sd"] == pytest.approx(np.sqrt((0.03**2 + 0.01**2 + 0.04**2) / 2))
+    assert 0.90 < first["validation_accuracy_low"] < 0.92
+    assert first["validation_accuracy_high"] == pytest.approx(0.97)
+    assert first["generalization_gap"] == pytest.approx(0.06)
+    assert result.iloc[1][["validation_accuracy_sd", "validation_accuracy_low", "generalization_gap_high"]].isna().all()
+
+
+def test_pruned_failed_and_unmeasured_trials_are_left_out() -> None:
+    trials = table(
+        trial(0, 8, 0.9),
+        trial(1, 8, 0.5, 1, state="PRUNED"),
+        trial(2, 8, np.nan, 2, state="FAIL", parameters=np.nan, best_epoch=np.nan),
+        trial(3, 8, np.nan, 3),
+    )
+    result = analysis.configurations(trials)
+    assert result["seeds"].tolist() == [1]
+    assert result["validation_accuracy"].tolist() == [0.9]
+
+
+def test_every_setting_separates_configurations() -> None:
+    changes: dict[str, Any] = {"cell": "lstm", "depth": 2, "bidirectional": True, "dropout": 0.1, "optimizer": "sgd",
+               "learning_rate": 0.01, "batch_size": 64, "train_samples": 100, "epochs": 3}  # fmt: skip
+    rows = [trial(0, 8, 0.9)] + [trial(n, 8, 0.9, **{key: value}) for n, (key, value) in enumerate(changes.items(), 1)]
+    assert len(analysis.configurations(table(*rows))) == 10
+
+
+def test_bootstrap_interval_is_scipys_bca() -> None:
+    values = np.array([0.981, 0.984, 0.979, 0.990, 0.985])
+    expected = stats.bootstrap((values,), np.mean, n_resamples=2000, rng=np.random.default_rng(0)).confidence_interval
+    assert analysis.bootstrap_interval(values) == (expected.low, expected.high)
+    assert analysis.bootstrap_interval(np.array([0.5, 0.5, 0.5])) == (0.5, 0.5)
+    assert np.isnan(analysis.bootstrap_interval(np.array([0.5]))).all()
+    assert np.isnan(analysis.bootstrap_interval(np.array([0.5, np.nan]))).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
+def test_bootstrap_interval_stays_within_the_values(values: list[float]) -> None:
+    low, high = analysis.bootstrap_interval(np.array(values))
+    assert min(values) - 1e-12 <= low <= high <= max(values) + 1e-12
+
+
+def test_smallest_within_one_standard_error_is_chosen() -> None:
+    # The best has p = 0.98; on 10,000 samples the binomial standard error is 0.0014, so the bar is 0.9786.
+    trials = table(trial(0, 64, 0.98), trial(1, 32, 0.9787), trial(2, 16, 0.9785), trial(3, 8, 0.90))
+    choice = analysis.choose_champion({"search": trials}, 10_000)
+    assert choice["standard_error"] == pytest.approx(0.0014)
+    assert choice["threshold"] == pytest.approx(0.9786)
+    assert choice["best"]["units"] == 64
+    assert choice["choice"]["units"] == 32
+    assert [row["units"] for row in choice["candidates"]] == [64, 32, 16, 8]
+    assert [row["within_one_standard_error"] for row in choice["candidates"]] == [True, True, False, False]
+
+
+def test_standard_error_over_seeds_counts_where_it_is_larger() -> None:
+    best = [trial(n, 64, accuracy, n) for n, accuracy in enumerate([0.97, 0.98, 0.99])]
+    choice = analysis.choose_champion({"grid": table(*best, trial(3, 8, 0.975))}, 1_000_000)
+    assert choice["standard_error"] == pytest.approx(0.01 / np.sqrt(3))
+    assert choice["best"]["validation_accuracy_sd"] == pytest.approx(0.01)
+    assert choice["choice"]["units"] == 8
+    assert choice["choice"]["validation_accuracy_sd"] is None
+
+
+def test_ties_in_size_go_to_the_higher_accuracy() -> None:
+    trials = table(trial(0, 8, 0.970, dropout=0.1), trial(1, 8, 0.972), trial(2, 64, 0.973))
+    choice = analysis.choose_champion({"search": trials}, 1000)
+    assert choice["choice"]["validation_accuracy"] == 0.972
+
+
+def test_only_the_most_training_samples_compete() -> None:
+    many = table(trial(0, 8, 0.98, train_samples=54_000))
+    few = table(trial(0, 8, 0.99), trial(1, 4, 0.99), trial(2, 4, 0.99, train_samples=1000))
+    nothing = table(trial(0, 8, 0.5, state="PRUNED"))
+    choice = analysis.choose_champion({"few": few, "many": many, "nothing": nothing}, 6000)
+    assert choice["compared_train_samples"] == 54_000
+    assert [(row["study"], row["units"]) for row in choice["candidates"]] == [("many", 8)]
+    assert [(entry["study"], entry["configurations"]) for entry in choice["left_out"]] == [
+        ("few", 1),
+        ("few", 2),
+        ("nothing", 0),
+    ]
+    assert choice["left_out"][1]["reason"] == "trained on 5,000 samples, not on 54,000"
+
+
+def test_refit_trains_as_long_as_the_seeds_needed_on_average() -> None:
+    seeds = [trial(n, 8, 0.9, n, best_epoch=epoch) for n, epoch in enumerate([4, 5, 8])]
+    choice = analysis.choose_champion({"grid": table(*seeds)}, 1000)["choice"]
+    assert choice["best_epoch"] == pytest.approx(17 / 3)
+    assert choice["refit_epochs"] == 6
+
+
+def test_choice_is_plain_json_and_the_same_again() -> None:
+    studies = {"capacity": trials_table(capacity_records()), "search": trials_table(search_records())}
+    first, second = (json.dumps(analysis.choose_champion(studies, 6000), allow_nan=False) for _ in range(2))
+    assert first == second
+    assert list(json.loads(first)["choice"]) == [*analysis.CHOICE_KEYS, "refit_epochs"]
+
+
+def test_nothing_complete_is_a_sentence() -> None:
+    with pytest.raises(PipelineError, match="none of the studies a, b has a complete trial"):
+        analysis.choose_champion({"a": table(), "b": table(trial(0, 8, 0.9, state="PRUNED"))}, 1000)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 300), st.floats(0.5, 0.999)), min_size=1, max_size=12), st.randoms())
+def test_choice_is_never_larger_than_the_best_and_needs_no_order(networks: list[tuple[int, float]], random) -> None:  # type: ignore[no-untyped-def]
+    rows = [trial(n, units, accuracy, learning_rate=n + 1) for n, (units, accuracy) in enumerate(networks)]
+    first = analysis.choose_champion({"s": table(*rows)}, 6000)
+    assert first["choice"]["parameters"] <= first["best"]["parameters"]
+    assert first["choice"]["validation_accuracy"] >= first["threshold"]
+    smaller = [row for row in first["candidates"] if row["parameters"] < first["choice"]["parameters"]]
+    assert all(row["validation_accuracy"] < first["threshold"] for row in smaller)
+    random.shuffle(rows)
+    again = analysis.choose_champion({"s": table(*rows)}, 6000)
+    keys = ("parameters", "validation_accuracy")
+    assert [again["choice"][key] for key in keys] == [first["choice"][key] for key in keys]
+
+
+def test_book_table_stands_beside_the_book() -> None:
+    records = book_records(seeds=2)
+    trials, during_fit = trials_table(records), during_fit_table(records)
+    result = analysis.book_table(trials, during_fit)
+    assert result.columns.tolist() == analysis.BOOK_COLUMNS
+    assert result[["units", "optimizer", "parameters", "seeds"]].to_numpy().tolist() == [
+        [256, "sgd", 75_530, 2],
+        [256, "rmsprop", 75_530, 2],
+        [256, "adam", 75_530, 2],
+        [512, "sgd", 282_122, 2],
+    ]
+    assert result["book_train_accuracy"].tolist() == [0.9726, 0.9672, 0.9679, 0.9788]
+    assert result["book_test_accuracy"].tolist() == [0.98, 0.976, 0.974, 0.983]
+    for row, pair in zip(result.to_dict("records"), zip(records[::2], records[1::2], strict=True), strict=True):
+        results = [record.result for record in pair if record.result is not None]
+        assert row["train_accuracy_during_fit"] == pytest.approx(
+            np.mean([result.epochs[-1].during_fit_accuracy for result in results])
+        )
+        assert row["test_accuracy"] == pytest.approx(np.mean([result.best.validation_accuracy for result in results]))
+        assert row["train_accuracy"] == pytest.approx(np.mean([result.best.train_accuracy for result in results]))
+
+
+def test_book_numbers_stand_beside_the_books_own_terms_only() -> None:
+    base: dict[str, Any] = {"cell": "simple_rnn", "units": 256, "dropout": 0.2, "optimizer": "sgd", "epochs": 20}
+    others: list[dict[str, Any]] = [
+        {},
+        {"epochs": 2},
+        {"dropout": 0.1},
+        {"depth": 2},
+        {"cell": "gru"},
+        {"units": 8},
+        {"batch_size": 64},
+    ]
+    configurations = [Configuration.model_validate(base | other) for other in others]
+    records = [record(number, configuration, 0, 60_000) for number, configuration in enumerate(configurations)]
+    records.append(record(len(others), configurations[0], 0, 4000))
+    result = analysis.book_table(trials_table(records), during_fit_table(records))
+    assert len(result) == 8
+    assert result["book_test_accuracy"].notna().tolist() == [True] + [False] * 7
+    assert result["test_accuracy_sd"].isna().all()
+
+
+def test_tables_of_nothing_keep_their_columns() -> None:
+    records = [record(0, Configuration(cell="gru", units=8), 0, 5000, "FAIL")]
+    trials = trials_table(records)
+    assert analysis.book_table(trials, during_fit_table(records)).columns.tolist() == analysis.BOOK_COLUMNS
+    assert analysis.capacity_table(trials).empty
+    assert "generalization_gap_high" in analysis.capacity_table(trials_table([]))
+
+
+def test_capacity_table_orders_by_size() -> None:
+    result = analysis.capacity_table(trials_table(capacity_records()))
+    assert len(result) == 18
+    assert set(result["seeds"]) == {3}
+    for _, group in result.groupby("cell"):
+        assert group["parameters"].is_monotonic_increasing
+    assert (result["validation_accuracy_low"] <= result["validation_accuracy"]).all()
+    assert (result["generalization_gap"] <= result["generalization_gap_high"]).all()
+    gap = result["train_accuracy"] - result["validation_accuracy"]
+    assert gap.to_numpy() == pytest.approx(result["generalization_gap"].to_numpy())
+
+
+def test_interval_over_seeds_is_students() -> None:
+    # mean 0.98, sd 0.01, t(0.975, 2) = 4.302653
+    low, high = analysis.accuracy_interval([0.97, 0.98, 0.99], 10_000)
+    half = 4.302653 * 0.01 / np.sqrt(3)
+    assert low == pytest.approx(0.98 - half, abs=1e-6)
+    assert high == 1.0  # 0.98 + half is above one
+
+
+def test_interval_of_one_seed_is_wilsons() -> None:
+    z, p, n = 1.959964, 0.98, 10_000
+    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    expected = ((centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n))
+    assert analysis.accuracy_interval([0.98], n) == pytest.approx(expected, abs=1e-7)
+    assert analysis.accuracy_interval([0.98, 0.98, 0.98], n) == pytest.approx(expected, abs=1e-7)
+
+
+def test_interval_over_seeds_covers_its_nominal_share() -> None:
+    draws = np.random.default_rng(0).normal(0.98, 0.001, (1000, 3))
+    covered = [low <= 0.98 <= high for low, high in (analysis.accuracy_interval(list(row), 10_000) for row in draws)]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.02)

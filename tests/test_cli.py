@@ -1,0 +1,187 @@
+"""The command line as its users meet it: in a process of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.errors import PipelineError
+from pipeline.params import Params, load_params
+
+ROOT = Path(__file__).parents[1]
+STAGES = ["download", "prepare", "study", "champion", "evaluate", "report"]
+
+
+def pipeline(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m pipeline` with `folder` as the current folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100", "TERM": "dumb"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with the real params.yaml."""
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    return tmp_path
+
+
+def change(project: Path, place: str, value: object) -> None:
+    """Set one key of the project's params.yaml, for example `studies.search.trials`."""
+    document = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    *parents, key = place.split(".")
+    section = document
+    for parent in parents:
+        section = section[parent]
+    section[key] = value
+    (project / "params.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
+def test_help_teaches_the_stages_in_order(tmp_path: Path) -> None:
+    result = pipeline("--help", folder=tmp_path)
+    assert result.returncode == 0
+    verbs = re.findall(r"^\W*(\w+) +[A-Zd]", result.stdout, flags=re.MULTILINE)
+    assert [verb for verb in verbs if verb in [*STAGES, "doctor"]] == [*STAGES, "doctor"]
+    assert "data/raw → data/sequences" in result.stdout
+
+
+def test_help_loads_none_of_the_libraries_that_stages_need() -> None:
+    script = (
+        "import sys, pipeline.cli\n"
+        "heavy = {'pandas', 'numpy', 'mlflow', 'optuna', 'distributed', 'pydantic', 'tensorflow', 'matplotlib'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    output = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert output.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "line"),
+    [
+        ("data.validatoin", 6000, "error: params.yaml: data.validatoin: unknown key; check its spelling"),
+        ("training.epochs", "many", "error: params.yaml: training.epochs: must be a valid integer, got 'many'"),
+        (
+            "studies.capacity.space.units",
+            [8, 0],
+            "error: params.yaml: studies.capacity.space.units.1: must be at least 1",
+        ),
+        (
+            "studies.capacity.space.units",
+            [],
+            "error: params.yaml: studies.capacity.space.units: must have at least one",
+        ),
+        (
+            "studies.search.space.cell",
+            ["elman"],
+            "error: params.yaml: studies.search.space.cell.0: must be 'simple_rnn'",
+        ),
+    ],
+)
+def test_mistake_in_params_is_one_line_and_no_traceback(project: Path, place: str, value: object, line: str) -> None:
+    change(project, place, value)
+    result = pipeline("study", "search", folder=project)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(line)
+    assert result.stderr.count("\n") == 1
+    assert os.listdir(project) == ["params.yaml"], "a mistake leaves everything as it was"
+
+
+def test_missing_params_says_where_to_run(tmp_path: Path) -> None:
+    result = pipeline("prepare", folder=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr == "error: params.yaml not found: run from the project's root, where it lies\n"
+
+
+def test_every_mistake_gets_a_line_of_its_own(project: Path) -> None:
+    change(project, "data.seed", -1)
+    change(project, "champion.seeds", 0)
+    lines = pipeline("report", folder=project).stderr.splitlines()
+    assert [line.split(": ")[:3] for line in lines] == [
+        ["error", "params.yaml", "data.seed"],
+        ["error", "params.yaml", "champion.seeds"],
+    ]
+
+
+def test_unknown_verb_is_refused(tmp_path: Path) -> None:
+    result = pipeline("trian", folder=tmp_path)
+    assert result.returncode == 2
+    assert "trian" in result.stderr
+
+
+def test_stages_run_without_a_terminal(project: Path) -> None:
+    change(project, "data.dataset", "mnist5k")
+    change(project, "data.validation", 500)
+    for verb in ("download", "prepare"):
+        result = pipeline(verb, folder=project)
+        assert (result.returncode, result.stderr) == (0, ""), result.stderr
+        assert "\x1b" not in result.stdout
+    assert (project / "data" / "sequences" / "train.npz").exists()
+
+
+def test_ctrl_c_is_a_sentence_and_130(project: Path) -> None:
+    # A mirror that accepts the connection and then says nothing.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "download"],
+            cwd=project,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "MNIST_MIRROR": address},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            silent.accept()  # the download has begun
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == "stopped; finished work is kept, and the same command goes on from there\n"
+
+
+def test_doctor_reports_what_is_here(project: Path, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "train-images-idx3-ubyte.gz").write_bytes(b"12345")
+    change(project, "execution.workers", 3)
+    result = pipeline(
+        "doctor",
+        folder=project,
+        MNIST_MIRROR=str(mirror),
+        OPTUNA_STORAGE="postgresql://me:secret@host/db",
+        COLUMNS="200",
+    )
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"ok +tensorflow +\d+\.\d+", result.stdout)
+    assert re.search(r"ok +mnist from +MNIST_MIRROR \(folder\): ok, 5 bytes", result.stdout)
+    assert "postgresql://me:***@host/db" in result.stdout
+    assert "secret" not in result.stdout
+    assert "3 workers" in result.stdout
+
+
+def test_doctor_fails_when_the_data_cannot_be_had(project: Path) -> None:
+    # No proxy listens on port 9: every public mirror is out of reach, whatever this machine's network.
+    result = pipeline(
+        "doctor", folder=project, HTTP_PROXY="http://127.0.0.1:9", HTTPS_PROXY="http://127.0.0.1:9", MNIST_MIRROR=""
+    )
+    assert result.returncode == 1
+    assert re.search(r"!! +mnist from", result.stdout)
+    assert "MNIST_MIRROR" in result.stdout
+    assert not re.search(r"!! +fashion_mnist", result.stdout), "what params.yaml does not ask for may be missing"
+
+
+def test_load_params_reads_the_real_file() -> None:
+    params = load_params(ROOT / "params.yaml")
+    assert isinstance(params, Params)
+    with pytest.raises(PipelineError, match="there is no study 'other'"):
+        params.study("other")
