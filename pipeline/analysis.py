@@ -14,7 +14,7 @@ from pipeline.errors import PipelineError
 
 CONFIGURATION = [
     "cell", "units", "depth", "bidirectional", "dropout", "optimizer", "learning_rate", "batch_size",
-    "train_samples", "epochs",
+    "train_samples", "epochs", "recurrent_dropout", "merge_mode", "unroll", "view",
 ]  # fmt: skip
 MEASURES = ["validation_accuracy", "train_accuracy", "validation_loss", "generalization_gap"]
 CHOICE_KEYS = [

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import heapq
 import itertools
+import json
 import os
 import queue
 import threading
@@ -18,8 +19,9 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.params import Configuration, ExecutionParams
-from pipeline.paths import SEQUENCES, TEST, TRAIN, VALIDATION
+from pipeline.params import Configuration, ExecutionParams, View
+from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION
+from pipeline.sequences import change_view
 from pipeline.training import TrainingData, configure_tensorflow, train
 from pipeline.trials import EpochMetrics, TrainingResult
 
@@ -213,19 +215,25 @@ def run_task(key: int, task: TrainingTask) -> tuple[TrainingResult, str]:
     with _one_training_at_a_time:
         configure_tensorflow()
         report(None)
-        model, result = train(task.configuration, load_data(task.sequences, task.held_out), task.seed, on_epoch)
+        data = load_data(task.sequences, task.held_out, task.configuration.view)
+        model, result = train(task.configuration, data, task.seed, on_epoch)
         if task.save_to is not None:
             model.save(task.save_to)
     return result, worker.address
 
 
 @functools.lru_cache(maxsize=1)
-def load_data(sequences: Path, held_out: HeldOut) -> TrainingData:
-    """Read the sequences; what is not held out for validation is trained on, the test data never."""
+def load_data(sequences: Path, held_out: HeldOut, view: View | None = None) -> TrainingData:
+    """Read the sequences, in another view if one is asked for; what is not held out for validation is trained on,
+    the test data never."""
+    summary = json.loads((sequences / SEQUENCES_SUMMARY.name).read_text(encoding="utf-8"))
 
     def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-        with np.load(sequences / path.relative_to(SEQUENCES), allow_pickle=False) as arrays:
-            return arrays["x"], arrays["y"]
+        with np.load(sequences / path.name, allow_pickle=False) as arrays:
+            x = arrays["x"]
+            if view not in (None, summary["view"]):
+                x = np.ascontiguousarray(change_view(x, view, summary["seed"]))
+            return x, arrays["y"]
 
     x, y = read(TRAIN)
     validation_x, validation_y = read(VALIDATION)

@@ -1,19 +1,24 @@
-"""Recurrent networks: what one is, how many parameters it has, and how Keras builds it."""
+"""Networks: what one is, how many parameters it has, and how Keras builds it."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     import keras
 
-Cell = Literal["simple_rnn", "lstm", "gru"]
+Cell = Literal["simple_rnn", "elman_output", "lstm", "gru", "mlp", "cnn"]
+MergeMode = Literal["concat", "sum", "ave", "mul"]
 Units = Annotated[int, Field(ge=1)]
 Depth = Annotated[int, Field(ge=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+REFERENCE_CELLS = ("mlp", "cnn")  # without a state: what the chapter compares recurrent networks with
+KERNEL, POOL = 3, 2  # of the cnn, in both directions
 
 
 class Frozen(BaseModel):
@@ -23,35 +28,93 @@ class Frozen(BaseModel):
 
 
 class NetworkSpec(Frozen):
-    """A recurrent classifier: `depth` recurrent layers of `units`, then a dense softmax on the last state.
+    """A classifier of sequences: `depth` layers of `units`, then a dense softmax.
 
-    `dropout` is the fraction of each recurrent layer's *inputs* that is dropped in training, as in
-    Listing 1.5.1 of *Advanced Deep Learning with Keras*.
+    Recurrent cells (`simple_rnn`, `lstm`, `gru`, and `elman_output`, a SimpleRNN with an output layer of its own):
+    the softmax sees the last state. `dropout` is the fraction of each recurrent layer's *inputs* that is dropped in
+    training, as in Listing 1.5.1 of *Advanced Deep Learning with Keras*; `recurrent_dropout` is that of the state
+    handed on from step to step. `bidirectional` reads both ways and joins the two by `merge_mode`. `unroll` writes
+    the loop over time steps out into the graph: the same network, the same weights.
+
+    The chapter's reference networks see the whole sequence at once: `mlp` is `depth` dense layers with ReLU, each
+    with `dropout` on its outputs (Listing 1.3.2); `cnn` is `depth` convolutions of 3 × 3 over time and features with
+    `units` filters and ReLU, max pooling of 2 × 2 between them, then `dropout` (Listing 1.4.1). Where a sequence is
+    shorter than a kernel or a pool, these are as small as the sequence.
     """
 
     cell: Cell
     units: Units
     depth: Depth = 1
     bidirectional: bool = False
+    merge_mode: MergeMode = "concat"
     dropout: Dropout = 0.0
+    recurrent_dropout: Dropout = 0.0
+    unroll: bool = False
+
+    @model_validator(mode="after")
+    def _only_recurrent_cells_recur(self) -> Self:
+        if self.cell in REFERENCE_CELLS and (self.bidirectional or self.recurrent_dropout or self.unroll):
+            raise ValueError(
+                f"cell {self.cell} is not recurrent: it has no bidirectional, recurrent_dropout or unroll"
+            )
+        return self
 
 
-def parameter_count(spec: NetworkSpec, features: int, classes: int) -> int:
-    """Number of trainable parameters in closed form, without building the network.
+def layer_sizes(spec: NetworkSpec, timesteps: int, features: int, classes: int) -> list[tuple[int, int]]:
+    """For each layer with weights how many there are, and how often a sequence passes through them.
 
     A layer with u units on f inputs has, for each direction,
     SimpleRNN: u (f + u + 1)     (W, U and b of h_t = tanh(b + W h_{t-1} + U x_t), equation 1.5.1),
+    Elman:     u (u + 1) more    (V and c of o_t = V h_t + c, Figure 1.5.2),
     LSTM:    4 u (f + u + 1)     (three gates and the candidate),
-    GRU:     3 u (f + u + 2)     (two gates and the candidate, with a second bias: `reset_after`).
+    GRU:     3 u (f + u + 2)     (two gates and the candidate, with a second bias: `reset_after`),
+    and the same weights serve every time step. A convolution's weights serve every place of its output.
     """
-    blocks, biases = {"simple_rnn": (1, 1), "lstm": (4, 1), "gru": (3, 2)}[spec.cell]
-    directions = 2 if spec.bidirectional else 1
-    state = directions * spec.units
-    total, inputs = 0, features
-    for _ in range(spec.depth):
-        total += directions * blocks * spec.units * (inputs + spec.units + biases)
-        inputs = state
-    return total + (state + 1) * classes
+    sizes: list[tuple[int, int]] = []
+    if spec.cell == "mlp":
+        inputs = timesteps * features
+        for _ in range(spec.depth):
+            sizes.append((spec.units * (inputs + 1), 1))
+            inputs = spec.units
+    elif spec.cell == "cnn":
+        height, width, channels = timesteps, features, 1
+        for kernel, pool in _convolutions(spec, timesteps, features):
+            height, width = height - kernel[0] + 1, width - kernel[1] + 1
+            sizes.append((spec.units * (kernel[0] * kernel[1] * channels + 1), height * width))
+            height, width, channels = height // pool[0], width // pool[1], spec.units
+        inputs = height * width * channels
+    else:
+        blocks, biases = {"lstm": (4, 1), "gru": (3, 2)}.get(spec.cell, (1, 1))
+        directions = 2 if spec.bidirectional else 1
+        inputs = features
+        for layer in range(1, spec.depth + 1):
+            sizes.append((directions * blocks * spec.units * (inputs + spec.units + biases), timesteps))
+            if spec.cell == "elman_output":
+                sizes.append((directions * spec.units * (spec.units + 1), timesteps if layer < spec.depth else 1))
+            inputs = (directions if spec.merge_mode == "concat" else 1) * spec.units
+    return [*sizes, (classes * (inputs + 1), 1)]
+
+
+def parameter_count(spec: NetworkSpec, timesteps: int, features: int, classes: int) -> int:
+    """Number of trainable parameters in closed form, without building the network; see `layer_sizes`."""
+    return sum(parameters for parameters, _ in layer_sizes(spec, timesteps, features, classes))
+
+
+def multiplications(spec: NetworkSpec, timesteps: int, features: int, classes: int) -> int:
+    """Multiply-adds that one sequence costs in one pass forward, biases counted like weights."""
+    return sum(parameters * uses for parameters, uses in layer_sizes(spec, timesteps, features, classes))
+
+
+def _convolutions(spec: NetworkSpec, height: int, width: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Kernel and pool of each convolution; the last one is not pooled."""
+    found = []
+    for layer in range(1, spec.depth + 1):
+        kernel = (min(KERNEL, height), min(KERNEL, width))
+        height, width = height - kernel[0] + 1, width - kernel[1] + 1
+        pool = (min(POOL, height), min(POOL, width)) if layer < spec.depth else (1, 1)
+        height, width = height // pool[0], width // pool[1]
+        found.append((kernel, pool))
+    return found
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
@@ -68,42 +131,97 @@ def build(spec: NetworkSpec, timesteps: int, features: int, classes: int, seed: 
     """
     import keras
 
-    layer_class = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[spec.cell]
+    def glorot(*purpose: str | int) -> keras.Initializer:
+        return keras.initializers.GlorotUniform(derived_seed(seed, *purpose))
+
+    hidden = {"mlp": _dense_layers, "cnn": _convolutional_layers}.get(spec.cell, _recurrent_layers)
+    inputs = keras.Input((timesteps, features), name="sequence")
+    outputs = keras.layers.Dense(
+        classes, activation="softmax", kernel_initializer=glorot("dense", "kernel"), name="classes"
+    )(hidden(spec, inputs, seed, glorot))
+    return keras.Model(inputs, outputs, name=spec.cell)
+
+
+Glorot = Callable[..., Any]
+
+
+def _recurrent_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> Any:
+    import keras
+
+    if spec.cell == "elman_output":
+        from pipeline.elman import ElmanOutputRNN as layer_class
+    else:
+        layer_class = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[
+            spec.cell
+        ]
 
     def seed_for(layer: int, direction: str, purpose: str) -> int:
         return derived_seed(seed, "layer", layer, direction, purpose)
 
     def recurrent(layer: int, direction: str) -> keras.Layer:
+        output = {"output_initializer": glorot("layer", layer, direction, "output_kernel")}
         return layer_class(
             spec.units,
             dropout=spec.dropout,
+            recurrent_dropout=spec.recurrent_dropout,
+            unroll=spec.unroll,
             return_sequences=layer < spec.depth,  # all states for the next layer, the last one for Dense
             go_backwards=direction == "backward",
-            kernel_initializer=keras.initializers.GlorotUniform(seed_for(layer, direction, "kernel")),
+            kernel_initializer=glorot("layer", layer, direction, "kernel"),
             recurrent_initializer=keras.initializers.Orthogonal(seed=seed_for(layer, direction, "recurrent_kernel")),
             seed=seed_for(layer, direction, "dropout"),
             name=f"{spec.cell}_{layer}" if direction == "forward" else f"{spec.cell}_{layer}_backward",
+            **(output if spec.cell == "elman_output" else {}),
         )
 
-    inputs = keras.Input((timesteps, features), name="sequence")
-    x = inputs  # (batch, timesteps, features)
     for layer in range(1, spec.depth + 1):
         if spec.bidirectional:
             # Bidirectional clones one layer for both directions, seeds included, unless it is given two.
             both = keras.layers.Bidirectional(
                 recurrent(layer, "forward"),
                 backward_layer=recurrent(layer, "backward"),
+                merge_mode=spec.merge_mode,
                 name=f"bidirectional_{layer}",
             )
             # Even so it makes the forward layer anew, from a configuration that in SimpleRNN lacks the dropout's seed.
             both.forward_layer.cell.seed_generator = keras.random.SeedGenerator(seed_for(layer, "forward", "dropout"))
-            x = both(x)  # (batch, timesteps, 2 units), the last layer (batch, 2 units)
+            x = both(x)  # (batch, timesteps, 2 units if concatenated), the last layer without timesteps
         else:
             x = recurrent(layer, "forward")(x)  # (batch, timesteps, units), the last layer (batch, units)
-    outputs = keras.layers.Dense(
-        classes,
-        activation="softmax",
-        kernel_initializer=keras.initializers.GlorotUniform(derived_seed(seed, "dense", "kernel")),
-        name="classes",
-    )(x)
-    return keras.Model(inputs, outputs, name=spec.cell)
+    return x
+
+
+def _dense_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> Any:
+    import keras
+
+    x = keras.layers.Flatten(name="flatten")(x)  # (batch, timesteps · features)
+    for layer in range(1, spec.depth + 1):
+        kernel = glorot("layer", layer, "kernel")
+        x = keras.layers.Dense(spec.units, activation="relu", kernel_initializer=kernel, name=f"dense_{layer}")(x)
+        x = _dropout(spec, derived_seed(seed, "layer", layer, "dropout"), f"dropout_{layer}")(x)  # (batch, units)
+    return x
+
+
+def _convolutional_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> Any:
+    import keras
+
+    _, timesteps, features = x.shape
+    x = keras.layers.Reshape((timesteps, features, 1), name="image")(x)
+    for layer, (kernel, pool) in enumerate(_convolutions(spec, timesteps, features), start=1):
+        x = keras.layers.Conv2D(
+            spec.units,
+            kernel,
+            activation="relu",
+            kernel_initializer=glorot("layer", layer, "kernel"),
+            name=f"convolution_{layer}",
+        )(x)  # (batch, height, width, units)
+        if layer < spec.depth:
+            x = keras.layers.MaxPooling2D(pool, name=f"pooling_{layer}")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    return _dropout(spec, derived_seed(seed, "dropout"), "dropout")(x)
+
+
+def _dropout(spec: NetworkSpec, seed: int, name: str) -> keras.Layer:
+    import keras
+
+    return keras.layers.Dropout(spec.dropout, seed=seed, name=name)

@@ -4,16 +4,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from pipeline.errors import PipelineError
-from pipeline.network import Cell, Depth, Dropout, Frozen, NetworkSpec, Units
+from pipeline.network import REFERENCE_CELLS, Cell, Depth, Dropout, Frozen, MergeMode, NetworkSpec, Units
 from pipeline.paths import PARAMS
 
 Optimizer = Literal["sgd", "rmsprop", "adam"]
 LearningRate = Annotated[float, Field(gt=0)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
+View = Literal["rows", "columns", "pixels", "permuted_pixels"]
+
+
+def _count_or_fraction(value: int | float) -> int | float:
+    if (isinstance(value, int) and value >= 1) or 0 < value < 1:
+        return value
+    raise ValueError(f"must be a number of samples, at least 1, or a fraction of them between 0 and 1, got {value}")
+
+
+CountOrFraction = Annotated[int | float, AfterValidator(_count_or_fraction)]
 
 # Keras's own defaults, written out so that trials.csv names the rate that was used.
 DEFAULT_LEARNING_RATES: dict[str, float] = {"sgd": 0.01, "rmsprop": 0.001, "adam": 0.001}
@@ -23,8 +33,8 @@ class DataParams(Frozen):
     """What to learn from, and how images become sequences."""
 
     dataset: str
-    view: Literal["rows", "columns", "pixels", "permuted_pixels"] = "rows"
-    validation: Positive
+    view: View = "rows"
+    validation: CountOrFraction
     seed: Seed = 0
 
 
@@ -41,7 +51,9 @@ class TrainingSettings(Frozen):
 
 
 class Configuration(NetworkSpec, TrainingSettings):
-    """One network and how it is trained: all of a trial but its seed."""
+    """One network and how it is trained: all of a trial but its seed. `view: null` is that of `data`."""
+
+    view: View | None = None
 
     @property
     def network(self) -> NetworkSpec:
@@ -103,12 +115,20 @@ class Grid(Frozen):
     depth: Choices[Depth] = (1,)
     bidirectional: Choices[bool] = (False,)
     dropout: Choices[Dropout] = (0.0,)
+    recurrent_dropout: Choices[Dropout] = (0.0,)
+    merge_mode: Choices[MergeMode] = ("concat",)
+    unroll: Choices[bool] = (False,)
     optimizer: Choices[Optimizer] = ()
     learning_rate: Choices[LearningRate | None] = ()
     batch_size: Choices[Positive] = ()
     train_samples: Choices[Positive | None] = ()
     epochs: Choices[Positive] = ()
     patience: Choices[Positive | None] = ()
+    view: Choices[View | None] = (None,)
+
+    @model_validator(mode="after")
+    def _every_combination_is_a_network(self) -> Self:
+        return _without_impossible_networks(self)
 
 
 class Space(Frozen):
@@ -119,11 +139,31 @@ class Space(Frozen):
     depth: Axis[Depth, IntegerRange] = (1,)
     bidirectional: Choices[bool] = (False,)
     dropout: Axis[Dropout, DropoutRange] = (0.0,)
+    recurrent_dropout: Axis[Dropout, DropoutRange] = (0.0,)
+    merge_mode: Choices[MergeMode] = ("concat",)
+    unroll: Choices[bool] = (False,)
     optimizer: Choices[Optimizer] = ()
     learning_rate: Axis[LearningRate | None, RealRange] = ()
     batch_size: Choices[Positive] = ()
     train_samples: Choices[Positive | None] = ()
     epochs: Choices[Positive] = ()
+    view: Choices[View | None] = (None,)
+
+    @model_validator(mode="after")
+    def _every_combination_is_a_network(self) -> Self:
+        return _without_impossible_networks(self)
+
+
+AnySpace = TypeVar("AnySpace", Grid, Space)
+
+
+def _without_impossible_networks(space: AnySpace) -> AnySpace:
+    cells = [cell for cell in space.cell if cell in REFERENCE_CELLS]
+    if cells and (any(space.bidirectional), space.recurrent_dropout, any(space.unroll)) != (False, (0.0,), False):
+        raise ValueError(
+            f"cell {cells[0]} is not recurrent: give it a study without bidirectional, recurrent_dropout and unroll"
+        )
+    return space
 
 
 class StudyBase(Frozen):
@@ -139,11 +179,17 @@ class StudyBase(Frozen):
     window: Positive = 8
 
 
+class ListEntry(Configuration):
+    """A configuration of a fixed list; `seeds: null` is as many as the study says."""
+
+    seeds: Positive | None = None
+
+
 class ListStudy(StudyBase):
-    """A fixed list of configurations, each trained with `seeds` seeds."""
+    """A fixed list of configurations, each trained with `seeds` seeds, or with as many as its entry says."""
 
     sampler: Literal["list"]
-    trials: Choices[Configuration]
+    trials: Choices[ListEntry]
     seeds: Positive = 1
 
 
@@ -206,6 +252,18 @@ class Params(Frozen):
                 raise ValueError(
                     f"champion.studies names {name!r}, which is measured on the test data: "
                     "a champion may be chosen by validation data only"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _champion_is_tested_on_what_it_sees(self) -> Self:
+        for name in self.champion.studies:
+            study = self.studies[name]
+            views = [trial.view for trial in study.trials] if isinstance(study, ListStudy) else study.space.view
+            if any(view not in (None, self.data.view) for view in views):
+                raise ValueError(
+                    f"champion.studies names {name!r}, which trains on other views than data.view, {self.data.view}: "
+                    "the test data have that view only"
                 )
         return self
 

@@ -4,23 +4,22 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.network import parameter_count
-from pipeline.params import Configuration, GridStudy, ListStudy, SampledStudy, Space, TrainingSettings
+from pipeline.network import multiplications
+from pipeline.params import Configuration, GridStudy, ListStudy, Space, TrainingSettings
 from pipeline.trials import Trial
 
 
 def fixed_trials(study: ListStudy | GridStudy, defaults: TrainingSettings) -> list[Trial]:
     """Every configuration of a list or grid with every seed, numbered in the order of the results."""
     if isinstance(study, ListStudy):
-        entries = [entry.model_dump(exclude_unset=True) for entry in study.trials]
+        entries = [entry.model_dump(exclude_unset=True, exclude={"seeds"}) for entry in study.trials]
+        seeds = [entry.seeds or study.seeds for entry in study.trials]
     else:
         axes = {name: values for name in type(study.space).model_fields if (values := getattr(study.space, name))}
         entries = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-    configurations = [configure(entry, defaults) for entry in entries]
-    return [
-        Trial(number, configuration, study.seed + offset)
-        for number, (configuration, offset) in enumerate(itertools.product(configurations, range(study.seeds)))
-    ]
+        seeds = [study.seeds] * len(entries)
+    runs = [(entry, study.seed + offset) for entry, count in zip(entries, seeds, strict=True) for offset in range(count)]
+    return [Trial(number, configure(entry, defaults), seed) for number, (entry, seed) in enumerate(runs)]
 
 
 def configure(fields: dict[str, Any], defaults: TrainingSettings) -> Configuration:
@@ -34,9 +33,11 @@ def constants(space: Space) -> dict[str, Any]:
     return {name: axis[0] for name, axis in axes.items() if isinstance(axis, tuple) and len(axis) == 1}
 
 
-def estimated_cost(configuration: Configuration, samples: int, features: int, classes: int) -> float:
+def estimated_cost(
+    configuration: Configuration, samples: int, timesteps: int, features: int, classes: int
+) -> float:
     """Multiplications of a whole training, up to a factor common to all of a study: for an order, not a forecast."""
-    return float(parameter_count(configuration.network, features, classes)) * samples * configuration.epochs
+    return float(multiplications(configuration.network, timesteps, features, classes)) * samples * configuration.epochs
 
 
 def varying_fields(configurations: Sequence[Configuration]) -> dict[str, list[Any]]:
@@ -46,7 +47,3 @@ def varying_fields(configurations: Sequence[Configuration]) -> dict[str, list[An
         for name in Configuration.model_fields
     }
     return {name: found for name, found in values.items() if len(found) > 1 or name in ("cell", "units")}
-
-
-def number_of_trials(study: ListStudy | GridStudy | SampledStudy, defaults: TrainingSettings) -> int:
-    return study.trials if isinstance(study, SampledStudy) else len(fixed_trials(study, defaults))

@@ -1,14 +1,18 @@
 """From images to sequences: the split, the scale and the views. NumPy alone, every draw seeded."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets import Dataset
 from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.datasets import Dataset
 
 TEST_FRACTION = 0.2  # of a dataset that has no test set of its own
 _SPLIT_STREAM, _PERMUTATION_STREAM = 0, 1
@@ -49,8 +53,10 @@ def stratified_order(y: NDArray[np.int64], rng: np.random.Generator) -> NDArray[
     return np.lexsort((rng.permutation(len(y)), ranks))
 
 
-def split(dataset: Dataset, validation: int, seed: int) -> Splits:
+def split(dataset: Dataset, validation: int | float, seed: int) -> Splits:
     """Hold `validation` samples out of training, and a fifth of all for testing where there is no test set.
+
+    `validation` below 1 is a fraction of the samples that are not for testing.
 
     Raises PipelineError if nothing is left to train on, or a class is missing in training or test.
     """
@@ -60,6 +66,8 @@ def split(dataset: Dataset, validation: int, seed: int) -> Splits:
         test = Samples(dataset.train_x[held_out], dataset.train_y[held_out])
     else:
         test = Samples(dataset.test_x, dataset.test_y)
+    if isinstance(validation, float):
+        validation = max(1, round(validation * len(order)))
     if validation >= len(order):
         raise PipelineError(
             f"params.yaml: data.validation: {validation} of the {len(order)} samples that are not for testing "
@@ -78,9 +86,7 @@ def split(dataset: Dataset, validation: int, seed: int) -> Splits:
 def as_sequences(x: NDArray[Any], view: str, seed: int) -> NDArray[np.float32]:
     """Turn images into sequences, float32 (n, timesteps, features) from 0 to 1; leave sequences as they are.
 
-    `x` is uint8 (n, height, width) or float32 (n, timesteps, features). The views of an image: `rows` and
-    `columns` are a time step each; `pixels` are one after the other, row by row; `permuted_pixels` in an order
-    that is drawn once from `seed` and is the same for every image.
+    `x` is uint8 (n, height, width) or float32 (n, timesteps, features); for the views see `change_view`.
     """
     if x.dtype != np.uint8:
         if view != "rows":
@@ -88,18 +94,27 @@ def as_sequences(x: NDArray[Any], view: str, seed: int) -> NDArray[np.float32]:
                 f"params.yaml: data.view: {view} is for images; sequences of one's own are used as they are: rows"
             )
         return x.astype(np.float32, copy=False)
+    sequences = change_view(x, view, seed).astype(np.float32, order="C")
+    sequences /= np.float32(255)
+    return sequences
+
+
+def change_view(x: NDArray[Any], view: str, seed: int) -> NDArray[Any]:
+    """Another view of `x` (n, rows, columns): (n, timesteps, features).
+
+    `rows` and `columns` are a time step each; `pixels` are one after the other, row by row; `permuted_pixels` in
+    an order that is drawn once from `seed` and is the same for every sample.
+    """
     count, height, width = x.shape
     match view:
         case "columns":
-            x = x.transpose(0, 2, 1)
+            return x.transpose(0, 2, 1)
         case "pixels":
-            x = x.reshape(count, height * width, 1)
+            return x.reshape(count, height * width, 1)
         case "permuted_pixels":
             order = np.random.default_rng((seed, _PERMUTATION_STREAM)).permutation(height * width)
-            x = x.reshape(count, height * width, 1)[:, order]
-    sequences = x.astype(np.float32, order="C")
-    sequences /= np.float32(255)
-    return sequences
+            return x.reshape(count, height * width, 1)[:, order]
+    return x
 
 
 def summary_of(samples: Samples, classes: int) -> dict[str, Any]:

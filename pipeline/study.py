@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from pipeline.cluster import Cluster, EpochFinished, Finished, Started, TrainingTask
 from pipeline.errors import PipelineError
 from pipeline.journal import Journal, stable_hash
-from pipeline.params import Configuration, Params, SampledStudy
-from pipeline.proposals import configure, constants, estimated_cost, fixed_trials, number_of_trials, varying_fields
+from pipeline.params import Configuration, GridStudy, ListStudy, Params, SampledStudy
+from pipeline.proposals import configure, constants, estimated_cost, fixed_trials, varying_fields
 from pipeline.sampling import Sampling, finished_twin
 from pipeline.storage import StudyStorage
 from pipeline.training import SEMANTICS_VERSION
@@ -46,12 +46,12 @@ class StudyRun:
         self._defaults = params.training
         self._summary = summary
         self._sequences = sequences.resolve()
-        self._trials = [] if isinstance(self.study, SampledStudy) else fixed_trials(self.study, self._defaults)
-        self.total = number_of_trials(self.study, self._defaults)
+        self._trials = [] if isinstance(self.study, SampledStudy) else self._distinct_trials(self.study)
+        self.total = self.study.trials if isinstance(self.study, SampledStudy) else len(self._trials)
         self.data_sha256 = [summary[split]["sha256"] for split in self._splits()]
         self.fingerprint = self._fingerprint()
         self.optuna_study = f"{name}-{self.fingerprint}"
-        self._check_samples()
+        self._check_views()
 
     def run(
         self, cluster: Cluster, optuna_storage: str | BaseStorage, journal: Journal, observers: Sequence[Observer]
@@ -74,9 +74,8 @@ class StudyRun:
                 proposal = self._as_frozen(trial)
             else:
                 proposal = sampling.ask(number)
-                trial = Trial(
-                    number, configure(constants(sampling.space) | proposal.params, self._defaults), self.study.seed
-                )
+                configuration = configure(constants(sampling.space) | proposal.params, self._defaults)
+                trial = Trial(number, self._capped(configuration), self.study.seed)
             storage.ask(number, proposal)
             open_trials[number] = trial
             return trial
@@ -85,7 +84,7 @@ class StudyRun:
             samples = self._samples(trial)
             error = storage.error(number)
             if error is not None:
-                finished[number] = TrialRecord(trial, "FAIL", samples, error=error)
+                finished[number] = self._failure(trial, error)
                 return
             twin = finished_twin(trial, records) if sampling else None
             result = twin.result if twin else journal.get(self._journal_key(trial))
@@ -100,7 +99,8 @@ class StudyRun:
                 sampling.should_prune(number) if sampling else None,
             )
             # Sampled trials in order; of a list or grid the longest first, so that no long one is left at the end.
-            cost = estimated_cost(trial.configuration, samples, self._summary["features"], self._summary["classes"])
+            sizes = (self._summary[name] for name in ("timesteps", "features", "classes"))
+            cost = estimated_cost(trial.configuration, samples, *sizes)
             cluster.submit(number, task, priority=number if sampling else -cost)
 
         def wait(number: int) -> TrialRecord:
@@ -115,7 +115,7 @@ class StudyRun:
                     case Finished(key, result, error, worker):
                         trial = open_trials[key]
                         if result is None:
-                            finished[key] = TrialRecord(trial, "FAIL", self._samples(trial), None, error, worker)
+                            finished[key] = self._failure(trial, error, worker)
                         else:
                             journal.put(self._journal_key(trial), result)
                             finished[key] = self._record(trial, result, worker, reused=False)
@@ -173,23 +173,40 @@ class StudyRun:
             document |= {"study": self.fingerprint, "number": trial.number}
         return stable_hash(document)
 
-    def _available_samples(self) -> int:
+    @property
+    def available_samples(self) -> int:
+        """How many samples there are to train on."""
         splits = ["train", "validation"] if self.study.held_out == "test" else ["train"]
         return sum(self._summary[split]["samples"] for split in splits)
 
     def _samples(self, trial: Trial) -> int:
-        return trial.configuration.train_samples or self._available_samples()
+        return trial.configuration.train_samples or self.available_samples
 
-    def _check_samples(self) -> None:
-        if isinstance(self.study, SampledStudy):
-            asked = [n or self._defaults.train_samples for n in self.study.space.train_samples or (None,)]
-        else:
-            asked = [trial.configuration.train_samples for trial in self._trials]
-        largest = max((n for n in asked if n is not None), default=0)
-        if largest > self._available_samples():
+    def _view(self, trial: Trial) -> str:
+        return trial.configuration.view or self._summary["view"]
+
+    def _capped(self, configuration: Configuration) -> Configuration:
+        """The same, trained on all samples where it asks for more than there are: what fits MNIST then runs on less."""
+        if (configuration.train_samples or 0) < self.available_samples:
+            return configuration
+        return configuration.model_copy(update={"train_samples": None})
+
+    def _distinct_trials(self, study: ListStudy | GridStudy) -> list[Trial]:
+        runs = [(self._capped(trial.configuration), trial.seed) for trial in fixed_trials(study, self._defaults)]
+        return [Trial(number, *run) for number, run in enumerate(dict.fromkeys(runs))]
+
+    def _check_views(self) -> None:
+        views = (
+            self.study.space.view
+            if isinstance(self.study, SampledStudy | GridStudy)
+            else [trial.configuration.view for trial in self._trials]
+        )
+        prepared = self._summary["view"]
+        other = next((view for view in views if view not in (None, prepared)), None)
+        if other is not None and prepared != "rows":
             raise PipelineError(
-                f"studies.{self.name}: train_samples {largest} is more than the {self._available_samples()} training "
-                "samples there are: lower it, or lower data.validation (params.yaml)"
+                f"studies.{self.name}: view {other} is made from rows, but data.view is {prepared}: set it to rows "
+                "(params.yaml)"
             )
 
     def _longest_training(self) -> int:
@@ -198,7 +215,12 @@ class StudyRun:
 
     def _record(self, trial: Trial, result: TrainingResult, worker: str, reused: bool) -> TrialRecord:
         state: Literal["PRUNED", "COMPLETE"] = "PRUNED" if result.pruned else "COMPLETE"
-        return TrialRecord(trial, state, self._samples(trial), result, worker=worker, reused=reused)
+        return TrialRecord(
+            trial, state, self._samples(trial), self._view(trial), result, worker=worker, reused=reused
+        )
+
+    def _failure(self, trial: Trial, error: str | None, worker: str = "") -> TrialRecord:
+        return TrialRecord(trial, "FAIL", self._samples(trial), self._view(trial), error=error, worker=worker)
 
     def _as_frozen(self, trial: Trial) -> FrozenTrial:
         varying = varying_fields([trial.configuration for trial in self._trials])

@@ -77,8 +77,8 @@ def train(
     import tensorflow as tf
 
     keras.utils.clear_session()
-    samples = min(configuration.train_samples or len(data.x), len(data.x))
-    x, y = data.x[:samples], data.y[:samples]
+    x, y = data.x[: configuration.train_samples], data.y[: configuration.train_samples]
+    samples = len(x)
     # As many training samples as are held out: the two accuracies then have the same standard error.
     measured = samples if data.held_out_x is None else min(samples, len(data.held_out_x))
 

@@ -80,6 +80,7 @@ class TrialRecord:
     trial: Trial
     state: State
     train_samples: int  # as used: never None, unlike the configuration's
+    view: str  # as used
     result: TrainingResult | None = None  # None where state is FAIL
     error: str | None = None  # why, where state is FAIL
     worker: str = ""
@@ -90,6 +91,7 @@ TRIAL_COLUMNS = [
     "number", "state", "cell", "units", "depth", "bidirectional", "dropout", "optimizer", "learning_rate",
     "batch_size", "train_samples", "epochs", "seed", "parameters", "best_epoch", "train_loss", "train_accuracy",
     "validation_loss", "validation_accuracy", "generalization_gap", "weights_sha256",
+    "recurrent_dropout", "merge_mode", "unroll", "view",
 ]  # fmt: skip
 
 
@@ -108,6 +110,7 @@ def trial_row(record: TrialRecord) -> dict[str, Any]:
         "state": record.state,
         "learning_rate": configuration.effective_learning_rate,
         "train_samples": record.train_samples,
+        "view": record.view,
         "seed": record.trial.seed,
     }
     if result is not None:

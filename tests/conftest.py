@@ -26,6 +26,14 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def one_thread() -> None:
+    """TensorFlow as in a worker; it must be told before its first operation."""
+    from pipeline.training import configure_tensorflow
+
+    configure_tensorflow()
+
+
+@pytest.fixture(scope="session")
 def tiny_params() -> Params:
     """params.yaml as `make quick` shrinks it: every study, in minutes."""
     return validate_params(shrink(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))), "shrunk")

@@ -1,30 +1,65 @@
 """NetworkSpec, its closed-form parameter count, and the Keras model against equation 1.5.1."""
 
 import itertools
+from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from pydantic import ValidationError
 
-from pipeline.network import Cell, NetworkSpec, build, derived_seed, parameter_count
+from pipeline.elman import ElmanOutputRNN
+from pipeline.network import Cell, MergeMode, NetworkSpec, build, derived_seed, multiplications, parameter_count
 
-CELLS: list[Cell] = ["simple_rnn", "lstm", "gru"]
+pytestmark = pytest.mark.usefixtures("one_thread")
+CELLS: list[Cell] = ["simple_rnn", "elman_output", "lstm", "gru"]
+MERGE_MODES: list[MergeMode] = ["concat", "sum", "ave", "mul"]
 
 
 @pytest.mark.parametrize(
-    ("cell", "units", "expected"),
-    [("simple_rnn", 256, 72_960 + 2_570), ("simple_rnn", 512, 282_122), ("lstm", 256, 294_410)],
+    ("network", "expected"),
+    [
+        ({"cell": "simple_rnn", "units": 256}, 72_960 + 2_570),
+        ({"cell": "simple_rnn", "units": 512}, 282_122),
+        ({"cell": "lstm", "units": 256}, 294_410),
+        ({"cell": "mlp", "units": 256, "depth": 2}, 269_322),
+        ({"cell": "cnn", "units": 64, "depth": 3}, 80_266),
+    ],
 )
-def test_parameter_count_is_that_of_the_book(cell: Cell, units: int, expected: int) -> None:
-    assert parameter_count(NetworkSpec(cell=cell, units=units), features=28, classes=10) == expected
+def test_parameter_count_is_that_of_the_book(network: dict[str, Any], expected: int) -> None:
+    assert parameter_count(NetworkSpec(**network), timesteps=28, features=28, classes=10) == expected
 
 
-@pytest.mark.parametrize(("cell", "depth", "bidirectional"), list(itertools.product(CELLS, [1, 2, 3], [False, True])))
-def test_parameter_count_is_that_of_keras(cell: Cell, depth: int, bidirectional: bool) -> None:
-    spec = NetworkSpec(cell=cell, units=5, depth=depth, bidirectional=bidirectional)
-    model = build(spec, timesteps=4, features=3, classes=7, seed=0)
-    assert model.count_params() == parameter_count(spec, features=3, classes=7)
+SPECS = [
+    *(
+        NetworkSpec(cell=cell, units=5, depth=depth, bidirectional=bidirectional)
+        for cell, depth, bidirectional in itertools.product(CELLS, [1, 2, 3], [False, True])
+    ),
+    *(NetworkSpec(cell="gru", units=5, depth=2, bidirectional=True, merge_mode=mode) for mode in MERGE_MODES),
+    *(NetworkSpec(cell="mlp", units=5, depth=depth, dropout=0.5) for depth in (1, 2, 3)),
+    *(NetworkSpec(cell="cnn", units=5, depth=depth, dropout=0.5) for depth in (1, 2, 3)),
+]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize(("timesteps", "features"), [(9, 3), (2, 1), (12, 20)])
+def test_parameter_count_is_that_of_keras(spec: NetworkSpec, timesteps: int, features: int) -> None:
+    model = build(spec, timesteps, features, classes=7, seed=0)
+    assert model.count_params() == parameter_count(spec, timesteps, features, classes=7)
     assert model.output_shape == (None, 7)
+
+
+def test_multiplications_are_those_of_the_formulas() -> None:
+    """28 steps share the weights of a recurrent cell; a convolution's kernel serves every place of its output."""
+    mnist = {"timesteps": 28, "features": 28, "classes": 10}
+    assert multiplications(NetworkSpec(cell="simple_rnn", units=256), **mnist) == 28 * 72_960 + 2_570
+    elman = NetworkSpec(cell="elman_output", units=256)
+    assert multiplications(elman, **mnist) == 28 * 72_960 + 256 * 257 + 2_570
+    assert multiplications(NetworkSpec(cell="mlp", units=256, depth=2), **mnist) == 269_322
+    cnn = NetworkSpec(cell="cnn", units=64, depth=3)
+    assert multiplications(cnn, **mnist) == 640 * 26**2 + 36_928 * 11**2 + 36_928 * 3**2 + 5_770
 
 
 def test_simple_rnn_computes_equation_1_5_1() -> None:
@@ -41,6 +76,69 @@ def test_simple_rnn_computes_equation_1_5_1() -> None:
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-5)
 
 
+def test_elman_output_computes_figure_1_5_2_at_every_step_and_at_the_last() -> None:
+    """Two layers: the upper one reads o_t of every step, the softmax the o_t of the last."""
+    model = build(NetworkSpec(cell="elman_output", units=6, depth=2), timesteps=5, features=3, classes=4, seed=1)
+    rng = np.random.default_rng(2)
+    weights = [rng.normal(0, 0.5, w.shape).astype(np.float32) for w in model.get_weights()]  # biases too
+    model.set_weights(weights)
+    x = rng.normal(size=(8, 5, 3)).astype(np.float32)
+    outputs = x
+    for v, c, u, w, b in (weights[:5], weights[5:10]):
+        h, steps = np.zeros((8, 6), np.float32), []
+        for t in range(5):
+            h = np.tanh(b + h @ w + outputs[:, t] @ u)
+            steps.append(h @ v + c)
+        outputs = np.stack(steps, axis=1)
+    scores = np.exp(outputs[:, -1] @ weights[10] + weights[11])
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0), scores / scores.sum(axis=1, keepdims=True), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_elman_output_is_saved_and_loaded(tmp_path: Path, bidirectional: bool) -> None:
+    spec = NetworkSpec(cell="elman_output", units=4, depth=2, bidirectional=bidirectional, dropout=0.3)
+    model = build(spec, 5, 3, 2, seed=0)
+    model.save(tmp_path / "model.keras")
+    x = np.random.default_rng(0).normal(size=(8, 5, 3)).astype(np.float32)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    layer = ElmanOutputRNN(4, output_initializer=keras.initializers.Constant(0.5))
+    assert isinstance(ElmanOutputRNN.from_config(layer.get_config()).output_initializer, keras.initializers.Constant)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_unrolled_and_looped_networks_are_the_same_network(cell: Cell) -> None:
+    """The illusion of many cells: one cell's weights serve all time steps, drawn out or not."""
+    looped, unrolled = (
+        build(NetworkSpec(cell=cell, units=6, depth=2, unroll=unroll), 5, 3, 4, seed=1) for unroll in (False, True)
+    )
+    assert [w.shape for w in looped.weights] == [w.shape for w in unrolled.weights], "no weights of a step's own"
+    x = np.random.default_rng(3).normal(size=(8, 5, 3)).astype(np.float32)
+    gradients = []
+    for model in (looped, unrolled):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(np.arange(8) % 4, model(x)))
+        gradients.append(tape.gradient(loss, model.trainable_variables))
+    np.testing.assert_allclose(looped(x), unrolled(x), atol=1e-5)
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+        assert np.abs(one).max() > 1e-5, "a gradient of zero would prove nothing"
+
+
+@pytest.mark.parametrize("merge_mode", MERGE_MODES)
+def test_merge_mode_joins_the_two_directions(merge_mode: MergeMode) -> None:
+    spec = NetworkSpec(cell="gru", units=4, bidirectional=True, merge_mode=merge_mode)
+    model = build(spec, 5, 3, 2, seed=0)
+    x = np.random.default_rng(0).normal(size=(8, 5, 3)).astype(np.float32)
+    both = model.get_layer("bidirectional_1")
+    forward, backward = both.forward_layer(x).numpy(), both.backward_layer(x).numpy()
+    join = {"concat": lambda a, b: np.concatenate([a, b], axis=1), "sum": np.add, "mul": np.multiply,
+            "ave": lambda a, b: (a + b) / 2}[merge_mode]  # fmt: skip
+    np.testing.assert_allclose(both(x), join(forward, backward), atol=1e-6)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_no_two_kernels_start_alike(cell: Cell) -> None:
     """Bidirectional clones a layer with the seeds in it: both directions would be the same network."""
@@ -50,11 +148,22 @@ def test_no_two_kernels_start_alike(cell: Cell) -> None:
         assert one.shape != other.shape or not np.allclose(one, other)
 
 
-@pytest.mark.parametrize(("cell", "bidirectional"), list(itertools.product(CELLS, [False, True])))
-def test_the_same_seed_gives_the_same_weights_and_dropout_and_another_seed_others(
-    cell: Cell, bidirectional: bool
-) -> None:
-    spec = NetworkSpec(cell=cell, units=4, depth=2, bidirectional=bidirectional, dropout=0.5)
+RANDOM = [
+    *(
+        NetworkSpec(cell=cell, units=4, depth=2, bidirectional=bidirectional, dropout=0.5)
+        for cell, bidirectional in itertools.product(CELLS, [False, True])
+    ),
+    *(
+        NetworkSpec(cell=cell, units=4, depth=2, bidirectional=bidirectional, recurrent_dropout=0.5)
+        for cell, bidirectional in itertools.product(CELLS, [False, True])
+    ),
+    NetworkSpec(cell="mlp", units=16, depth=2, dropout=0.5),
+    NetworkSpec(cell="cnn", units=16, depth=2, dropout=0.5),
+]
+
+
+@pytest.mark.parametrize("spec", RANDOM, ids=str)
+def test_the_same_seed_gives_the_same_weights_and_dropout_and_another_seed_others(spec: NetworkSpec) -> None:
     x = np.random.default_rng(0).normal(size=(8, 3, 2)).astype(np.float32)
     first, again, other = (build(spec, 3, 2, 2, seed) for seed in (7, 7, 8))
     assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), again.get_weights(), strict=True))
@@ -69,7 +178,9 @@ def test_derived_seeds_are_stable_and_differ_by_purpose() -> None:
     assert len({derived_seed(seed, name, k) for seed in range(5) for name in "ab" for k in range(20)}) == 200
 
 
-@pytest.mark.parametrize("wrong", [{"units": 0}, {"units": -3}, {"depth": 0}, {"dropout": 1.0}, {"cell": "lstmm"}])
+@pytest.mark.parametrize("wrong", [{"units": 0}, {"units": -3}, {"depth": 0}, {"dropout": 1.0}, {"cell": "lstmm"},
+                                   {"cell": "mlp", "bidirectional": True}, {"cell": "cnn", "unroll": True},
+                                   {"cell": "mlp", "recurrent_dropout": 0.1}])
 def test_what_is_no_network_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         NetworkSpec.model_validate({"cell": "lstm", "units": 4} | wrong)

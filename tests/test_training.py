@@ -14,18 +14,13 @@ from pipeline.training import (
     TrainingFailed,
     _optimizer,
     _sha256,
-    configure_tensorflow,
     train,
 )
 from pipeline.trials import EpochMetrics
 from tests.example_sequences import CLASSES, FEATURES, TIMESTEPS, training_data
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 LSTM = Configuration(cell="lstm", units=5, depth=2, dropout=0.2, batch_size=20, epochs=2, learning_rate=0.01)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
-    configure_tensorflow()
 
 
 def test_the_same_arguments_give_the_same_weights_whatever_global_generators_do() -> None:
@@ -44,6 +39,25 @@ def test_the_same_arguments_give_the_same_weights_whatever_global_generators_do(
     assert first.weights_sha256 == again.weights_sha256 == _sha256(model.get_weights())
     assert first.epochs == again.epochs
     assert other.weights_sha256 != first.weights_sha256
+
+
+OTHERS = [
+    Configuration(cell="elman_output", units=4, depth=2, bidirectional=True, dropout=0.3, epochs=2),
+    Configuration(cell="lstm", units=4, recurrent_dropout=0.3, epochs=2),
+    Configuration(cell="simple_rnn", units=4, dropout=0.3, unroll=True, epochs=2),
+    Configuration(cell="mlp", units=4, depth=2, dropout=0.3, epochs=2),
+    Configuration(cell="cnn", units=4, depth=2, dropout=0.3, epochs=2),
+]
+
+
+@pytest.mark.parametrize("configuration", OTHERS, ids=lambda c: c.cell)
+def test_every_kind_of_network_trains_to_the_same_bits_again(configuration: Configuration) -> None:
+    _, first = train(configuration, training_data(), seed=3)
+    np.random.seed(1)
+    _, again = train(configuration, training_data(), seed=3)
+    assert first.weights_sha256 == again.weights_sha256
+    assert first.epochs == again.epochs
+    assert first.epochs[0].train_loss != first.epochs[1].train_loss
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

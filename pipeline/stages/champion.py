@@ -27,11 +27,12 @@ def run(params: Params) -> None:
         **{
             name: chosen[name]
             for name in Configuration.model_fields
-            if name not in ("epochs", "patience", "train_samples")
+            if name not in ("epochs", "patience", "train_samples", "view")
         },
         epochs=chosen["refit_epochs"],
     )
-    records = refit(configuration, params, sum(summary[split]["samples"] for split in ("train", "validation")))
+    samples = sum(summary[split]["samples"] for split in ("train", "validation"))
+    records = refit(configuration, params, samples)
     with np.load(paths.VALIDATION, allow_pickle=False) as arrays:
         input_example = arrays["x"][:2]
     log_champion(
@@ -65,6 +66,6 @@ def refit(configuration: Configuration, params: Params, samples: int) -> list[Tr
                 case Finished(key, result, error, worker):
                     if result is None:
                         raise PipelineError(f"the champion's training with seed {key} failed: {error}")
-                    records[key] = TrialRecord(trials[key], "COMPLETE", samples, result, worker=worker)
+                    records[key] = TrialRecord(trials[key], "COMPLETE", samples, params.data.view, result, worker=worker)
                     progress.trial_finished(records[key])
     return [records[trial.number] for trial in trials]
