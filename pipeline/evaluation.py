@@ -27,6 +27,8 @@ def load_models(folder: Path) -> dict[int, keras.Model]:
         raise PipelineError(f"{folder} has no seed-*.keras: run `python -m pipeline champion` first")
     import keras
 
+    import pipeline.elman  # noqa: F401 (registers its layer with Keras)
+
     return {seed: keras.saving.load_model(files[seed], compile=False) for seed in sorted(files)}
 
 

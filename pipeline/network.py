@@ -51,12 +51,15 @@ class NetworkSpec(Frozen):
     recurrent_dropout: Dropout = 0.0
     unroll: bool = False
 
+    @property
+    def file_name(self) -> str:
+        """A name for files, without a suffix: `simple_rnn-1x256`, `bidirectional-gru-2x64`."""
+        return f"{'bidirectional-' if self.bidirectional else ''}{self.cell}-{self.depth}x{self.units}"
+
     @model_validator(mode="after")
     def _only_recurrent_cells_recur(self) -> Self:
         if self.cell in REFERENCE_CELLS and (self.bidirectional or self.recurrent_dropout or self.unroll):
-            raise ValueError(
-                f"cell {self.cell} is not recurrent: it has no bidirectional, recurrent_dropout or unroll"
-            )
+            raise ValueError(f"cell {self.cell} is not recurrent: it has no bidirectional, recurrent_dropout or unroll")
         return self
 
 
@@ -148,12 +151,14 @@ Glorot = Callable[..., Any]
 def _recurrent_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> Any:
     import keras
 
-    if spec.cell == "elman_output":
-        from pipeline.elman import ElmanOutputRNN as layer_class
-    else:
-        layer_class = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[
-            spec.cell
-        ]
+    from pipeline.elman import ElmanOutputRNN
+
+    layer_class = {
+        "simple_rnn": keras.layers.SimpleRNN,
+        "elman_output": ElmanOutputRNN,
+        "lstm": keras.layers.LSTM,
+        "gru": keras.layers.GRU,
+    }[spec.cell]
 
     def seed_for(layer: int, direction: str, purpose: str) -> int:
         return derived_seed(seed, "layer", layer, direction, purpose)

@@ -128,7 +128,8 @@ class Grid(Frozen):
 
     @model_validator(mode="after")
     def _every_combination_is_a_network(self) -> Self:
-        return _without_impossible_networks(self)
+        _refuse_impossible_networks(self)
+        return self
 
 
 class Space(Frozen):
@@ -151,19 +152,16 @@ class Space(Frozen):
 
     @model_validator(mode="after")
     def _every_combination_is_a_network(self) -> Self:
-        return _without_impossible_networks(self)
+        _refuse_impossible_networks(self)
+        return self
 
 
-AnySpace = TypeVar("AnySpace", Grid, Space)
-
-
-def _without_impossible_networks(space: AnySpace) -> AnySpace:
+def _refuse_impossible_networks(space: Grid | Space) -> None:
     cells = [cell for cell in space.cell if cell in REFERENCE_CELLS]
     if cells and (any(space.bidirectional), space.recurrent_dropout, any(space.unroll)) != (False, (0.0,), False):
         raise ValueError(
             f"cell {cells[0]} is not recurrent: give it a study without bidirectional, recurrent_dropout and unroll"
         )
-    return space
 
 
 class StudyBase(Frozen):

@@ -32,10 +32,11 @@ BOOK_TABLE = REPORTS / "book_table.csv"
 CAPACITY = REPORTS / "capacity.csv"
 ANSWER = REPORTS / "answer.svg"
 REPORT = REPORTS / "report.html"
+NETWORKS = REPORTS / "networks"
 
 
 def study_folder(name: str) -> Path:
-    """The folder of one study's results: trials.csv, curves.csv, during_fit.csv, timings.csv, best.json."""
+    """The folder of one study's results: its tables, networks.json and best.json."""
     return STUDIES / name
 
 

@@ -29,10 +29,10 @@ TRAINING, VALIDATION = "#0072B2", "#D55E00"  # blue and vermilion: told apart by
 
 def diagram_png(model_dot: str) -> bytes:
     """PNG of a network's diagram, from Graphviz's language. Equal networks are drawn once a process."""
-    return _draw(_with_stable_names(model_dot))
+    return _draw(with_stable_names(model_dot))
 
 
-def _with_stable_names(model_dot: str) -> str:
+def with_stable_names(model_dot: str) -> str:
     """Keras names nodes by memory addresses, which differ in every process: number them in order instead."""
     names: dict[str, str] = {}
     return re.sub(r"(?m)^\d+|(?<=-> )\d+", lambda match: names.setdefault(match[0], f"node{len(names)}"), model_dot)

@@ -18,7 +18,9 @@ def fixed_trials(study: ListStudy | GridStudy, defaults: TrainingSettings) -> li
         axes = {name: values for name in type(study.space).model_fields if (values := getattr(study.space, name))}
         entries = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
         seeds = [study.seeds] * len(entries)
-    runs = [(entry, study.seed + offset) for entry, count in zip(entries, seeds, strict=True) for offset in range(count)]
+    runs = [
+        (entry, study.seed + offset) for entry, count in zip(entries, seeds, strict=True) for offset in range(count)
+    ]
     return [Trial(number, configure(entry, defaults), seed) for number, (entry, seed) in enumerate(runs)]
 
 
@@ -33,9 +35,7 @@ def constants(space: Space) -> dict[str, Any]:
     return {name: axis[0] for name, axis in axes.items() if isinstance(axis, tuple) and len(axis) == 1}
 
 
-def estimated_cost(
-    configuration: Configuration, samples: int, timesteps: int, features: int, classes: int
-) -> float:
+def estimated_cost(configuration: Configuration, samples: int, timesteps: int, features: int, classes: int) -> float:
     """Multiplications of a whole training, up to a factor common to all of a study: for an order, not a forecast."""
     return float(multiplications(configuration.network, timesteps, features, classes)) * samples * configuration.epochs
 

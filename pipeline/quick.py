@@ -48,7 +48,10 @@ def _shrink_study(study: dict[str, Any]) -> dict[str, Any]:
     if study["sampler"] == "grid" and "depth" in small["space"]:
         small["space"]["depth"] = small["space"]["depth"][:1]  # a grid multiplies
     if study["sampler"] == "list":
-        shrunk = (_shrink_axes({axis: [value] for axis, value in trial.items()}) for trial in study["trials"])
+        one_value_an_axis = (
+            {axis: [value] for axis, value in trial.items() if axis != "seeds"} for trial in study["trials"]
+        )
+        shrunk = map(_shrink_axes, one_value_an_axis)
         trials = [{axis: value for axis, (value,) in axes.items()} for axes in shrunk]
         small["trials"] = [trial for index, trial in enumerate(trials) if trial not in trials[:index]]
     elif "trials" in small:

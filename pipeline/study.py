@@ -6,7 +6,7 @@ import functools
 import importlib.metadata
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -179,6 +179,15 @@ class StudyRun:
         splits = ["train", "validation"] if self.study.held_out == "test" else ["train"]
         return sum(self._summary[split]["samples"] for split in splits)
 
+    @property
+    def most_samples_asked(self) -> int:
+        """The largest number of training samples that params.yaml asks for in this study."""
+        if isinstance(self.study, ListStudy):
+            asked: Iterable[int | None] = (entry.train_samples for entry in self.study.trials)
+        else:
+            asked = self.study.space.train_samples
+        return max([self._defaults.train_samples or 0, *(samples or 0 for samples in asked)])
+
     def _samples(self, trial: Trial) -> int:
         return trial.configuration.train_samples or self.available_samples
 
@@ -215,9 +224,7 @@ class StudyRun:
 
     def _record(self, trial: Trial, result: TrainingResult, worker: str, reused: bool) -> TrialRecord:
         state: Literal["PRUNED", "COMPLETE"] = "PRUNED" if result.pruned else "COMPLETE"
-        return TrialRecord(
-            trial, state, self._samples(trial), self._view(trial), result, worker=worker, reused=reused
-        )
+        return TrialRecord(trial, state, self._samples(trial), self._view(trial), result, worker=worker, reused=reused)
 
     def _failure(self, trial: Trial, error: str | None, worker: str = "") -> TrialRecord:
         return TrialRecord(trial, "FAIL", self._samples(trial), self._view(trial), error=error, worker=worker)

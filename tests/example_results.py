@@ -32,9 +32,9 @@ def record(
     """A trial whose errors fall with capacity and samples, and whose gap grows with capacity."""
     trial = Trial(number, configuration, seed)
     if state == "FAIL":
-        return TrialRecord(trial, state, samples, error="the loss is not a finite number after epoch 1")
+        return TrialRecord(trial, state, samples, "rows", error="the loss is not a finite number after epoch 1")
     rng = np.random.default_rng((number, seed, samples))
-    parameters = parameter_count(configuration.network, features=28, classes=10)
+    parameters = parameter_count(configuration.network, timesteps=28, features=28, classes=10)
     skill = {"simple_rnn": 0.55, "lstm": 1.0, "gru": 1.15}[configuration.cell]
     best_error = 4.0 * parameters**-0.35 * samples**-0.28 / skill + 0.006 + rng.normal(0, 0.0006)
     gap = 0.004 * np.log10(parameters) ** 2 * (5000 / samples) ** 0.6 / 2
@@ -51,7 +51,7 @@ def record(
     seconds = parameters / 2e4 * samples / 5000
     result = TrainingResult(parameters, tuple(epochs), best_epoch, state == "PRUNED", f"{number:064x}", seconds,
                             parameters / 1e3, "summary\n", "digraph {}")  # fmt: skip
-    return TrialRecord(trial, state, samples, result, worker="worker-0")
+    return TrialRecord(trial, state, samples, "rows", result, worker="worker-0")
 
 
 def book_records(seeds: int = 1) -> list[TrialRecord]:

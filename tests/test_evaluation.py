@@ -28,7 +28,7 @@ METRICS = [
 
 
 def choice() -> dict[str, object]:
-    return {**SPEC.model_dump(), "parameters": parameter_count(SPEC, features=3, classes=2), "seeds": 1}
+    return {**SPEC.model_dump(), "parameters": parameter_count(SPEC, timesteps=5, features=3, classes=2), "seeds": 1}
 
 
 def test_accuracy_and_cross_entropy() -> None:

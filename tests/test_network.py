@@ -1,6 +1,7 @@
 """NetworkSpec, its closed-form parameter count, and the Keras model against equation 1.5.1."""
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,7 @@ def test_elman_output_computes_figure_1_5_2_at_every_step_and_at_the_last() -> N
             steps.append(h @ v + c)
         outputs = np.stack(steps, axis=1)
     scores = np.exp(outputs[:, -1] @ weights[10] + weights[11])
-    np.testing.assert_allclose(
-        model.predict(x, verbose=0), scores / scores.sum(axis=1, keepdims=True), atol=1e-5
-    )
+    np.testing.assert_allclose(model.predict(x, verbose=0), scores / scores.sum(axis=1, keepdims=True), atol=1e-5)
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -134,9 +133,13 @@ def test_merge_mode_joins_the_two_directions(merge_mode: MergeMode) -> None:
     x = np.random.default_rng(0).normal(size=(8, 5, 3)).astype(np.float32)
     both = model.get_layer("bidirectional_1")
     forward, backward = both.forward_layer(x).numpy(), both.backward_layer(x).numpy()
-    join = {"concat": lambda a, b: np.concatenate([a, b], axis=1), "sum": np.add, "mul": np.multiply,
-            "ave": lambda a, b: (a + b) / 2}[merge_mode]  # fmt: skip
-    np.testing.assert_allclose(both(x), join(forward, backward), atol=1e-6)
+    join: dict[str, Callable[..., Any]] = {
+        "concat": lambda a, b: np.concatenate([a, b], axis=1),
+        "sum": np.add,
+        "mul": np.multiply,
+        "ave": lambda a, b: (a + b) / 2,
+    }
+    np.testing.assert_allclose(both(x), join[merge_mode](forward, backward), atol=1e-6)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -178,9 +181,19 @@ def test_derived_seeds_are_stable_and_differ_by_purpose() -> None:
     assert len({derived_seed(seed, name, k) for seed in range(5) for name in "ab" for k in range(20)}) == 200
 
 
-@pytest.mark.parametrize("wrong", [{"units": 0}, {"units": -3}, {"depth": 0}, {"dropout": 1.0}, {"cell": "lstmm"},
-                                   {"cell": "mlp", "bidirectional": True}, {"cell": "cnn", "unroll": True},
-                                   {"cell": "mlp", "recurrent_dropout": 0.1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"units": 0},
+        {"units": -3},
+        {"depth": 0},
+        {"dropout": 1.0},
+        {"cell": "lstmm"},
+        {"cell": "mlp", "bidirectional": True},
+        {"cell": "cnn", "unroll": True},
+        {"cell": "mlp", "recurrent_dropout": 0.1},
+    ],
+)
 def test_what_is_no_network_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         NetworkSpec.model_validate({"cell": "lstm", "units": 4} | wrong)

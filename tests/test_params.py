@@ -27,13 +27,15 @@ def test_the_projects_own_params_are_right() -> None:
     params = validate_params(RIGHT, "params.yaml")
     book = params.study("book")
     assert isinstance(book, ListStudy)
-    assert [(t.units, t.optimizer) for t in book.trials] == [
-        (256, "sgd"),
-        (256, "rmsprop"),
-        (256, "adam"),
-        (512, "sgd"),
+    table_1_5_1 = [t for t in book.trials if t.cell == "simple_rnn"]
+    assert [(t.units, t.optimizer, t.seeds or book.seeds) for t in table_1_5_1] == [
+        (256, "sgd", 3),
+        (256, "rmsprop", 3),
+        (256, "adam", 3),
+        (512, "sgd", 1),
     ]
-    assert all(t.cell == "simple_rnn" and t.dropout == 0.2 and t.epochs == 20 for t in book.trials)
+    assert all(t.dropout == 0.2 and t.epochs == 20 for t in table_1_5_1)
+    assert {t.cell for t in book.trials} == {"simple_rnn", "elman_output", "lstm", "gru", "mlp", "cnn"}
     assert all(t.patience is None for t in book.trials), "the book stops no training early"
 
 
@@ -48,7 +50,9 @@ def test_the_projects_own_params_are_right() -> None:
         ("studies.search.space.units.low", 999, "low must not be above high, got 999 and 128"),
         ("studies.search.space.dropout.high", 1.0, "studies.search.space.dropout.high: must be less than 1, got 1.0"),
         ("studies.book.trials.2.units", 0, "studies.book.trials.2.units: must be at least 1, got 0"),
-        ("studies.capacity.space.cell", ["lstmm"], "studies.capacity.space.cell.0: must be 'simple_rnn', 'lstm' or"),
+        ("studies.capacity.space.cell", ["lstmm"], "studies.capacity.space.cell.0: must be 'simple_rnn', 'elman_"),
+        ("studies.search.space.cell", ["mlp"], "studies.search.space: cell mlp is not recurrent"),
+        ("studies.book.trials.9.bidirectional", True, "studies.book.trials.9: cell mlp is not recurrent"),
         ("studies.capacity.space.cell", [], "studies.capacity.space.cell: must have at least one value, got []"),
         (
             "studies.search.sampler",
@@ -62,8 +66,9 @@ def test_the_projects_own_params_are_right() -> None:
         ),
         ("champion.studies", ["serach"], "champion.studies names 'serach', which is not among the studies: book"),
         ("champion.studies", ["book"], "champion.studies names 'book', which is measured on the test data"),
+        ("champion.studies", ["views"], "champion.studies names 'views', which trains on other views than data.view"),
         ("data.view", "diagonals", "data.view: must be 'rows', 'columns', 'pixels' or 'permuted_pixels'"),
-        ("data.validation", 0, "data.validation: must be at least 1, got 0"),
+        ("data.validation", 0, "data.validation: must be a number of samples, at least 1, or a fraction"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_path(path: str, value: Any, message: str) -> None:
@@ -105,6 +110,7 @@ def test_a_broken_or_missing_file_is_named(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml")
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_default_learning_rates_are_those_of_keras() -> None:
     import keras
 

@@ -1,8 +1,8 @@
 """Lists and grids as numbered trials; search spaces as constants and distributions."""
 
 from pipeline.network import NetworkSpec
-from pipeline.params import Configuration, Grid, GridStudy, ListStudy, Params, SampledStudy, Space, TrainingSettings
-from pipeline.proposals import constants, estimated_cost, fixed_trials, number_of_trials, varying_fields
+from pipeline.params import Configuration, Grid, GridStudy, ListEntry, ListStudy, Space, TrainingSettings
+from pipeline.proposals import constants, estimated_cost, fixed_trials, varying_fields
 
 DEFAULTS = TrainingSettings(epochs=7, patience=2, batch_size=32)
 
@@ -20,7 +20,7 @@ def test_a_grid_is_every_combination_with_every_seed() -> None:
 
 
 def test_a_list_overrides_defaults_only_with_what_it_says() -> None:
-    entries = (Configuration(cell="gru", units=4, patience=None), Configuration(cell="gru", units=4, optimizer="sgd"))
+    entries = (ListEntry(cell="gru", units=4, patience=None), ListEntry(cell="gru", units=4, optimizer="sgd"))
     one, two = fixed_trials(ListStudy(sampler="list", trials=entries), DEFAULTS)
     assert (one.configuration.patience, one.configuration.epochs, one.configuration.optimizer) == (None, 7, "adam")
     assert (two.configuration.patience, two.configuration.optimizer) == (2, "sgd")
@@ -29,7 +29,10 @@ def test_a_list_overrides_defaults_only_with_what_it_says() -> None:
 
 def test_constants_are_the_axes_with_one_value() -> None:
     space = Space(cell=("gru",), units=(4, 8), epochs=(3,))
-    assert constants(space) == {"cell": "gru", "epochs": 3, "depth": 1, "bidirectional": False, "dropout": 0.0}
+    assert constants(space) == {
+        "cell": "gru", "epochs": 3, "depth": 1, "bidirectional": False, "dropout": 0.0, "recurrent_dropout": 0.0,
+        "merge_mode": "concat", "unroll": False, "view": None,
+    }  # fmt: skip
 
 
 def test_varying_fields_keep_cell_and_units_in_any_case() -> None:
@@ -37,18 +40,21 @@ def test_varying_fields_keep_cell_and_units_in_any_case() -> None:
     assert varying_fields(configurations) == {"cell": ["gru"], "units": [4], "depth": [1, 2]}
 
 
-def test_cost_is_parameters_times_samples_times_epochs() -> None:
+def test_an_entry_of_a_list_may_have_seeds_of_its_own() -> None:
+    entries = (ListEntry(cell="gru", units=4, seeds=3), ListEntry(cell="gru", units=8))
+    trials = fixed_trials(ListStudy(sampler="list", trials=entries, seeds=2, seed=5), DEFAULTS)
+    assert [(t.number, t.configuration.units, t.seed) for t in trials] == [
+        (0, 4, 5), (1, 4, 6), (2, 4, 7), (3, 8, 5), (4, 8, 6),
+    ]  # fmt: skip
+
+
+def test_cost_is_multiplications_times_samples_times_epochs() -> None:
     configuration = Configuration(cell="simple_rnn", units=256, epochs=20)
-    assert estimated_cost(configuration, samples=100, features=28, classes=10) == 75_530 * 100 * 20
+    cost = estimated_cost(configuration, samples=100, timesteps=28, features=28, classes=10)
+    assert cost == (28 * 72_960 + 2_570) * 100 * 20
 
 
 def test_titles_are_short() -> None:
     study = GridStudy(sampler="grid", space=Grid(cell=("lstm",), units=(128,), depth=(2,), bidirectional=(False, True)))
     assert [t.title for t in fixed_trials(study, DEFAULTS)] == ["#000 lstm 2×128", "#001 bi-lstm 2×128"]
     assert fixed_trials(study, DEFAULTS)[0].configuration.network == NetworkSpec(cell="lstm", units=128, depth=2)
-
-
-def test_number_of_trials(tiny_params: Params) -> None:
-    for study in tiny_params.studies.values():
-        expected = study.trials if isinstance(study, SampledStudy) else len(fixed_trials(study, tiny_params.training))
-        assert number_of_trials(study, tiny_params.training) == expected

@@ -91,7 +91,7 @@ def trial(number: int) -> Trial:
 
 def record(number: int, state: State = "COMPLETE", epochs: int = 4, *, held_out: bool = True) -> TrialRecord:
     if state == "FAIL":
-        return TrialRecord(trial(number), "FAIL", 90, error="the loss is not a finite number after epoch 3")
+        return TrialRecord(trial(number), "FAIL", 90, "rows", error="the loss is not a finite number after epoch 3")
     result = TrainingResult(
         parameters=1234,
         epochs=tuple(epoch(n, held_out=held_out) for n in range(1, epochs + 1)),
@@ -103,7 +103,7 @@ def record(number: int, state: State = "COMPLETE", epochs: int = 4, *, held_out:
         model_summary="Model: lstm · 1,234 parameters",
         model_dot=DOT,
     )
-    return TrialRecord(trial(number), state, 90, result, worker="tcp://127.0.0.1:1")
+    return TrialRecord(trial(number), state, 90, "rows", result, worker="tcp://127.0.0.1:1")
 
 
 def tracker(study: str = "capacity", fingerprint: str = "abc123") -> StudyTracker:

@@ -20,24 +20,27 @@ EPOCHS = (
     EpochMetrics(3, 0.2, 0.9, 0.9, 0.7, 0.5, 0.7),
 )
 RESULT = TrainingResult(42, EPOCHS, 2, False, "abc", 6.0, 3.5, "", "")
-DONE = TrialRecord(Trial(0, Configuration(cell="gru", units=4, optimizer="sgd"), 7), "COMPLETE", 90, RESULT, worker="w")
-FAILED = TrialRecord(Trial(1, Configuration(cell="lstm", units=8), 8), "FAIL", 90, error="no")
+DONE = TrialRecord(
+    Trial(0, Configuration(cell="gru", units=4, optimizer="sgd"), 7), "COMPLETE", 90, "rows", RESULT, worker="w"
+)
+FAILED = TrialRecord(Trial(1, Configuration(cell="lstm", units=8), 8), "FAIL", 90, "rows", error="no")
 
 
 def test_columns_of_trials_csv() -> None:
     header = trials_table([DONE]).to_csv(index=False).splitlines()[0]
     assert header == (
         "number,state,cell,units,depth,bidirectional,dropout,optimizer,learning_rate,batch_size,train_samples,epochs,seed,"
-        "parameters,best_epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,generalization_gap,weights_sha256"
+        "parameters,best_epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,generalization_gap,weights_sha256,"
+        "recurrent_dropout,merge_mode,unroll,view"
     )
 
 
 def test_rows_are_those_of_the_best_epoch_and_failures_are_blank() -> None:
     _, done, failed = trials_table([DONE, FAILED]).to_csv(index=False).splitlines()
     assert done == (
-        "0,COMPLETE,gru,4,1,False,0.0,sgd,0.01,128,90,20,7,42,2,0.30000000000000004,0.875,0.7,0.75,0.125,abc"
+        "0,COMPLETE,gru,4,1,False,0.0,sgd,0.01,128,90,20,7,42,2,0.30000000000000004,0.875,0.7,0.75,0.125,abc,0.0,concat,False,rows"
     )
-    assert failed == "1,FAIL,lstm,8,1,False,0.0,adam,0.001,128,90,20,8,,,,,,,,"
+    assert failed == "1,FAIL,lstm,8,1,False,0.0,adam,0.001,128,90,20,8,,,,,,,,,0.0,concat,False,rows"
 
 
 def test_epoch_tables_have_a_row_for_each_epoch_trained() -> None:

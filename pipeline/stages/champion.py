@@ -32,7 +32,7 @@ def run(params: Params) -> None:
         epochs=chosen["refit_epochs"],
     )
     samples = sum(summary[split]["samples"] for split in ("train", "validation"))
-    records = refit(configuration, params, samples)
+    records = refit(configuration, params, samples, summary["view"])
     with np.load(paths.VALIDATION, allow_pickle=False) as arrays:
         input_example = arrays["x"][:2]
     log_champion(
@@ -45,7 +45,7 @@ def run(params: Params) -> None:
     )
 
 
-def refit(configuration: Configuration, params: Params, samples: int) -> list[TrialRecord]:
+def refit(configuration: Configuration, params: Params, samples: int, view: str) -> list[TrialRecord]:
     """Train the configuration once per seed on training and validation data; returns the records in order of seed."""
     trials = [Trial(seed, configuration, seed) for seed in range(params.champion.seeds)]
     records: dict[int, TrialRecord] = {}
@@ -66,6 +66,6 @@ def refit(configuration: Configuration, params: Params, samples: int) -> list[Tr
                 case Finished(key, result, error, worker):
                     if result is None:
                         raise PipelineError(f"the champion's training with seed {key} failed: {error}")
-                    records[key] = TrialRecord(trials[key], "COMPLETE", samples, params.data.view, result, worker=worker)
+                    records[key] = TrialRecord(trials[key], "COMPLETE", samples, view, result, worker=worker)
                     progress.trial_finished(records[key])
     return [records[trial.number] for trial in trials]
