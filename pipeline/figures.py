@@ -18,9 +18,15 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from pipeline.analysis import CONFIGURATION, records
 
 # Okabe and Ito's colours, which colour-blind people tell apart; shapes repeat what colours say.
-COLOURS = {"simple_rnn": "#d55e00", "lstm": "#0072b2", "gru": "#009e73"}
-MARKERS = {"simple_rnn": "o", "lstm": "s", "gru": "^"}
-CELL_NAMES = {"simple_rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
+COLOURS = {
+    "simple_rnn": "#d55e00", "lstm": "#0072b2", "gru": "#009e73", "elman_output": "#cc79a7", "mlp": "#e69f00",
+    "cnn": "#56b4e9",
+}  # fmt: skip
+MARKERS = {"simple_rnn": "o", "lstm": "s", "gru": "^", "elman_output": "D", "mlp": "v", "cnn": "P"}
+CELL_NAMES = {
+    "simple_rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU", "elman_output": "SimpleRNN with output", "mlp": "MLP",
+    "cnn": "CNN",
+}  # fmt: skip
 LINE_STYLES = ["-", "--", ":", "-."]
 INK, FAINT, PAPER, MARK = "#1b1b1b", "#d9d9d9", "#fefefe", "#c2185b"
 
@@ -166,6 +172,55 @@ def _legend(
                               fillstyle="full" if position == 0 else "none",
                               label=f"{study}: {samples} samples"))  # fmt: skip
     return handles
+
+
+def gap_against_samples(table: pd.DataFrame, alt: str) -> str:
+    """Generalization gap against the number of training samples, a panel for each cell, as SVG.
+
+    `table` is that of `analysis.capacity_table`. The more units, the stronger the line; layers as line styles.
+    """
+    cells = [cell for cell in COLOURS if cell in set(table["cell"])]
+    units = sorted(set(table["units"]))
+    hover: dict[str, str] = {}
+    with _style():
+        figure = Figure(figsize=(8.4, 3.8), layout="constrained")
+        panels = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
+        for axes, cell in zip(panels, cells, strict=True):
+            axes.set_title(CELL_NAMES[cell])
+            for _, line in table[table["cell"] == cell].groupby(["units", "depth"]):
+                size, depth = int(line["units"].iloc[0]), int(line["depth"].iloc[0])
+                strength = 0.35 + 0.65 * units.index(size) / max(len(units) - 1, 1)
+                style = LINE_STYLES[(depth - 1) % len(LINE_STYLES)]
+                line = line.sort_values("train_samples")
+                axes.plot(line["train_samples"], line["generalization_gap"], style, color=COLOURS[cell],
+                          alpha=strength, linewidth=0.8 + 1.6 * strength)  # fmt: skip
+                for row in records(line):
+                    gid = f"samples-{cell}-{size}-{depth}-{row['train_samples']}"
+                    axes.plot(row["train_samples"], row["generalization_gap"], MARKERS[cell], color=COLOURS[cell],
+                              alpha=strength, gid=gid)  # fmt: skip
+                    hover[gid] = (
+                        f"{network_name(row)}, {row['train_samples']:,} samples: gap "
+                        f"{100 * row['generalization_gap']:.2f} points, validation accuracy "
+                        f"{row['validation_accuracy']:.2%}"
+                    )
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(FixedLocator(sorted(set(table["train_samples"]))))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+            axes.xaxis.set_minor_locator(FixedLocator([]))
+            axes.axhline(0, color=INK, linewidth=0.8)
+            axes.set_xlabel("training samples (log scale)")
+        panels[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+        panels[0].set_ylabel("gap, points")
+        handles = [
+            Line2D([], [], color=INK, alpha=0.35 + 0.65 * index / max(len(units) - 1, 1), label=f"{size} units")
+            for index, size in enumerate(units)
+        ] + [
+            Line2D([], [], color=INK, linestyle=LINE_STYLES[(depth - 1) % len(LINE_STYLES)],
+                   label=f"{depth} layer{'s' * (depth > 1)}")
+            for depth in sorted(set(table["depth"]))
+        ]  # fmt: skip
+        figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
+        return to_svg(figure, alt, hover)
 
 
 def learning_curves(curves: Sequence[pd.DataFrame], cell: str, title: str, alt: str) -> str:

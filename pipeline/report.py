@@ -1,5 +1,6 @@
 """The report: one HTML page that needs nothing else, every number in it computed from the results given."""
 
+import base64
 import json
 import platform
 from collections.abc import Mapping
@@ -22,12 +23,16 @@ from pipeline.wording import (
     Table,
     book_finding,
     capacity_finding,
+    elman_finding,
     finding,
     interval,
+    nearness_findings,
     number,
+    order_finding,
     percent,
     points,
     text_table,
+    view_findings,
     wrap,
 )
 
@@ -44,6 +49,7 @@ class StudyResults:
     during_fit: pd.DataFrame
     timings: pd.DataFrame
     best: dict[str, Any]
+    networks: dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,10 @@ def answer_figure(results: Results) -> str:
         if study.held_out == "validation" and len(table := analysis.configurations(study.trials))
     }
     choice = None if results.choice is None else results.choice["choice"]
+    # Networks that saw more samples would only look better than those that saw fewer.
+    most = max((table["train_samples"].max() for table in tables.values()), default=0)
+    tables = {name: table[table["train_samples"] == most] for name, table in tables.items()}
+    tables = {name: table for name, table in tables.items() if len(table)}
     alt = f"Validation accuracy and generalization gap against the number of parameters. {finding(results.choice)}."
     return figures.answer(tables, choice, wrap(finding(results.choice), 52), alt)
 
@@ -75,7 +85,7 @@ def book_table(results: Results) -> pd.DataFrame:
     study = results.studies.get("book")
     if study is None or study.held_out != "test":
         return pd.DataFrame(columns=analysis.BOOK_COLUMNS)
-    return analysis.book_table(study.trials, study.during_fit)
+    return analysis.book_table(study.trials, study.during_fit, results.summary["test"]["samples"])
 
 
 def capacity_table(results: Results) -> pd.DataFrame:
@@ -84,8 +94,19 @@ def capacity_table(results: Results) -> pd.DataFrame:
     return analysis.capacity_table(pd.DataFrame(columns=TRIAL_COLUMNS) if study is None else study.trials)
 
 
-def render(results: Results, answer: str) -> str:
-    """The page as HTML text. `answer` is the picture of `answer_figure`."""
+def views_table(results: Results) -> pd.DataFrame:
+    """The content of views.csv; without rows where no study is called views."""
+    study = results.studies.get("views")
+    return analysis.views_table(pd.DataFrame(columns=TRIAL_COLUMNS) if study is None else study.trials)
+
+
+def networks(results: Results) -> dict[str, dict[str, str]]:
+    """Summary and diagram of each network of the chapter, by its file name."""
+    return results.studies["book"].networks if "book" in results.studies else {}
+
+
+def render(results: Results, answer: str, diagrams: Mapping[str, bytes]) -> str:
+    """The page as HTML text. `answer` is the picture of `answer_figure`, `diagrams` are the PNGs of `networks`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -93,6 +114,7 @@ def render(results: Results, answer: str) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["base64"] = lambda picture: base64.b64encode(picture).decode()
     environment.filters |= {"percent": percent, "points": points, "number": number}
     environment.globals |= {"network_name": network_name, "cell_names": figures.CELL_NAMES, "interval": interval}
     return environment.get_template("report.html.j2").render(
@@ -105,6 +127,9 @@ def render(results: Results, answer: str) -> str:
         studies=[_study(name, results) for name in results.params.studies],
         book=_book(results),
         capacity=_capacity(results),
+        views=_views(results),
+        networks=networks(results),
+        diagrams=diagrams,
         curves=[Markup(figures.themed(svg)) for svg in _curves(results)],
         confusion=_confusion(results),
         versions={"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
@@ -161,9 +186,9 @@ def _study(name: str, results: Results) -> dict[str, Any]:
         "predict_microseconds_per_sequence": ("µs per prediction", number), "best_epoch": ("best epoch", number),
         "seeds": ("seeds", number), "train_samples": ("samples", number), "optimizer": ("optimizer", str),
         "learning_rate": ("learning rate", number), "dropout": ("dropout", number),
-        "batch_size": ("batch size", number), "epochs": ("epochs at most", number),
+        "batch_size": ("batch size", number), "epochs": ("epochs at most", number), "view": ("view", str),
     }  # fmt: skip
-    fold = ["validation_accuracy_sd", "interval", *list(columns)[-7:]]
+    fold = ["validation_accuracy_sd", "interval", *list(columns)[-8:]]
     section["table"] = text_table(rows, columns, fold)
     return section
 
@@ -171,7 +196,12 @@ def _study(name: str, results: Results) -> dict[str, Any]:
 def _book(results: Results) -> dict[str, Any] | None:
     if (table := book_table(results)).empty:
         return None
-    rows = [row | {"cell": figures.CELL_NAMES[row["cell"]]} for row in analysis.records(table)]
+    rows = [
+        row
+        | {"cell": figures.CELL_NAMES[row["cell"]], "source": row["source"] if isinstance(row["source"], str) else "–"}
+        | {"interval": interval(row["test_accuracy_low"], row["test_accuracy_high"])}
+        for row in analysis.records(table)
+    ]
     columns: dict[str, Column] = {
         "cell": ("cell", str), "units": ("units", number), "optimizer": ("optimizer", str),
         "parameters": ("parameters", number), "seeds": ("seeds", number),
@@ -179,9 +209,30 @@ def _book(results: Results) -> dict[str, Any] | None:
         "train_accuracy_during_fit": ("here: train, during fit", percent),
         "train_accuracy": ("here: train, after fit", percent), "book_test_accuracy": ("book: test", percent),
         "test_accuracy": ("here: test", percent), "test_accuracy_sd": ("sd, points", points),
+        "interval": ("95 % interval, %", str), "source": ("published in", str),
     }  # fmt: skip
-    unmatched = int(table["book_test_accuracy"].isna().sum())
-    return {"finding": book_finding(table), "unmatched": unmatched, "table": text_table(rows, columns)}
+    study = results.studies["book"]
+    far = analysis.far_from_the_book(study.trials, study.curves, table)
+    findings = [book_finding(table), *nearness_findings(table, far), order_finding(table), elman_finding(table)]
+    matched = table["book_test_accuracy"].notna().any()
+    return {"findings": [text for text in findings if text], "matched": matched, "table": text_table(rows, columns)}
+
+
+def _views(results: Results) -> dict[str, Any] | None:
+    if (table := views_table(results)).empty:
+        return None
+    rows = [
+        row
+        | {"network": network_name(row | {"bidirectional": False})}
+        | {"interval": interval(row["difference_low"], row["difference_high"])}
+        for row in analysis.records(table)
+    ]
+    return {"findings": view_findings(table), "table": text_table(rows, {
+        "network": ("network", str), "view": ("a time step is one of the", lambda view: view.replace("_", " ")),
+        "parameters": ("parameters", number), "train_samples": ("samples", number), "seeds": ("seeds", number),
+        "validation_accuracy": ("validation accuracy", percent), "validation_accuracy_sd": ("sd, points", points),
+        "difference": ("difference, points", points), "interval": ("95 % interval, points", str),
+    })}  # fmt: skip
 
 
 def _capacity(results: Results) -> dict[str, Any] | None:
@@ -194,7 +245,11 @@ def _capacity(results: Results) -> dict[str, Any] | None:
         | {name: interval(row[f"{measure}_low"], row[f"{measure}_high"]) for measure, name in spread.items()}
         for row in analysis.records(table)
     ]
-    return {"findings": capacity_finding(table), "table": text_table(rows, {
+    figure = None
+    if table["train_samples"].nunique() > 1:
+        alt = "Generalization gap against the number of training samples, a panel for each cell."
+        figure = Markup(figures.themed(figures.gap_against_samples(table, alt)))
+    return {"findings": capacity_finding(table), "figure": figure, "table": text_table(rows, {
         "network": ("network", str), "train_samples": ("samples", number), "parameters": ("parameters", number),
         "seeds": ("seeds", number), "validation_accuracy": ("validation accuracy", percent),
         "accuracy_interval": ("95 % interval, %", str), "train_accuracy": ("train accuracy", percent),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.analysis import records
+from pipeline.analysis import LAST_EPOCHS, NEAR_THE_BOOK, records
 from pipeline.figures import CELL_NAMES, network_name
 
 NOTHING = "–"
@@ -107,6 +107,76 @@ def book_finding(table: pd.DataFrame) -> str:
         f"that still change. The same networks measured after training with dropout off lie {_side(after)} "
         "test accuracy on their own training data: that is the generalization gap."
     )
+
+
+def nearness_findings(table: pd.DataFrame, far: pd.DataFrame) -> list[str]:
+    """How near the test accuracies are to the published ones; for each that is not, what its own epochs say."""
+    published = table[table["book_test_accuracy"].notna()]
+    if published.empty:
+        return []
+    near = len(published) - len(far)
+    sentences = [
+        f"{near} of the {len(published)} published test accuracies are met within {points(NEAR_THE_BOOK)} points."
+    ]
+    for row in records(far):
+        difference = row["test_accuracy"] - row["book_test_accuracy"]
+        inside = row["lowest"] <= row["book_test_accuracy"] <= row["highest"]
+        sentences.append(
+            f"{_setting(row)} lies {points(abs(difference))} points {'below' if difference < 0 else 'above'} the "
+            f"published {percent(row['book_test_accuracy'])}. In the last {LAST_EPOCHS} epochs of the same trainings "
+            f"the test accuracy moved between {percent(row['lowest'])} and {percent(row['highest'])}: "
+            + (
+                "the published figure is inside, so a single run that ends at one epoch or another explains it."
+                if inside
+                else "the published figure is outside, so more than the moment of stopping differs."
+            )
+        )
+    return sentences
+
+
+def order_finding(table: pd.DataFrame) -> str | None:
+    """Whether CNN, MLP and SimpleRNN come in the order of the book; None where one of them is missing."""
+    best = table.groupby("cell")["test_accuracy"].max()
+    order = ["cnn", "mlp", "simple_rnn"]
+    if not set(order) <= set(best.index):
+        return None
+    figures = ", ".join(f"{CELL_NAMES[cell]} {percent(best[cell])}" for cell in order)
+    same = best[order].is_monotonic_decreasing
+    return f"The best rows of each kind: {figures}. {'The order is' if same else 'The order is not'} the book's."
+
+
+def elman_finding(table: pd.DataFrame) -> str | None:
+    """What an output layer inside the cell adds over SimpleRNN; None where the two were not trained alike."""
+    setting = ["units", "depth", "dropout", "optimizer", "epochs"]
+    pairs = table[table["cell"] == "elman_output"].merge(table[table["cell"] == "simple_rnn"], on=setting)
+    if pairs.empty:
+        return None
+    row = records(pairs)[0]
+    difference = row["test_accuracy_x"] - row["test_accuracy_y"]
+    return (
+        f"What the output o = V h + c of Figure 1.5.2 adds to SimpleRNN: {row['parameters_x'] - row['parameters_y']:,} "
+        f"parameters, and {points(difference)} points of test accuracy ({percent(row['test_accuracy_x'])} against "
+        f"{percent(row['test_accuracy_y'])}, {row['units']} units, {row['optimizer']}). In one layer it can express "
+        "nothing new: it is a linear map in front of the linear map of the softmax layer."
+    )
+
+
+def view_findings(table: pd.DataFrame) -> list[str]:
+    """What reading an image another way does, a sentence for each network and view."""
+    sentences = []
+    for row in records(table[table["difference"].notna()]):
+        clear = row["difference_low"] > 0 or row["difference_high"] < 0
+        sentences.append(
+            f"{CELL_NAMES[row['cell']]} {row['depth']}×{row['units']}: {row['view'].replace('_', ' ')} instead of "
+            f"{table['view'].iloc[0]} change validation accuracy by {points(row['difference'])} points "
+            f"(95 % interval {interval(row['difference_low'], row['difference_high'])}, {row['seeds']} seeds): "
+            + ("a difference beyond the seeds." if clear else "no difference that the seeds can show.")
+        )
+    return sentences
+
+
+def _setting(row: Mapping[str, Any]) -> str:
+    return f"{CELL_NAMES[row['cell']]} {row['units']} with {row['optimizer']} ({percent(row['test_accuracy'])} here)"
 
 
 def _side(difference: float) -> str:

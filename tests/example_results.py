@@ -35,7 +35,7 @@ def record(
         return TrialRecord(trial, state, samples, "rows", error="the loss is not a finite number after epoch 1")
     rng = np.random.default_rng((number, seed, samples))
     parameters = parameter_count(configuration.network, timesteps=28, features=28, classes=10)
-    skill = {"simple_rnn": 0.55, "lstm": 1.0, "gru": 1.15}[configuration.cell]
+    skill = {"simple_rnn": 0.55, "lstm": 1.0, "gru": 1.15}.get(configuration.cell, 1.0)
     best_error = 4.0 * parameters**-0.35 * samples**-0.28 / skill + 0.006 + rng.normal(0, 0.0006)
     gap = 0.004 * np.log10(parameters) ** 2 * (5000 / samples) ** 0.6 / 2
     length = configuration.epochs if state == "COMPLETE" else 3
@@ -106,6 +106,8 @@ def write_study(name: str, records: Sequence[TrialRecord], held_out: str = "vali
     write_csv(curves_table(records), folder / "curves.csv")
     write_csv(during_fit_table(records), folder / "during_fit.csv")
     write_csv(timings_table(records), folder / "timings.csv")
+    networks = {"simple_rnn-1x256": {"summary": "Model: simple_rnn\n", "diagram": "digraph { a -> b }"}}
+    paths.write_json(folder / "networks.json", networks)
     complete = [record for record in records if record.state == "COMPLETE"]
     best = max(complete, key=lambda record: record.result.best.validation_accuracy or 0, default=None)  # type: ignore[union-attr]
     document = {

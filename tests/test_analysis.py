@@ -13,7 +13,7 @@ from scipy import stats
 from pipeline import analysis
 from pipeline.errors import PipelineError
 from pipeline.params import Configuration
-from pipeline.trials import TRIAL_COLUMNS, during_fit_table, trials_table
+from pipeline.trials import TRIAL_COLUMNS, curves_table, during_fit_table, trials_table
 from tests.example_results import book_records, capacity_records, record, search_records
 
 
@@ -24,7 +24,8 @@ def trial(number: int, units: int, accuracy: float, seed: int = 0, **changes: An
         "dropout": 0.0, "optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "train_samples": 5000,
         "epochs": 10, "seed": seed, "parameters": 100 * units, "best_epoch": 7, "train_loss": 0.1,
         "train_accuracy": 0.99, "validation_loss": 0.2, "validation_accuracy": accuracy,
-        "generalization_gap": 0.99 - accuracy, "weights_sha256": "0" * 64,
+        "generalization_gap": 0.99 - accuracy, "weights_sha256": "0" * 64, "recurrent_dropout": 0.0,
+        "merge_mode": "concat", "unroll": False, "view": "rows",
     }  # fmt: skip
     return row | changes
 
@@ -162,7 +163,7 @@ def test_choice_is_never_larger_than_the_best_and_needs_no_order(networks: list[
 def test_book_table_stands_beside_the_book() -> None:
     records = book_records(seeds=2)
     trials, during_fit = trials_table(records), during_fit_table(records)
-    result = analysis.book_table(trials, during_fit)
+    result = analysis.book_table(trials, during_fit, test_samples=10_000)
     assert result.columns.tolist() == analysis.BOOK_COLUMNS
     assert result[["units", "optimizer", "parameters", "seeds"]].to_numpy().tolist() == [
         [256, "sgd", 75_530, 2],
@@ -179,6 +180,10 @@ def test_book_table_stands_beside_the_book() -> None:
         )
         assert row["test_accuracy"] == pytest.approx(np.mean([result.best.validation_accuracy for result in results]))
         assert row["train_accuracy"] == pytest.approx(np.mean([result.best.train_accuracy for result in results]))
+        accuracies = [result.best.validation_accuracy or 0.0 for result in results]
+        interval = (row["test_accuracy_low"], row["test_accuracy_high"])
+        assert interval == analysis.accuracy_interval(accuracies, 10_000)
+    assert result["source"].tolist() == ["Table 1.5.1"] * 4
 
 
 def test_book_numbers_stand_beside_the_books_own_terms_only() -> None:
@@ -191,20 +196,66 @@ def test_book_numbers_stand_beside_the_books_own_terms_only() -> None:
         {"cell": "gru"},
         {"units": 8},
         {"batch_size": 64},
+        {"learning_rate": 0.02},
     ]
     configurations = [Configuration.model_validate(base | other) for other in others]
     records = [record(number, configuration, 0, 60_000) for number, configuration in enumerate(configurations)]
     records.append(record(len(others), configurations[0], 0, 4000))
-    result = analysis.book_table(trials_table(records), during_fit_table(records))
-    assert len(result) == 8
-    assert result["book_test_accuracy"].notna().tolist() == [True] + [False] * 7
+    result = analysis.book_table(trials_table(records), during_fit_table(records), 10_000)
+    assert len(result) == 9
+    assert result["book_test_accuracy"].notna().tolist() == [True] + [False] * 8
     assert result["test_accuracy_sd"].isna().all()
+
+
+def test_published_numbers_of_the_other_networks() -> None:
+    others: list[dict[str, Any]] = [
+        {"cell": "lstm", "units": 256, "dropout": 0.2, "optimizer": "sgd", "epochs": 20},
+        {"cell": "mlp", "units": 256, "depth": 2, "dropout": 0.45, "optimizer": "adam", "epochs": 20},
+        {"cell": "cnn", "units": 64, "depth": 3, "dropout": 0.2, "optimizer": "adam", "epochs": 10},
+    ]
+    records = [record(n, Configuration.model_validate(other), 0, 60_000) for n, other in enumerate(others)]
+    result = analysis.book_table(trials_table(records), during_fit_table(records), 10_000)
+    assert result["book_test_accuracy"].tolist() == [0.962, 0.985, 0.994]
+    assert result["parameters"].tolist() == [294_410, 269_322, 80_266]
+    assert result["book_train_accuracy"].isna().all()
+
+
+def test_rows_far_from_the_book_come_with_what_their_last_epochs_went_through() -> None:
+    records = book_records(seeds=2)
+    trials, curves = trials_table(records), curves_table(records)
+    beside = analysis.book_table(trials, during_fit_table(records), 10_000)
+    far = analysis.far_from_the_book(trials, curves, beside)
+    near = (beside["test_accuracy"] - beside["book_test_accuracy"]).abs() <= 0.003
+    assert len(far) == (~near).sum() > 0
+    row = far.to_dict("records")[0]
+    numbers = trials[(trials["optimizer"] == row["optimizer"]) & (trials["units"] == row["units"])]["number"]
+    last = curves[curves["number"].isin(numbers) & (curves["epoch"] > 15)]["validation_accuracy"]
+    assert (row["lowest"], row["highest"]) == (last.min(), last.max())
+
+
+def test_views_are_compared_seed_by_seed() -> None:
+    rows = [
+        trial(number, 8, accuracy, seed=seed, view=view)
+        for number, (view, seed, accuracy) in enumerate(
+            [("rows", 0, 0.90), ("rows", 1, 0.92), ("rows", 2, 0.94),
+             ("columns", 0, 0.91), ("columns", 1, 0.94), ("columns", 2, 0.95)]
+        )
+    ]  # fmt: skip
+    one, other = analysis.views_table(table(*rows)).to_dict("records")
+    assert (one["view"], other["view"]) == ("rows", "columns")
+    assert np.isnan(one["difference"])
+    differences = [0.01, 0.02, 0.01]
+    expected = stats.ttest_1samp(differences, 0).confidence_interval()
+    assert other["difference"] == pytest.approx(np.mean(differences))
+    assert (other["difference_low"], other["difference_high"]) == pytest.approx((expected.low, expected.high))
+    assert analysis.views_table(table(*rows[:1], *rows[3:4]))["difference_low"].isna().all()
+    assert analysis.views_table(trials_table([])).columns.tolist() == analysis.VIEW_COLUMNS
 
 
 def test_tables_of_nothing_keep_their_columns() -> None:
     records = [record(0, Configuration(cell="gru", units=8), 0, 5000, "FAIL")]
     trials = trials_table(records)
-    assert analysis.book_table(trials, during_fit_table(records)).columns.tolist() == analysis.BOOK_COLUMNS
+    assert analysis.book_table(trials, during_fit_table(records), 10_000).columns.tolist() == analysis.BOOK_COLUMNS
     assert analysis.capacity_table(trials).empty
     assert "generalization_gap_high" in analysis.capacity_table(trials_table([]))
 

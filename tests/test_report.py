@@ -115,7 +115,7 @@ def test_report_needs_nothing_from_outside(workspace: Path, params: Params) -> N
     assert paths.REPORT.stat().st_size < 3_000_000
     made = page()
     assert made.addresses  # the figures refer to their own parts
-    assert all(address.startswith("#") for address in made.addresses)
+    assert all(address.startswith(("#", "data:image/png;base64,")) for address in made.addresses)
     text = paths.REPORT.read_text(encoding="utf-8")
     assert not re.findall(r"(?:url\(|@import\s+)[\"']?(?!#)[^)]*", text)
     assert "<script" not in text
@@ -143,7 +143,7 @@ def test_without_champion_and_evaluation_the_rest_shows(workspace: Path, params:
     assert "No network is recommended yet." in made.text
     assert "The stage champion has not run, so nothing has been chosen." in made.text
     assert "the test data are untouched" in made.text
-    assert made.text.count("This study has not run: there is no trials.csv of it.") == 2
+    assert made.text.count("This study has not run: there is no trials.csv of it.") == 3
     assert "Every configuration has one seed" in made.text
     assert len(made.tables[0]) == 1 + 18
     assert len(pd.read_csv(paths.BOOK_TABLE)) == 0
@@ -166,7 +166,7 @@ def test_study_without_complete_trial(workspace: Path, params: Params) -> None:
 def test_nothing_but_data(workspace: Path, params: Params) -> None:
     write_summary()
     report.run(params)
-    assert page().text.count("This study has not run") == 3
+    assert page().text.count("This study has not run") == 4
     assert "no study has a complete trial" in paths.ANSWER.read_text(encoding="utf-8")
 
 
@@ -188,7 +188,7 @@ def test_the_books_numbers_are_for_mnist(workspace: Path, params: Params) -> Non
     write_summary(dataset="fashion_mnist")
     write_study("book", book_records(), "test")
     report.run(params)
-    assert "The book's numbers are for mnist; this run has learned from fashion_mnist." in page().text
+    assert "The published numbers are for mnist; this run has learned from fashion_mnist." in page().text
 
 
 def test_without_data_it_says_what_to_do(workspace: Path, params: Params) -> None:

@@ -9,16 +9,19 @@ import pandas as pd
 from pipeline import paths, report
 from pipeline.errors import PipelineError
 from pipeline.params import Params
+from pipeline.pictures import diagram_png
 
 
 def run(params: Params) -> None:
-    """Write report.html, answer.svg, book_table.csv and capacity.csv; what there are no results for is empty."""
+    """Write report.html, answer.svg, book_table.csv, capacity.csv, views.csv and networks/; what there are no
+    results for is empty."""
     results = load(params)
     answer = report.answer_figure(results)
     _write_text(paths.ANSWER, answer)
     _write_csv(paths.BOOK_TABLE, report.book_table(results))
     _write_csv(paths.CAPACITY, report.capacity_table(results))
-    _write_text(paths.REPORT, report.render(results, answer))
+    _write_csv(paths.VIEWS, report.views_table(results))
+    _write_text(paths.REPORT, report.render(results, answer, _write_networks(report.networks(results))))
     print(f"report: {paths.REPORT}")
 
 
@@ -43,7 +46,20 @@ def _study(name: str) -> report.StudyResults:
     folder = paths.study_folder(name)
     best = _read_json(folder / "best.json")
     tables = {table: pd.read_csv(folder / f"{table}.csv") for table in ("trials", "curves", "during_fit", "timings")}
-    return report.StudyResults(held_out=best["held_out"], best=best, **tables)
+    networks = _read_json(folder / "networks.json")
+    return report.StudyResults(held_out=best["held_out"], best=best, networks=networks, **tables)
+
+
+def _write_networks(networks: dict[str, dict[str, str]]) -> dict[str, bytes]:
+    """Write each network's summary as NAME.txt and its diagram as NAME.png; returns the diagrams."""
+    diagrams = {name: diagram_png(network["diagram"]) for name, network in networks.items()}
+    paths.NETWORKS.mkdir(parents=True, exist_ok=True)
+    for stale in paths.NETWORKS.iterdir():  # DVC leaves the last run's files in place
+        stale.unlink()
+    for name, network in networks.items():
+        _write_text(paths.NETWORKS / f"{name}.txt", network["summary"])
+        (paths.NETWORKS / f"{name}.png").write_bytes(diagrams[name])
+    return diagrams
 
 
 def _read_json(path: Path) -> Any:
