@@ -1,0 +1,48 @@
+"""Anybody's sequences go through the graph by changing `data.dataset` alone: every study of params.yaml fits them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import paths
+from pipeline.cluster import load_data
+from pipeline.network import parameter_count
+from pipeline.params import Params, validate_params
+from pipeline.proposals import fixed_trials
+from pipeline.stages import download, prepare
+from pipeline.study import StudyRun
+from pipeline.training import train
+from tests.example_sensors import write_sensor_stream
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(params=[(24, 3), (7, 1)], ids=["24 steps of 3", "7 steps of 1"])
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Params:
+    """The real params.yaml with another dataset, and its sequences under the current folder."""
+    monkeypatch.chdir(tmp_path)
+    timesteps, features = request.param
+    write_sensor_stream(tmp_path / "sensors.npz", samples=400, timesteps=timesteps, features=features)
+    document = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    document["data"]["dataset"] = "sensors.npz"
+    params = validate_params(document, "params.yaml")
+    download.run(params)
+    prepare.run(params)
+    return params
+
+
+def test_every_study_fits_and_every_kind_of_network_trains(prepared: Params) -> None:
+    summary = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
+    assert (summary["train"]["samples"], summary["validation"]["samples"], summary["test"]["samples"]) == (288, 32, 80)
+    runs = {name: StudyRun(name, prepared, summary, paths.SEQUENCES) for name in prepared.studies}
+    assert runs["capacity"].total == 3 * 3 * 2 * 3, "1,000, 5,000 and 20,000 samples are all the 288 that there are"
+    assert runs["capacity"].most_samples_asked == 20_000
+    for trial in {t.configuration.cell: t for t in fixed_trials(prepared.studies["book"], prepared.training)}.values():  # type: ignore[arg-type]
+        small = trial.configuration.model_copy(update={"units": 4, "epochs": 1})
+        for view in ("rows", "columns"):
+            data = load_data(paths.SEQUENCES.resolve(), "validation", view)
+            _, result = train(small, data, seed=0)
+            assert result.parameters == parameter_count(small.network, *data.x.shape[1:], summary["classes"])
