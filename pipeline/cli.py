@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -119,6 +120,17 @@ def report() -> None:
         from pipeline.stages import report as stage
 
         stage.run(params)
+
+
+@app.command(rich_help_panel=CARE)
+def predict(
+    file: Annotated[Path, typer.Argument(help="An .npz with an array x: images, or sequences as the champion reads")],
+) -> None:
+    """What the champion says about your own samples: index, label and probability as CSV on standard output."""
+    with plain_errors():
+        from pipeline.predict import predict_file
+
+        predict_file(file)
 
 
 @app.command(rich_help_panel=CARE)

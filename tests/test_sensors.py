@@ -45,4 +45,5 @@ def test_every_study_fits_and_every_kind_of_network_trains(prepared: Params) -> 
         for view in ("rows", "columns"):
             data = load_data(paths.SEQUENCES.resolve(), "validation", view)
             _, result = train(small, data, seed=0)
-            assert result.parameters == parameter_count(small.network, *data.x.shape[1:], summary["classes"])
+            _, timesteps, features = data.x.shape
+            assert result.parameters == parameter_count(small.network, timesteps, features, summary["classes"])
