@@ -11,14 +11,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from pipeline.analysis import CONFIDENCE, CONFIGURATION, ROUNDING, complete_trials
+from pipeline.analysis import CONFIGURATION, complete_trials, mean_interval
 
 SIGNIFICANCE = 0.05
 SIGN_FLIPS = 2**15
-COMPARISON_COLUMNS = [
-    *CONFIGURATION, "parameters", "seeds", "difference", "difference_low", "difference_high", "p_value",
-    "p_adjusted", "verdict",
-]  # fmt: skip
+PAIRED_MEASURES = ["seeds", "difference", "difference_low", "difference_high", "p_value"]
+COMPARISON_COLUMNS = [*CONFIGURATION, "parameters", *PAIRED_MEASURES, "p_adjusted", "verdict"]
 
 
 class McNemar(NamedTuple):
@@ -27,27 +25,6 @@ class McNemar(NamedTuple):
     b: int
     c: int
     p_value: float
-
-
-def mean_interval(values: ArrayLike) -> tuple[float, float]:
-    """95 % interval of the mean of `values` (n,) by Student's t distribution with n - 1 degrees of freedom.
-
-    NaN for fewer than two values, for any NaN, and for values that are all the same but not 0: accuracies are
-    counts of samples, so two seeds tie now and then, and a tie tells nothing of the spread.
-
-    Student, The Probable Error of a Mean, Biometrika 6 (1908), 1–25. Not the bootstrap: of normal values its
-    BCa interval covers the mean 71 % of the time with 3 seeds, 84 % with 5 and 90 % with 10, this one 95 % (the
-    reason is in Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69 (2015),
-    371–386, "narrowness bias"). Its price with few seeds is width: half of it is 9.0 standard deviations
-    with 2 seeds, 2.5 with 3, 1.2 with 5 and 0.8 with 8.
-    """
-    numbers = np.asarray(values, dtype=float)
-    if len(numbers) < 2 or np.isnan(numbers).any():
-        return float("nan"), float("nan")
-    if np.ptp(numbers) < ROUNDING:
-        return (float("nan"), float("nan")) if abs(numbers[0]) >= ROUNDING else (0.0, 0.0)
-    low, high = stats.t.interval(CONFIDENCE, len(numbers) - 1, loc=numbers.mean(), scale=stats.sem(numbers))
-    return float(low), float(high)
 
 
 def accuracy_by_seed(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -86,14 +63,12 @@ def paired_comparisons(trials: pd.DataFrame, choice: Mapping[str, Any]) -> pd.Da
     chosen = accuracies.loc[:, _is_configuration(table, choice)].mean(axis=1)  # of one column, or of none: NaN
     larger = (table["parameters"] > choice["parameters"]) & (table["train_samples"] == choice["train_samples"])
     rows = [
-        {"seeds": len(paired), "difference": paired.mean(), "p_value": sign_flip_p_value(paired)}
-        | dict(zip(("difference_low", "difference_high"), mean_interval(paired), strict=True))
+        (len(paired), paired.mean(), *mean_interval(paired), sign_flip_p_value(paired))
         for index in table.index[larger]
         for paired in [(accuracies[index] - chosen).dropna()]
     ]
-    measures = pd.DataFrame(rows, index=table.index[larger], columns=COMPARISON_COLUMNS[-7:-1])
-    measures = measures.astype(float).astype({"seeds": "int64"})
-    compared = table[larger].join(measures)
+    measures = pd.DataFrame(rows, index=table.index[larger], columns=PAIRED_MEASURES, dtype=float)
+    compared = table[larger].join(measures.astype({"seeds": "int64"})).assign(p_adjusted=np.nan)
 
     least = 2.0 ** (1 - compared["seeds"])  # the smallest p-value that so many seeds allow
     testable = least <= SIGNIFICANCE

@@ -89,7 +89,7 @@ def answer(studies: Mapping[str, pd.DataFrame], choice: Mapping[str, Any] | None
     """Validation accuracy and generalization gap against the number of parameters, as SVG.
 
     `studies` maps names to tables of `analysis.configurations`. Networks that differ in units alone are joined.
-    Bars are 95 % bootstrap intervals over seeds. `choice` is the configuration to mark, None for none.
+    Bars are 95 % Student's t intervals over seeds. `choice` is the configuration to mark, None for none.
     """
     hover: dict[str, str] = {}
     with _style():

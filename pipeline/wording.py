@@ -97,6 +97,24 @@ def capacity_finding(table: pd.DataFrame) -> list[str]:
     return sentences
 
 
+def saturation_findings(table: pd.DataFrame) -> list[str]:
+    """Where growing stops paying, a sentence for each row of `capacity.saturation_capacity`."""
+    sentences = []
+    for row in records(table):
+        name = (
+            f"{'bi-' if row['bidirectional'] else ''}{CELL_NAMES[row['cell']]} with {row['depth']} "
+            f"layer{'s' * (row['depth'] > 1)} on {row['train_samples']:,} samples"
+        )
+        if row["verdict"] == "levels off":
+            sentences.append(
+                f"{name}: from {row['parameters']:,} parameters ({row['units']} units) on, more are not shown to pay; "
+                f"the next step may still bring up to {row['next_points_per_doubling_high']:.2f} points per doubling."
+            )
+        else:
+            sentences.append(f"{name}: {row['verdict']}.")
+    return sentences
+
+
 def book_finding(table: pd.DataFrame) -> str:
     """Why the book's train accuracy lies below its test accuracy, with the numbers of this run."""
     running = (table["train_accuracy_during_fit"] - table["test_accuracy"]).mean()

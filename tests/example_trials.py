@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.trials import TRIAL_COLUMNS
 
 
-def seeds(units: int, accuracies: Sequence[float], **changes: Any) -> pd.DataFrame:
+def seeds(units: int, accuracies: Sequence[float] | np.ndarray, **changes: Any) -> pd.DataFrame:
     """One configuration trained with seeds 0, 1, …: a one-layer GRU with 100 parameters a unit, but for `changes`."""
     row: dict[str, Any] = {
         "number": 0, "state": "COMPLETE", "cell": "gru", "units": units, "depth": 1, "bidirectional": False,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import paths, report
+from pipeline import paths, report, results
 from pipeline.errors import PipelineError
 from pipeline.params import Params
 from pipeline.pictures import diagram_png
@@ -15,24 +15,24 @@ from pipeline.pictures import diagram_png
 def run(params: Params) -> None:
     """Write report.html, answer.svg, book_table.csv, capacity.csv, views.csv and networks/; what there are no
     results for is empty."""
-    results = load(params)
-    answer = report.answer_figure(results)
+    found = load(params)
+    answer = report.answer_figure(found)
     _write_text(paths.ANSWER, answer)
-    _write_csv(paths.BOOK_TABLE, report.book_table(results))
-    _write_csv(paths.CAPACITY, report.capacity_table(results))
-    _write_csv(paths.VIEWS, report.views_table(results))
-    _write_text(paths.REPORT, report.render(results, answer, _write_networks(report.networks(results))))
+    _write_csv(paths.BOOK_TABLE, results.book_table(found))
+    _write_csv(paths.CAPACITY, results.capacity_table(found))
+    _write_csv(paths.VIEWS, results.views_table(found))
+    _write_text(paths.REPORT, report.render(found, answer, _write_networks(results.networks(found))))
     print(f"report: {paths.REPORT}")
 
 
-def load(params: Params) -> report.Results:
+def load(params: Params) -> results.Results:
     """All that earlier stages have left, None or left out where one has not run.
 
     Raises PipelineError where there is not even data.
     """
     if not paths.SEQUENCES_SUMMARY.exists():
         raise PipelineError(f"{paths.SEQUENCES_SUMMARY} not found: run `dvc repro`, which makes it first")
-    return report.Results(
+    return results.Results(
         params=params,
         summary=_read_json(paths.SEQUENCES_SUMMARY),
         studies={name: _study(name) for name in params.studies if (paths.study_folder(name) / "best.json").exists()},
@@ -42,12 +42,12 @@ def load(params: Params) -> report.Results:
     )
 
 
-def _study(name: str) -> report.StudyResults:
+def _study(name: str) -> results.StudyResults:
     folder = paths.study_folder(name)
     best = _read_json(folder / "best.json")
     tables = {table: pd.read_csv(folder / f"{table}.csv") for table in ("trials", "curves", "during_fit", "timings")}
     networks = _read_json(folder / "networks.json")
-    return report.StudyResults(held_out=best["held_out"], best=best, networks=networks, **tables)
+    return results.StudyResults(held_out=best["held_out"], best=best, networks=networks, **tables)
 
 
 def _write_networks(networks: dict[str, dict[str, str]]) -> dict[str, bytes]:
