@@ -123,6 +123,23 @@ def report() -> None:
 
 
 @app.command(rich_help_panel=CARE)
+def recommend(
+    max_parameters: Annotated[int | None, typer.Option(min=1, help="At most so many parameters.")] = None,
+    max_predict_ms: Annotated[
+        float | None, typer.Option(min=0, help="At most so many milliseconds a prediction, in large batches.")
+    ] = None,
+    min_accuracy: Annotated[
+        float | None, typer.Option(min=0, max=1, help="At least this validation accuracy, for example 0.98.")
+    ] = None,
+) -> None:
+    """Which network to use within a budget, from the finished studies; exit status 1 if none qualifies."""
+    with params_yaml() as params:
+        from pipeline.recommend import recommend as answer
+
+        raise typer.Exit(0 if answer(params, max_parameters, max_predict_ms, min_accuracy) else 1)
+
+
+@app.command(rich_help_panel=CARE)
 def predict(
     file: Annotated[Path, typer.Argument(help="An .npz with an array x: images, or sequences as the champion reads")],
 ) -> None:
