@@ -174,6 +174,48 @@ def _legend(
     return handles
 
 
+def capacity_maps(table: pd.DataFrame, alt: str) -> str:
+    """Validation accuracy and gap over units and layers, a map for each cell and number of samples, as SVG.
+
+    `table` is that of `analysis.capacity_table`. The stronger the colour, the larger the number in it.
+    """
+    cells = [cell for cell in COLOURS if cell in set(table["cell"])]
+    samples = sorted(set(table["train_samples"]))
+    measures = {"validation_accuracy": "accuracy, %", "generalization_gap": "gap, points"}
+    with _style():
+        figure = Figure(figsize=(10.5, 1.1 + 1.5 * len(samples)), layout="constrained")
+        panels = figure.subplots(len(samples), 2 * len(cells), squeeze=False)
+        for row, count in enumerate(samples):
+            for position, (measure, cell) in enumerate((m, c) for m in measures for c in cells):
+                axes = panels[row, position]
+                part = table[(table["cell"] == cell) & (table["train_samples"] == count)]
+                colour = COLOURS[cell] if measure == "validation_accuracy" else MARK
+                of_all = table[measure][table["train_samples"] == count]
+                _draw_map(axes, part, measure, colour, (of_all.min(), of_all.max()))
+                if row == 0:
+                    axes.set_title(f"{CELL_NAMES[cell]}\n{measures[measure]}")
+                if row == len(samples) - 1:
+                    axes.set_xlabel("units")
+                if position == 0:
+                    axes.set_ylabel(f"{count:,}\nsamples\nlayers")
+        return to_svg(figure, alt)
+
+
+def _draw_map(axes: Axes, part: pd.DataFrame, measure: str, colour: str, limits: tuple[float, float]) -> None:
+    units, depths = sorted(set(part["units"])), sorted(set(part["depth"]))
+    low, high = limits
+    axes.grid(visible=False)
+    for row in records(part):
+        x, y = units.index(row["units"]), depths.index(row["depth"])
+        share = (row[measure] - low) / (high - low) if high > low else 0.5
+        axes.fill_between([x - 0.5, x + 0.5], y - 0.5, y + 0.5, color=colour, alpha=0.08 + 0.5 * share, linewidth=0)
+        axes.text(x, y, f"{100 * row[measure]:.1f}", ha="center", va="center", fontsize=9)
+    axes.set_xticks(range(len(units)), [str(size) for size in units])
+    axes.set_yticks(range(len(depths)), [str(depth) for depth in depths])
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.tick_params(length=0)
+
+
 def gap_against_samples(table: pd.DataFrame, alt: str) -> str:
     """Generalization gap against the number of training samples, a panel for each cell, as SVG.
 

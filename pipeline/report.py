@@ -57,6 +57,7 @@ def render(results: Results, answer: str, diagrams: Mapping[str, bytes]) -> str:
         book=sections.book(results),
         capacity=sections.capacity_section(results),
         views=sections.views(results),
+        cost=sections.cost(results),
         networks=networks(results),
         diagrams=diagrams,
         curves=[Markup(figures.themed(svg)) for svg in sections.curves(results)],

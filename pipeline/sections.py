@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from pipeline import analysis, capacity, figures
 from pipeline.figures import network_name
-from pipeline.results import Results, book_table, capacity_table, views_table
+from pipeline.results import Results, StudyResults, book_table, capacity_table, views_table
 from pipeline.wording import (
     Column,
     Table,
@@ -22,7 +22,7 @@ from pipeline.wording import (
     order_finding,
     percent,
     points,
-    saturation_findings,
+    saturation_verdict,
     text_table,
     view_findings,
 )
@@ -56,11 +56,7 @@ def study(name: str, results: Results) -> dict[str, Any]:
         return section | {"missing": "No trial of this study is complete, so there is nothing to compare."}
     if (table["seeds"] == 1).all():
         section["missing"] = "Every configuration has one seed, so seed-to-seed deviations and intervals are unknown."
-    clock = analysis.complete_trials(study.trials).merge(study.timings, on="number", how="left")
-    costs = clock.groupby(analysis.CONFIGURATION, sort=False, as_index=False)[
-        ["seconds_per_epoch", "predict_microseconds_per_sequence"]
-    ].mean()
-    table = table.merge(costs, on=analysis.CONFIGURATION).sort_values(
+    table = _with_costs(study).sort_values(
         ["validation_accuracy", "parameters"], ascending=[False, True], kind="stable"
     )
     rows = [
@@ -149,8 +145,11 @@ def capacity_section(results: Results) -> dict[str, Any] | None:
     section = {
         "findings": capacity_finding(table),
         "figure": figure,
+        "maps": Markup(
+            figures.themed(figures.capacity_maps(table, "Accuracy and gap by units and layers; the numbers are below."))
+        ),
         "returns": _returns(returns),
-        "saturation": saturation_findings(capacity.saturation_capacity(returns)),
+        "saturation": _saturation(capacity.saturation_capacity(returns)),
         "overfitting": _overfitting(capacity.overfitting_table(study.trials, study.curves)),
     }
     return section | {"table": text_table(rows, {
@@ -176,6 +175,18 @@ def _returns(returns: pd.DataFrame) -> Table:
     })  # fmt: skip
 
 
+def _saturation(table: pd.DataFrame) -> Table:
+    rows = [
+        row | {"cell": figures.CELL_NAMES[row["cell"]], "verdict": saturation_verdict(row)}
+        for row in analysis.records(table)
+    ]
+    return text_table(rows, {
+        "cell": ("cell", str), "depth": ("layers", number), "train_samples": ("samples", number),
+        "verdict": ("more units", str),
+        "next_points_per_doubling_high": ("the next step may bring, points per doubling, up to", number),
+    })  # fmt: skip
+
+
 def _overfitting(table: pd.DataFrame) -> Table:
     rows = [row | {"network": network_name(row)} for row in analysis.records(table)]
     return text_table(rows, {
@@ -183,6 +194,65 @@ def _overfitting(table: pd.DataFrame) -> Table:
         "seeds": ("seeds", number), "onset_epoch": ("onset, epoch", number),
         "onset_share": ("seen in, of the seeds", percent), "overfit_at_end": ("loss risen since, nats", number),
     })  # fmt: skip
+
+
+def cost(results: Results) -> dict[str, Any] | None:
+    """What networks cost: the Pareto fronts, and the best of each cell at equal budget; None before any study."""
+    tables = [
+        _with_costs(study).assign(study=name)
+        for name, study in results.studies.items()
+        if study.held_out == "validation" and len(analysis.complete_trials(study.trials))
+    ]
+    if not tables:
+        return None
+    table = pd.concat(tables, ignore_index=True)
+    table = table[table["train_samples"] == table["train_samples"].max()]
+    fronts = {
+        name: capacity.pareto_front(table, column)
+        for name, column in (("parameters", "parameters"), ("training", "fit_seconds"),
+                             ("prediction", "predict_microseconds_per_sequence"))
+    }  # fmt: skip
+    on_any = table[np.logical_or.reduce(list(fronts.values()))]
+    rows = [
+        row
+        | {"network": network_name(row)}
+        | {"fronts": ", ".join(name for name, front in fronts.items() if front[index])}
+        for index, row in zip(on_any.index, analysis.records(on_any), strict=True)
+    ]
+    return {
+        "samples": int(table["train_samples"].iloc[0]),
+        "configurations": len(table),
+        "front": text_table(sorted(rows, key=lambda row: row["parameters"]), {
+            "network": ("network", str), "study": ("study", str), "parameters": ("parameters", number),
+            "validation_accuracy": ("validation accuracy", percent), "fit_seconds": ("s to train", number),
+            "predict_microseconds_per_sequence": ("µs per prediction", number),
+            "fronts": ("nothing is better for less", str),
+        }),
+        "equal_parameters": _equal_budget(table, "parameters", "parameters at most"),
+        "equal_seconds": _equal_budget(table, "fit_seconds", "seconds to train at most"),
+    }  # fmt: skip
+
+
+def _with_costs(study: StudyResults) -> pd.DataFrame:
+    """The configurations with their mean seconds to train and microseconds to predict."""
+    clock = analysis.complete_trials(study.trials).merge(study.timings, on="number", how="left")
+    costs = clock.groupby(analysis.CONFIGURATION, sort=False, as_index=False)[
+        ["fit_seconds", "seconds_per_epoch", "predict_microseconds_per_sequence"]
+    ].mean()
+    return analysis.configurations(study.trials).merge(costs, on=analysis.CONFIGURATION)
+
+
+def _equal_budget(table: pd.DataFrame, column: str, header: str) -> Table:
+    """A row per budget, a column per cell: the best network that it buys."""
+    best = capacity.equal_budget(table, column)
+    cells = [cell for cell in figures.COLOURS if cell in set(best["cell"])]
+    rows: dict[float, dict[str, Any]] = {}
+    for row in analysis.records(best):
+        entry = rows.setdefault(row["budget"], {"budget": row["budget"]} | dict.fromkeys(cells, "–"))
+        entry[row["cell"]] = f"{percent(row['validation_accuracy'])} by {network_name(row)}"
+    columns: dict[str, Column] = {"budget": (header, number)}
+    columns |= {cell: (figures.CELL_NAMES[cell], str) for cell in cells}
+    return text_table(list(rows.values()), columns)
 
 
 def curves(results: Results) -> list[str]:

@@ -78,8 +78,9 @@ def finding(choice: Mapping[str, Any] | None) -> str:
 
 
 def capacity_finding(table: pd.DataFrame) -> list[str]:
-    """What growing the networks of the capacity study does, a sentence per cell and number of training samples."""
+    """What growing the networks of the capacity study does: a sentence per cell, on the fewest and the most samples."""
     sentences = []
+    table = table[table["train_samples"].isin([table["train_samples"].min(), table["train_samples"].max()])]
     for _, group in table.groupby(["train_samples", "cell"], sort=False):
         if len(group) < 2:
             continue
@@ -97,22 +98,11 @@ def capacity_finding(table: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def saturation_findings(table: pd.DataFrame) -> list[str]:
-    """Where growing stops paying, a sentence for each row of `capacity.saturation_capacity`."""
-    sentences = []
-    for row in records(table):
-        name = (
-            f"{'bi-' if row['bidirectional'] else ''}{CELL_NAMES[row['cell']]} with {row['depth']} "
-            f"layer{'s' * (row['depth'] > 1)} on {row['train_samples']:,} samples"
-        )
-        if row["verdict"] == "levels off":
-            sentences.append(
-                f"{name}: from {row['parameters']:,} parameters ({row['units']} units) on, more are not shown to pay; "
-                f"the next step may still bring up to {row['next_points_per_doubling_high']:.2f} points per doubling."
-            )
-        else:
-            sentences.append(f"{name}: {row['verdict']}.")
-    return sentences
+def saturation_verdict(row: Mapping[str, Any]) -> str:
+    """Where growing stops paying, for a row of `capacity.saturation_capacity`."""
+    if row["verdict"] != "levels off":
+        return str(row["verdict"])
+    return f"levels off from {row['parameters']:,} parameters ({row['units']} units) on"
 
 
 def book_finding(table: pd.DataFrame) -> str:

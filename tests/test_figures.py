@@ -117,3 +117,19 @@ def test_network_names() -> None:
     row = {"cell": "lstm", "depth": 2, "units": 64, "bidirectional": True}
     assert figures.network_name(row) == "bi-LSTM 2×64"
     assert figures.network_name(row | {"cell": "simple_rnn", "bidirectional": False}) == "SimpleRNN 2×64"
+
+
+def test_maps_and_gaps_show_every_configuration() -> None:
+    table = analysis.capacity_table(trials_table(capacity_records(seeds=2)))
+    fewer = table.assign(train_samples=1000, generalization_gap=table["generalization_gap"] + 0.02)
+    both = pd.concat([fewer, table])
+    shown = texts(figures.capacity_maps(both, "maps"))
+    for _, row in both.iterrows():
+        assert f"{100 * row['validation_accuracy']:.1f}" in shown
+        assert f"{100 * row['generalization_gap']:.1f}" in shown
+    assert {"1,000", "5,000"} <= set(shown)
+    gaps = figures.gap_against_samples(both, "gaps")
+    assert len(hovers(gaps)) == 2 * len(table)
+    assert f"GRU 1×8, 1,000 samples: gap {100 * fewer.iloc[0]['generalization_gap']:.2f} points" in " ".join(
+        hovers(gaps)
+    )

@@ -98,15 +98,19 @@ def test_whole_report(workspace: Path, params: Params) -> None:
     assert "16 trials: 12 complete, 3 pruned (left out below), 1 failed (left out below)." in made.text
     assert json.loads(paths.SEQUENCES_SUMMARY.read_text())["test"]["sha256"] in made.text
 
-    book, capacity, search = made.tables[:3]
+    beside, _, saturation, steps, overfitting, front, _, _, book, capacity, search = made.tables[:11]
     assert len(book) == 1 + 4
     assert len(capacity) == 1 + 18
     assert len(search) == 1 + 12
     accuracies = [float(row[2].removesuffix(" %")) for row in search[1:]]
     assert accuracies == sorted(accuracies, reverse=True)
-    beside = made.tables[3]
     assert beside[1][:5] == ["SimpleRNN", "256", "sgd", "75,530", "1"]
     assert [row[8] for row in beside[1:]] == ["98.00 %", "97.60 %", "97.40 %", "98.30 %"]
+    assert [len(saturation), len(steps), len(overfitting)] == [1 + 6, 1 + 12, 1 + 18]
+    parameters = [int(row[2].replace(",", "")) for row in front[1:]]
+    assert parameters == sorted(parameters)
+    fastest = [float(row[3].removesuffix(" %")) for row in front[1:] if "parameters" in row[6]]
+    assert fastest == sorted(fastest), "on the front more parameters mean more accuracy"
 
 
 def test_report_needs_nothing_from_outside(workspace: Path, params: Params) -> None:
