@@ -294,6 +294,42 @@ def learning_curves(curves: Sequence[pd.DataFrame], cell: str, title: str, alt: 
         return to_svg(figure, alt)
 
 
+def reliability(table: pd.DataFrame, title: str, alt: str) -> str:
+    """Accuracy against the probability that the model gives to its answers, as SVG; `analysis.reliability_table`."""
+    hover: dict[str, str] = {}
+    low = float(min(table["probability"].min(), table["low"].min()))
+    with _style():
+        figure = Figure(figsize=(5.4, 4.6), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+        axes = figure.subplots()
+        axes.plot([low, 1], [low, 1], "--", color=INK, linewidth=1)
+        axes.vlines(table["probability"], table["low"], table["high"], color=COLOURS["lstm"])
+        for index, row in enumerate(records(table)):
+            axes.plot(row["probability"], row["accuracy"], "o", color=COLOURS["lstm"], gid=f"bin-{index}")
+            hover[f"bin-{index}"] = (
+                f"{row['samples']} answers given {row['probability']:.2%} on average: {row['accuracy']:.2%} are right"
+            )
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+        axes.set_xlabel("probability given to the answer")
+        axes.set_ylabel("answers that are right")
+        return to_svg(figure, alt, hover)
+
+
+def mistakes(samples: np.ndarray, titles: Sequence[str], alt: str) -> str:
+    """Sequences (n, timesteps, features) as pictures, time downwards, each with its title, as SVG."""
+    columns = min(len(samples), 6)
+    rows = -(-len(samples) // columns)
+    with _style():
+        figure = Figure(figsize=(1.5 * columns, 1.75 * rows), layout="constrained")
+        for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
+            axes.axis("off")
+        for axes, sample, title in zip(panels.flat, samples, titles, strict=False):
+            axes.imshow(sample, cmap="gray", interpolation="nearest", aspect="auto")
+            axes.set_title(title, fontsize=9)
+        return to_svg(figure, alt)
+
+
 def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) -> str:
     """The counts (classes, classes) of actual (rows) against predicted (columns) classes, as SVG.
 

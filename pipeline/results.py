@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline import analysis
@@ -32,7 +33,8 @@ class Results:
     studies: dict[str, StudyResults]
     choice: dict[str, Any] | None
     metrics: dict[str, Any] | None
-    confusion: pd.DataFrame | None
+    predictions: pd.DataFrame | None
+    test_x: np.ndarray | None  # (n, timesteps, features) in the order of predictions
 
 
 def book_table(results: Results) -> pd.DataFrame:

@@ -27,6 +27,8 @@ from pipeline.wording import (
     view_findings,
 )
 
+WORST_MISTAKES = 12
+
 
 def candidates(choice: Mapping[str, Any]) -> Table:
     """The configurations that competed, best first."""
@@ -284,11 +286,11 @@ def _curve(results: Results, row: Mapping[str, Any], role: str) -> str:
 
 def confusion(results: Results) -> dict[str, Any] | None:
     """The champion's mistakes; None where nothing was tested."""
-    if results.confusion is None:
+    if results.predictions is None:
         return None
     classes = results.summary["classes"]
     counts = np.zeros((classes, classes), dtype=int)
-    np.add.at(counts, (results.confusion["actual"].to_numpy(), results.confusion["predicted"].to_numpy()), 1)
+    np.add.at(counts, (results.predictions["actual"].to_numpy(), results.predictions["predicted"].to_numpy()), 1)
     wrong = int(counts.sum() - np.trace(counts))
     mistakes = counts - np.diag(np.diag(counts))
     actual, predicted = np.unravel_index(mistakes.argmax(), mistakes.shape)
@@ -299,4 +301,42 @@ def confusion(results: Results) -> dict[str, Any] | None:
     svg = figures.confusion_matrix(
         counts, labels, f"{wrong:,} of {counts.sum():,} wrong", f"Confusion matrix: {sentence}."
     )
-    return {"sentence": f"{sentence}.", "figure": Markup(figures.themed(svg))}
+    return {
+        "sentence": f"{sentence}.",
+        "figure": Markup(figures.themed(svg)),
+        "worst": _worst_mistakes(results, labels),
+        "reliability": _reliability(results.predictions),
+    }
+
+
+def _worst_mistakes(results: Results, labels: list[str]) -> Markup | None:
+    """The wrong answers that were given the highest probability, as pictures; None for sequences of one feature."""
+    predictions = results.predictions
+    if predictions is None or results.test_x is None or results.summary["features"] == 1:
+        return None
+    wrong = predictions[predictions["actual"] != predictions["predicted"]]
+    worst = wrong.sort_values("probability", ascending=False, kind="stable").head(WORST_MISTAKES)
+    if worst.empty:
+        return None
+    titles = [
+        f"{labels[row['actual']]}, not {labels[row['predicted']]}\n{percent(row['probability'])}"
+        for row in analysis.records(worst)
+    ]
+    samples = results.test_x[worst["index"].to_numpy()]
+    alt = f"The {len(worst)} wrong answers with the highest probability."
+    return Markup(figures.themed(figures.mistakes(samples, titles, alt)))
+
+
+def _reliability(predictions: pd.DataFrame) -> dict[str, Any]:
+    table = analysis.reliability_table(predictions)
+    error = analysis.calibration_error(table)
+    rows = [row | {"interval": interval(row["low"], row["high"])} for row in analysis.records(table)]
+    title = f"Off by {points(error)} points on average"
+    return {
+        "error": error,
+        "figure": Markup(figures.themed(figures.reliability(table, title, f"Reliability diagram: {title}."))),
+        "table": text_table(rows, {
+            "samples": ("answers", number), "probability": ("mean probability", percent),
+            "accuracy": ("right", percent), "interval": ("95 % interval, %", str),
+        }),
+    }  # fmt: skip

@@ -148,7 +148,11 @@ def write_results() -> None:
     actual = np.arange(10_000) % 10
     wrong = rng.random(10_000) < 0.0125
     predicted = np.where(wrong, (actual + rng.integers(1, 4, 10_000) ** 2) % 10, actual)
-    write_csv(pd.DataFrame({"actual": actual, "predicted": predicted}), paths.CONFUSION)
+    probability = np.where(wrong, 0.6, 0.99) + rng.uniform(0, 0.01, 10_000)
+    answers = {"index": np.arange(10_000), "actual": actual, "predicted": predicted, "probability": probability}
+    write_csv(pd.DataFrame(answers), paths.PREDICTIONS)
+    with paths.atomic_write(paths.TEST, "wb") as file:
+        np.savez(file, x=rng.random((10_000, 28, 28), dtype=np.float32), y=actual)
     low, high = analysis.accuracy_interval([0.9872, 0.9879, 0.9881], 10_000)
     kept = {key: choice["choice"][key] for key in ("cell", "units", "depth", "bidirectional", "parameters")}
     metrics = {"dataset": "mnist", **kept, "seeds": 3, "test_accuracy": (0.9872 + 0.9879 + 0.9881) / 3,

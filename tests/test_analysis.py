@@ -283,3 +283,21 @@ def test_interval_over_seeds_covers_its_nominal_share() -> None:
     draws = np.random.default_rng(0).normal(0.98, 0.001, (1000, 3))
     covered = [low <= 0.98 <= high for low, high in (analysis.accuracy_interval(list(row), 10_000) for row in draws)]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
+
+
+def test_reliability_is_that_of_bins_of_equal_size() -> None:
+    rng = np.random.default_rng(0)
+    probability = rng.uniform(0.5, 1, 1000)
+    predictions = pd.DataFrame(
+        {"actual": 0, "predicted": (rng.random(1000) > probability) * 1, "probability": probability}
+    )
+    result = analysis.reliability_table(predictions)
+    assert result["samples"].tolist() == [100] * 10
+    assert result["probability"].is_monotonic_increasing
+    first = predictions.nsmallest(100, "probability")
+    assert result["accuracy"].iloc[0] == (first["predicted"] == 0).mean()
+    assert (result["low"] <= result["accuracy"]).all()
+    assert analysis.calibration_error(result) < 0.05, "drawn to be calibrated"
+    assert analysis.calibration_error(analysis.reliability_table(predictions.assign(probability=1.0))) == pytest.approx(
+        predictions["predicted"].mean()
+    )

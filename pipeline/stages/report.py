@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline import paths, report, results
@@ -38,8 +39,14 @@ def load(params: Params) -> results.Results:
         studies={name: _study(name) for name in params.studies if (paths.study_folder(name) / "best.json").exists()},
         choice=_read_json(paths.CHOICE) if paths.CHOICE.exists() else None,
         metrics=_read_json(paths.METRICS) if paths.METRICS.exists() else None,
-        confusion=pd.read_csv(paths.CONFUSION) if paths.CONFUSION.exists() else None,
+        predictions=pd.read_csv(paths.PREDICTIONS) if paths.PREDICTIONS.exists() else None,
+        test_x=_test_x() if paths.TEST.exists() else None,
     )
+
+
+def _test_x() -> np.ndarray:
+    with np.load(paths.TEST, allow_pickle=False) as arrays:
+        return arrays["x"]
 
 
 def _study(name: str) -> results.StudyResults:
