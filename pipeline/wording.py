@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -144,13 +145,26 @@ def nearness_findings(table: pd.DataFrame, far: pd.DataFrame) -> list[str]:
 
 def order_finding(table: pd.DataFrame) -> str | None:
     """Whether CNN, MLP and SimpleRNN come in the order of the book; None where one of them is missing."""
-    best = table.groupby("cell")["test_accuracy"].max()
     order = ["cnn", "mlp", "simple_rnn"]
-    if not set(order) <= set(best.index):
+    if not set(order) <= set(table["cell"]):
         return None
-    figures = ", ".join(f"{CELL_NAMES[cell]} {percent(best[cell])}" for cell in order)
-    same = best[order].is_monotonic_decreasing
-    return f"The best rows of each kind: {figures}. {'The order is' if same else 'The order is not'} the book's."
+    best = [max(records(table[table["cell"] == cell]), key=lambda row: row["test_accuracy"]) for cell in order]
+    figures = ", ".join(
+        f"{CELL_NAMES[row['cell']]} {percent(row['test_accuracy'])} "
+        f"({interval(row['test_accuracy_low'], row['test_accuracy_high'])})"
+        for row in best
+    )
+    in_order = all(one["test_accuracy"] > other["test_accuracy"] for one, other in pairwise(best))
+    sentences = [
+        f"The best rows of each kind, with their 95 % intervals: {figures}.",
+        f"The order of the means is {'' if in_order else 'not '}the book's: CNN, MLP, SimpleRNN.",
+    ]
+    for one, other in pairwise(best):
+        overlap = one["test_accuracy_low"] <= other["test_accuracy_high"]
+        if overlap and other["test_accuracy_low"] <= one["test_accuracy_high"]:
+            names = f"{CELL_NAMES[one['cell']]} and {CELL_NAMES[other['cell']]}"
+            sentences.append(f"The intervals of {names} overlap: these trainings do not tell the two apart.")
+    return " ".join(sentences)
 
 
 def elman_finding(table: pd.DataFrame) -> str | None:

@@ -229,3 +229,20 @@ def test_finding_names_the_saving() -> None:
         "GRU 1×8 is within one standard error of the best, GRU 1×64, with 81% fewer parameters"
     )
     assert wording.finding({"choice": large, "best": large}).startswith("GRU 1×64 is the most accurate")
+
+
+def test_order_of_the_networks_is_told_with_what_is_not_known() -> None:
+    rows = pd.DataFrame(
+        [("cnn", 0.992, 0.990, 0.994), ("mlp", 0.9827, 0.980, 0.985), ("simple_rnn", 0.9828, 0.980, 0.985),
+         ("simple_rnn", 0.97, 0.96, 0.98)],
+        columns=["cell", "test_accuracy", "test_accuracy_low", "test_accuracy_high"],
+    )  # fmt: skip
+    sentence = wording.order_finding(rows)
+    assert sentence is not None
+    assert "The order of the means is not the book's" in sentence
+    assert "The intervals of MLP and SimpleRNN overlap" in sentence
+    assert "CNN and MLP overlap" not in sentence
+    better = wording.order_finding(rows.assign(test_accuracy=[0.99, 0.985, 0.98, 0.97]))
+    assert better is not None
+    assert "The order of the means is the book's" in better
+    assert wording.order_finding(rows[rows["cell"] != "cnn"]) is None
