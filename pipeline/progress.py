@@ -1,6 +1,7 @@
 """What a person sees while a study runs: a live picture in a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from rich.console import Console
@@ -12,12 +13,16 @@ from pipeline.trials import EpochMetrics, Trial, TrialRecord
 class TrialProgress:
     """Trials done of all, epochs of those running, best so far, time left."""
 
-    def __init__(self, title: str, total: int) -> None:
+    def __init__(self, title: str, total: int, cost: Callable[[Trial], float], known: Sequence[Trial] = ()) -> None:
+        """`cost` weighs a trial against the others; `known` are those of the `total` that are known already."""
         self.finished = 0
         self.total = total
         self._title = title
         self._best: float | None = None
-        self._trained = 0
+        self._cost = cost
+        self._costs = {trial.number: cost(trial) for trial in known}
+        self._settled: dict[int, float] = {}  # of each trial's cost, what need not be done any more
+        self._worked = 0.0  # what has been done since the start
         self._started = time.monotonic()
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
@@ -56,19 +61,28 @@ class TrialProgress:
     def epoch_finished(self, trial: Trial, metrics: EpochMetrics) -> None:
         accuracy = metrics.train_accuracy if metrics.validation_accuracy is None else metrics.validation_accuracy
         self._progress.update(self._running[trial.number], completed=metrics.epoch, note=f"accuracy {accuracy:.2%}")
+        work = self._costs.setdefault(trial.number, self._cost(trial)) / trial.configuration.epochs
+        self._settled[trial.number] = self._settled.get(trial.number, 0.0) + work
+        self._worked += work
+        self._show_overall()
 
     def trial_finished(self, record: TrialRecord) -> None:
         self.finished += 1
-        self._trained += not record.reused
+        number = record.trial.number
+        self._settled[number] = self._costs.setdefault(number, self._cost(record.trial))
         if record.trial.number in self._running:
             self._progress.remove_task(self._running.pop(record.trial.number))
         outcome = self._outcome(record)
-        left = self._time_left()
-        note = f"best {self._best:.2%}  {left}" if self._best is not None else left
-        self._progress.update(self._overall, completed=self.finished, note=note)
+        note = self._show_overall()
         self._console.print(
             f"  [{self.finished}/{self.total}] {record.trial.title}: {outcome}  {note}", markup=False, soft_wrap=True
         )
+
+    def _show_overall(self) -> str:
+        left = self._time_left()
+        note = f"best {self._best:.2%}  {left}" if self._best is not None else left
+        self._progress.update(self._overall, completed=self.finished, note=note)
+        return note
 
     def _outcome(self, record: TrialRecord) -> str:
         if record.result is None:
@@ -82,7 +96,10 @@ class TrialProgress:
         return f"accuracy {accuracy:.2%}, {pruned} {len(record.result.epochs)} epochs{reused}"
 
     def _time_left(self) -> str:
-        if not self._trained or self.finished == self.total:
+        if not self._worked or self.finished == self.total:
             return ""
-        seconds = (time.monotonic() - self._started) / self._trained * (self.total - self.finished)
+        # Trials that a sampler has not proposed yet cost what those did that it has.
+        everything = sum(self._costs.values()) / len(self._costs) * self.total
+        left = everything - sum(self._settled.values())
+        seconds = (time.monotonic() - self._started) / self._worked * left
         return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"

@@ -37,6 +37,7 @@ class ToyCluster:
         self._started: list[int] = []
         self.trained: list[int] = []
         self.seconds = 0.0  # in trainings
+        self.processor_seconds = 0.0
 
     def submit(self, key: int, task: TrainingTask, priority: float) -> None:
         self._waiting.append((priority, key, task))
@@ -55,7 +56,8 @@ class ToyCluster:
         self.trained.append(key)
         if self._fail_every and key % self._fail_every == 1:
             return Finished(key, None, "TrainingFailed: the loss is not a finite number after epoch 1", "toy")
-        started = time.perf_counter()
+        started, processor_started = time.perf_counter(), time.process_time()
         result = toy_result(task)
         self.seconds += time.perf_counter() - started
+        self.processor_seconds += time.process_time() - processor_started
         return Finished(key, result, None, "toy")

@@ -43,6 +43,10 @@ def write_sequences(folder: Path, train: int = 96, validation: int = 60, test: i
     return summary
 
 
+def _competes(study: dict[str, Any]) -> bool:
+    return study.get("held_out") != "test" and "view" not in study.get("space", {})
+
+
 def params_with(studies: dict[str, Any], workers: int = 2, scheduler: str | None = None) -> Params:
     """A params.yaml around `studies`, its defaults small."""
     return validate_params(
@@ -50,7 +54,7 @@ def params_with(studies: dict[str, Any], workers: int = 2, scheduler: str | None
             "data": {"dataset": "slopes", "validation": 60},
             "training": {"batch_size": 32, "epochs": 3, "optimizer": "adam", "learning_rate": 0.01},
             "studies": studies,
-            "champion": {"studies": [name for name in studies if studies[name].get("held_out") != "test"], "seeds": 1},
+            "champion": {"studies": [name for name in studies if _competes(studies[name])], "seeds": 1},
             "execution": {"workers": workers, "scheduler": scheduler},
         },
         "example",

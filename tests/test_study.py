@@ -18,7 +18,7 @@ from tests.example_cluster import ToyCluster
 from tests.example_sequences import params_with
 
 SUMMARY: dict[str, Any] = {
-    "features": 4, "classes": 3,
+    "view": "rows", "timesteps": 6, "features": 4, "classes": 3,
     "train": {"samples": 96, "sha256": "a"},
     "validation": {"samples": 60, "sha256": "b"},
     "test": {"samples": 30, "sha256": "c"},
@@ -223,10 +223,24 @@ def test_fingerprints_follow_data_study_and_training_but_not_the_number_of_trial
     assert fingerprint(summary=SUMMARY | {"test": {"samples": 30, "sha256": "other"}}) == fingerprint()
 
 
-def test_more_samples_than_there_are_is_a_mistake(tmp_path: Path) -> None:
-    grid = GRID | {"space": {"cell": ["gru"], "units": [4], "train_samples": [97]}}
-    with pytest.raises(PipelineError, match=r"studies\.grid: train_samples 97 is more than the 96 training samples"):
-        StudyRun("grid", params_with({"grid": grid}), SUMMARY, tmp_path)
+def test_more_samples_than_there_are_mean_all_of_them_once(tmp_path: Path) -> None:
+    grid = GRID | {"space": {"cell": ["gru"], "units": [4], "train_samples": [10, 96, 97, 20_000]}}
+    study = StudyRun("grid", params_with({"grid": grid}), SUMMARY, tmp_path)
+    assert [(t.number, t.configuration.train_samples, t.seed) for t in study.fixed_trials] == [
+        (0, 10, 0), (1, 10, 1), (2, None, 0), (3, None, 1),
+    ]  # fmt: skip
+    assert (study.total, study.most_samples_asked, study.available_samples) == (4, 20_000, 96)
+    search = SEARCH | {"space": {"cell": ["gru"], "units": [4, 8], "train_samples": [20_000], "epochs": [5]}}
+    assert {record.train_samples for record in run(tmp_path, ToyCluster(0), search)} == {96}
+
+
+def test_other_views_are_made_from_rows(tmp_path: Path) -> None:
+    grid = GRID | {"space": {"cell": ["gru"], "units": [4], "view": ["rows", "columns"]}}
+    study = StudyRun("grid", params_with({"grid": grid, "s": SEARCH}), SUMMARY, tmp_path)
+    records = study.run(ToyCluster(0), InMemoryStorage(), Journal(tmp_path / "j"), [])  # type: ignore[arg-type]
+    assert [record.view for record in records] == ["rows", "rows", "columns", "columns"]
+    with pytest.raises(PipelineError, match=r"studies\.grid: view rows is made from rows, but data.view is pixels"):
+        StudyRun("grid", params_with({"grid": grid, "s": SEARCH}), SUMMARY | {"view": "pixels"}, tmp_path)
 
 
 def test_a_storage_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""The time left is that of the work left, not of the number of trials."""
+
+import re
+
+import pytest
+
+from pipeline import progress
+from pipeline.params import Configuration
+from pipeline.progress import TrialProgress
+from pipeline.trials import EpochMetrics, TrainingResult, Trial, TrialRecord
+
+
+def record(trial: Trial, reused: bool = False) -> TrialRecord:
+    epochs = (EpochMetrics(1, 0.5, 0.8, 0.6, 0.75, 0.7, 0.7),)
+    result = TrainingResult(10, epochs, 1, False, "abc", 1.0, 1.0, "", "")
+    return TrialRecord(trial, "COMPLETE", 90, "rows", result, reused=reused)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    seconds = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+def test_time_left_weighs_trials_by_their_cost(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    trials = [Trial(n, Configuration(cell="gru", units=units, epochs=1), 0) for n, units in enumerate([60, 20, 10, 10])]
+    with TrialProgress("study", 4, lambda trial: trial.configuration.units, trials) as shown:
+        for trial, now in zip(trials, (600.0, 800.0, 900.0, 1000.0), strict=True):
+            clock[0] = now
+            shown.trial_started(trial)
+            shown.epoch_finished(trial, record(trial).result.epochs[0])  # type: ignore[union-attr]
+            shown.trial_finished(record(trial))
+    lines = capsys.readouterr().err.splitlines()
+    assert [re.findall(r"about (.*) left", line) for line in lines[1:]] == [["7 min"], ["3 min"], ["2 min"], []]
+
+
+def test_what_was_finished_before_takes_no_time_and_what_is_not_proposed_yet_the_average(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    reused, trained = (Trial(n, Configuration(cell="gru", units=10, epochs=1), 0) for n in (0, 1))
+    with TrialProgress("study", 5, lambda trial: trial.configuration.units) as shown:
+        shown.trial_finished(record(reused, reused=True))
+        clock[0] = 20.0
+        shown.trial_started(trained)
+        shown.epoch_finished(trained, record(trained).result.epochs[0])  # type: ignore[union-attr]
+        shown.trial_finished(record(trained))
+    lines = capsys.readouterr().err.splitlines()
+    assert "left" not in lines[1]
+    assert lines[2].endswith("about 60 s left"), "three more of 20 s each"
