@@ -151,6 +151,26 @@ def predict(
 
 
 @app.command(rich_help_panel=CARE)
+def show(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or STUDY#TRIAL, for example: search#3")],
+) -> None:
+    """Everything that MLflow keeps about one run: parameters, figures, where it comes from, how to make it again."""
+    with params_yaml() as params:
+        from pipeline.show import show_run
+
+        show_run(params.tracking.experiment, run)
+
+
+@app.command(rich_help_panel=CARE)
+def rebuild_tracking() -> None:
+    """data/studies → MLflow: log finished studies again, without training, where mlflow.db has been lost."""
+    with params_yaml() as params:
+        from pipeline.rebuild import rebuild_tracking as rebuild
+
+        raise typer.Exit(0 if rebuild(params) else 1)
+
+
+@app.command(rich_help_panel=CARE)
 def verify(
     study: Annotated[str, typer.Argument(help="A finished study of params.yaml, for example: search")],
     trials: Annotated[str, typer.Option(help="Numbers of trials, for example: 3,7. Default: those of --sample.")] = "",

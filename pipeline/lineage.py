@@ -1,7 +1,5 @@
 """Where a run comes from, as tags: commit, data, fingerprint, and the command that makes it again."""
 
-import hashlib
-import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -11,6 +9,8 @@ from typing import Any
 import yaml
 
 from pipeline import paths
+from pipeline.environment import surroundings
+from pipeline.journal import stable_hash
 
 DVC_LOCK = Path("dvc.lock")
 
@@ -19,9 +19,7 @@ DVC_LOCK = Path("dvc.lock")
 SOURCES = ["pipeline", "params.yaml", "dvc.yaml", "requirements.lock"]
 
 
-def digest(document: Any) -> str:
-    """sha256 of a JSON-ready document, as 64 hexadecimal digits; the order of its keys does not matter."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+WORKSPACE_TAGS = ("git_commit", "git_dirty", "dvc_experiment")
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,12 @@ class Lineage:
     git_commit: str
     git_dirty: str
     dvc_experiment: str
+    environment: dict[str, str]
+    rebuilt: bool = False  # logged again from the files of the results
 
     def tags(self, trial: str = "", seed: str = "") -> dict[str, str]:
         """The tags of one run; those that do not apply are empty."""
-        return {
+        tags = {
             "stage": self.stage,
             "study": self.study,
             "trial": trial,
@@ -52,7 +52,11 @@ class Lineage:
             "optuna_study": self.optuna_study,
             "dvc_experiment": self.dvc_experiment,
             "reproduce": self.reproduce,
+            **self.environment,
         }
+        if self.rebuilt:  # nobody knows the commit any more, and a run begun back then may still name it
+            return {name: value for name, value in tags.items() if name not in WORKSPACE_TAGS} | {"rebuilt": "true"}
+        return tags
 
     @property
     def reproduce(self) -> str:
@@ -72,27 +76,42 @@ def lineage(
 ) -> Lineage:
     """Collect a stage's lineage in the current folder; `data` is the content of data/sequences/summary.json."""
     commit = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--", *SOURCES, *(f":/{source}" for source in SOURCES))
+    changes = _git("status", "--porcelain", "--", *_sources())
     return Lineage(
         stage=stage,
         experiment=experiment,
         study=study,
         optuna_study=optuna_study,
         fingerprint=fingerprint,
-        data_md5=_data_md5() or digest(data),
+        data_md5=_data_md5() or stable_hash(data),
         git_commit=commit or "",
         git_dirty="" if not commit else str(bool(changes)).lower(),
         dvc_experiment=os.environ.get("DVC_EXP_NAME", ""),
+        environment=surroundings(),
     )
 
 
-def _git(*arguments: str) -> str | None:
-    """What git answers; None without git, outside a repository, or in one without a commit."""
+def uncommitted_changes() -> str:
+    """How the sources differ from the last commit, as a patch: changed files, and new ones that git does not ignore."""
+    new = (_git("ls-files", "--others", "--exclude-standard", "--full-name", "--", *_sources()) or "").splitlines()
+    root = _git("rev-parse", "--show-toplevel") or "."
+    patches = [_git("diff", "HEAD", "--", *_sources())]
+    # To compare with nothing is the only way to get a patch of a file that git does not know; it answers 1.
+    patches += [_git("-C", root, "diff", "--no-index", "--", os.devnull, name, differs=1) for name in sorted(set(new))]
+    return "".join(f"{patch}\n" for patch in patches if patch)
+
+
+def _sources() -> list[str]:
+    return [*SOURCES, *(f":/{source}" for source in SOURCES)]
+
+
+def _git(*arguments: str, differs: int = 0) -> str | None:
+    """What git answers; None without git, outside a repository, in one without a commit, or for a mistake."""
     try:
-        answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        answer = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    except OSError:
         return None
-    return answer.stdout.strip()
+    return answer.stdout.strip("\n") if answer.returncode in (0, differs) else None
 
 
 def _data_md5() -> str | None:

@@ -10,11 +10,18 @@ from pipeline.pictures import curves_png, diagram_png
 from pipeline.trials import EpochMetrics, TrainingResult, Trial
 
 
-def trial_parameters(trial: Trial) -> dict[str, str]:
-    """What the trial is asked for, but for `train_samples`, which is known once it was trained."""
+def trial_parameters(trial: Trial, prepared_view: str) -> dict[str, str]:
+    """What the trial is asked for, but for `train_samples`, which is known once it was trained.
+
+    `prepared_view` is the view of data/sequences, which it sees unless it asks for another.
+    """
     configuration = trial.configuration
-    parameters = configuration.model_dump(exclude={"train_samples"})
-    return flattened(parameters | {"learning_rate": configuration.effective_learning_rate, "seed": trial.seed})
+    as_used = {
+        "learning_rate": configuration.effective_learning_rate,
+        "view": configuration.view or prepared_view,
+        "seed": trial.seed,
+    }
+    return flattened(configuration.model_dump(exclude={"train_samples"}) | as_used)
 
 
 def flattened(document: dict[str, Any], prefix: str = "") -> dict[str, str]:

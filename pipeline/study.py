@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
-import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,23 +13,26 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from pipeline.cluster import Cluster, EpochFinished, Finished, Started, TrainingTask
+from pipeline.environment import environment, training_versions
 from pipeline.errors import PipelineError
 from pipeline.journal import Journal, stable_hash
 from pipeline.params import Configuration, GridStudy, ListStudy, Params, SampledStudy
 from pipeline.proposals import configure, constants, estimated_cost, fixed_trials, varying_fields
 from pipeline.sampling import Sampling, finished_twin
 from pipeline.storage import StudyStorage
-from pipeline.training import SEMANTICS_VERSION
 from pipeline.trials import EpochMetrics, TrainingResult, Trial, TrialRecord, trial_row
 from pipeline.window import sliding_window
 
 
 class Observer(Protocol):
-    """Is told what happens: progress on the screen, runs in MLflow. Finished trials come in order of number."""
+    """Is told what happens: progress on the screen, runs in MLflow. Finished trials come in order of number.
+
+    For a finished trial it may return what the Optuna storage is to keep with it.
+    """
 
     def trial_started(self, trial: Trial) -> None: ...
     def epoch_finished(self, trial: Trial, metrics: EpochMetrics) -> None: ...
-    def trial_finished(self, record: TrialRecord) -> object: ...
+    def trial_finished(self, record: TrialRecord) -> Mapping[str, str] | None: ...
 
 
 class StudyRun:
@@ -46,8 +47,9 @@ class StudyRun:
         self._defaults = params.training
         self._summary = summary
         self._sequences = sequences.resolve()
-        self._trials = [] if isinstance(self.study, SampledStudy) else self._distinct_trials(self.study)
-        self.total = self.study.trials if isinstance(self.study, SampledStudy) else len(self._trials)
+        #: The trials of a list or grid; none where a sampler proposes them.
+        self.fixed_trials = [] if isinstance(self.study, SampledStudy) else self._distinct_trials(self.study)
+        self.total = self.study.trials if isinstance(self.study, SampledStudy) else len(self.fixed_trials)
         self.data_sha256 = [summary[split]["sha256"] for split in self._splits()]
         self.fingerprint = self._fingerprint()
         self.optuna_study = f"{name}-{self.fingerprint}"
@@ -70,7 +72,7 @@ class StudyRun:
 
         def ask(number: int) -> Trial:
             if sampling is None:
-                trial = self._trials[number]
+                trial = self.fixed_trials[number]
                 proposal = self._as_frozen(trial)
             else:
                 proposal = sampling.ask(number)
@@ -81,7 +83,6 @@ class StudyRun:
             return trial
 
         def start(number: int, trial: Trial) -> None:
-            samples = self._samples(trial)
             error = storage.error(number)
             if error is not None:
                 finished[number] = self._failure(trial, error)
@@ -99,9 +100,7 @@ class StudyRun:
                 sampling.should_prune(number) if sampling else None,
             )
             # Sampled trials in order; of a list or grid the longest first, so that no long one is left at the end.
-            sizes = (self._summary[name] for name in ("timesteps", "features", "classes"))
-            cost = estimated_cost(trial.configuration, samples, *sizes)
-            cluster.submit(number, task, priority=number if sampling else -cost)
+            cluster.submit(number, task, priority=number if sampling else -self.cost(trial))
 
         def wait(number: int) -> TrialRecord:
             while number not in finished:
@@ -122,17 +121,23 @@ class StudyRun:
             return finished.pop(number)
 
         def tell(number: int, trial: Trial, record: TrialRecord) -> None:
-            storage.tell(record)
+            kept: dict[str, str] = {}
+            for observer in observers:
+                kept |= observer.trial_finished(record) or {}
+            storage.tell(record, kept)
             if sampling is not None:
                 sampling.tell(record)
             records.append(record)
             del open_trials[number]
-            for observer in observers:
-                observer.trial_finished(record)
 
         window = self.study.window if sampling else self.total
         sliding_window(self.total, window, ask, start, wait, tell)
         return records
+
+    def cost(self, trial: Trial) -> float:
+        """What the trial's training costs, beside the others; see `estimated_cost`."""
+        sizes = (self._summary[name] for name in ("timesteps", "features", "classes"))
+        return estimated_cost(trial.configuration, self._samples(trial), *sizes)
 
     def repetition(self, row: Mapping[str, Any], epochs: int) -> TrainingTask:
         """The task that trains one row of trials.csv again, for as many epochs as it was trained."""
@@ -140,7 +145,7 @@ class StudyRun:
             fields = {name: row[name] for name in Configuration.model_fields if name in row}
             trial = Trial(row["number"], configure(fields, self._defaults), row["seed"])
         else:
-            trial = self._trials[row["number"]]
+            trial = self.fixed_trials[row["number"]]
         stop = functools.partial(_long_enough, epochs) if row["state"] == "PRUNED" else None
         return TrainingTask(trial.configuration, trial.seed, self._sequences, self.study.held_out, stop)
 
@@ -154,7 +159,7 @@ class StudyRun:
             "data": self.data_sha256,
             "study": self.study.model_dump(mode="json", exclude=excluded),
             "training": self._defaults.model_dump(mode="json"),
-            "versions": _versions("optuna"),
+            "versions": training_versions("optuna"),
         }
         return stable_hash(document)[:12]
 
@@ -166,7 +171,7 @@ class StudyRun:
             "train_samples": self._samples(trial),
             "held_out": self.study.held_out,
             "data": self.data_sha256,
-            "versions": _versions(),
+            "versions": training_versions(),
         }
         if isinstance(self.study, SampledStudy) and self.study.pruner is not None:
             # What a pruner may cut short depends on the trials before it as well.
@@ -208,7 +213,7 @@ class StudyRun:
         views = (
             self.study.space.view
             if isinstance(self.study, SampledStudy | GridStudy)
-            else [trial.configuration.view for trial in self._trials]
+            else [trial.configuration.view for trial in self.fixed_trials]
         )
         prepared = self._summary["view"]
         other = next((view for view in views if view not in (None, prepared)), None)
@@ -230,9 +235,9 @@ class StudyRun:
         return TrialRecord(trial, "FAIL", self._samples(trial), self._view(trial), error=error, worker=worker)
 
     def _as_frozen(self, trial: Trial) -> FrozenTrial:
-        varying = varying_fields([trial.configuration for trial in self._trials])
+        varying = varying_fields([trial.configuration for trial in self.fixed_trials])
         params = {name: getattr(trial.configuration, name) for name in varying} | {"seed": trial.seed}
-        seeds = list(dict.fromkeys(trial.seed for trial in self._trials))
+        seeds = list(dict.fromkeys(trial.seed for trial in self.fixed_trials))
         distributions: dict[str, BaseDistribution] = {
             name: CategoricalDistribution(values) for name, values in (varying | {"seed": seeds}).items()
         }
@@ -241,25 +246,6 @@ class StudyRun:
 
 def _long_enough(epochs: int, accuracies: Sequence[float]) -> bool:
     return len(accuracies) >= epochs
-
-
-def environment() -> dict[str, str]:
-    """What the last bits of a training depend on besides its arguments."""
-    return {"processor": _processor()} | _versions()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:  # not Linux
-        return platform.processor() or platform.machine()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _versions(*more: str) -> dict[str, str]:
-    """What decides how the same numbers train: the meaning of our own code, and the libraries' versions."""
-    versions = {package: importlib.metadata.version(package) for package in ("tensorflow", "keras", *more)}
-    return versions | {"semantics": str(SEMANTICS_VERSION)}
 
 
 def best_document(run: StudyRun, records: Sequence[TrialRecord]) -> dict[str, Any]:

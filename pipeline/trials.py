@@ -23,7 +23,12 @@ class Trial:
     def title(self) -> str:
         """Short name for people, for example `#012 lstm 2×128`."""
         c = self.configuration
-        return f"#{self.number:03d} {'bi-' if c.bidirectional else ''}{c.cell} {c.depth}×{c.units}"
+        return f"#{self.number:03d} {network_title(c.cell, c.units, c.depth, c.bidirectional)}"
+
+
+def network_title(cell: str, units: int, depth: int, bidirectional: bool) -> str:
+    """Short name of a network, for example `bi-lstm 2×128`."""
+    return f"{'bi-' if bidirectional else ''}{cell} {depth}×{units}"
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from rich.table import Table
 
 from pipeline import paths
 from pipeline.cluster import Cluster, Finished
+from pipeline.environment import environment
 from pipeline.errors import PipelineError
 from pipeline.figures import network_name
 from pipeline.params import Params
-from pipeline.study import StudyRun, environment
+from pipeline.study import StudyRun
 from pipeline.trials import TrainingResult
 
 COMPARED = ["best_epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "weights_sha256"]

@@ -1,5 +1,6 @@
 """What all tests share: databases of their own, and the real params.yaml made small."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,3 +38,26 @@ def one_thread() -> None:
 def tiny_params() -> Params:
     """params.yaml as `make quick` shrinks it: every study, in minutes."""
     return validate_params(shrink(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))), "shrunk")
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database as it makes it, to copy: making one takes seconds."""
+    from mlflow import MlflowClient
+
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
+
+
+@pytest.fixture
+def home(tmp_path: Path, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's root with a space in its path, no git, and the databases in it."""
+    root = tmp_path / "my project"
+    root.mkdir()
+    shutil.copy(empty_mlflow, root)
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PIPELINE_HOME", str(root))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return root

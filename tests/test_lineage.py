@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.lineage import Lineage, digest, lineage
+from pipeline.environment import surroundings
+from pipeline.journal import stable_hash
+from pipeline.lineage import Lineage, lineage, uncommitted_changes
 
 DATA = {"dataset": "mnist", "train": {"sha256": "1a"}}
 
@@ -45,19 +47,23 @@ def study_lineage(experiment: str = "mnist-rnn") -> Lineage:
 
 def test_tags_in_a_clean_repository(project: Path) -> None:
     commit = committed(project)
-    assert study_lineage().tags(trial="12", seed="7") == {
-        "stage": "study",
-        "study": "capacity",
-        "trial": "12",
-        "seed": "7",
-        "git_commit": commit,
-        "git_dirty": "false",
-        "data_md5": digest(DATA),
-        "fingerprint": "abc",
-        "optuna_study": "capacity-abc",
-        "dvc_experiment": "",
-        "reproduce": f"git checkout {commit} && dvc repro study@capacity",
-    }
+    assert (
+        study_lineage().tags(trial="12", seed="7")
+        == {
+            "stage": "study",
+            "study": "capacity",
+            "trial": "12",
+            "seed": "7",
+            "git_commit": commit,
+            "git_dirty": "false",
+            "data_md5": stable_hash(DATA),
+            "fingerprint": "abc",
+            "optuna_study": "capacity-abc",
+            "dvc_experiment": "",
+            "reproduce": f"git checkout {commit} && dvc repro study@capacity",
+        }
+        | surroundings()
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,6 +86,28 @@ def test_a_workspace_inside_the_project_sees_the_projects_changes(
     (project / "pipeline" / "study.py").write_text("# changed")
     quick = study_lineage("mnist-rnn-quick")
     assert (quick.git_dirty, quick.reproduce) == ("true", f"git checkout {commit} && make quick")
+
+
+def test_uncommitted_changes_make_the_commit_what_was_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed(project)
+    assert uncommitted_changes() == ""
+    (project / "pipeline" / "study.py").write_text("windows = 8  \n\n")
+    (project / "pipeline" / "new.py").write_text("seeds = 3\n")
+    (project / "dvc.lock").write_text("a result\n")
+    (project / ".quick").mkdir()
+    patches = [uncommitted_changes()]
+    monkeypatch.chdir(project / ".quick")
+    patches.append(uncommitted_changes())
+    monkeypatch.chdir(project)
+    git("stash", "--include-untracked", "--quiet")
+    for number, patch in enumerate(patches):
+        (project / f"{number}.diff").write_text(patch)
+        git("apply", f"{number}.diff")
+        assert (project / "pipeline" / "study.py").read_text() == "windows = 8  \n\n"
+        assert (project / "pipeline" / "new.py").read_text() == "seeds = 3\n"
+        assert (project / "dvc.lock").read_text() == ""
+        git("checkout", "--quiet", ".")
+        git("clean", "--quiet", "--force", "pipeline")
 
 
 def test_without_a_repository_or_without_git(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,14 +134,9 @@ def test_a_dvc_experiment_is_named_and_applied(project: Path, monkeypatch: pytes
             "[{path: data/sequences/train.npz, md5: '22'}, {path: data/sequences/test.npz, md5: '33'}]",
             "test.npz:33 train.npz:22",
         ),
-        ("[{path: data/other, md5: '44'}]", digest(DATA)),
+        ("[{path: data/other, md5: '44'}]", stable_hash(DATA)),
     ],
 )
 def test_data_md5_is_that_of_dvc_lock(project: Path, outputs: str, md5: str) -> None:
     (project / "dvc.lock").write_text(f"stages: {{prepare: {{outs: {outputs}}}}}")
     assert study_lineage().data_md5 == md5
-
-
-def test_digest_depends_on_content_and_not_on_order() -> None:
-    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1}) != digest({"a": 1, "b": [3]})
-    assert len(digest({})) == 64

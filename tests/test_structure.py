@@ -20,11 +20,11 @@ MODULES = sorted(
 STAGES = ["download", "prepare", "study", "champion", "evaluate", "report"]
 # Only these modules may import these libraries.
 FENCES = {
-    "optuna": {"pipeline.study", "pipeline.sampling", "pipeline.storage"},
-    "mlflow": {"pipeline.tracking"},
+    "optuna": {"pipeline.study", "pipeline.sampling", "pipeline.storage", "pipeline.search_plots"},
+    "mlflow": {"pipeline.run_store", "pipeline.registry"},
     "distributed": {"pipeline.cluster"},
-    "keras": {"pipeline.network", "pipeline.elman", "pipeline.training", "pipeline.evaluation", "pipeline.tracking"},
-    "tensorflow": {"pipeline.network", "pipeline.training", "pipeline.evaluation", "pipeline.tracking"},
+    "keras": {"pipeline.network", "pipeline.elman", "pipeline.training", "pipeline.evaluation", "pipeline.registry"},
+    "tensorflow": {"pipeline.network", "pipeline.training", "pipeline.evaluation", "pipeline.registry"},
 }
 # How the work is done and where it is shown: it changes no result, so no stage of dvc.yaml declares it.
 UNDECLARED = {"execution", "tracking"}

@@ -1,161 +1,51 @@
 """Runs in a real MLflow store: their tree, their content, and what happens when a study is stopped and continued."""
 
-import dataclasses
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import requests
 from mlflow import MlflowClient
-from mlflow.entities import Run
 
 from pipeline import paths
+from pipeline.environment import surroundings
 from pipeline.errors import PipelineError
-from pipeline.network import build
-from pipeline.params import Configuration
-from pipeline.tracking import StudyTracker, log_champion, log_evaluation
-from pipeline.trials import EpochMetrics, State, TrainingResult, Trial, TrialRecord, curves_table, trials_table
+from pipeline.search_plots import SearchPlots
+from pipeline.tracking import StudyTracker
+from tests.example_runs import (
+    DATA,
+    PER_EPOCH,
+    all_runs,
+    artifact,
+    epoch,
+    history,
+    origin,
+    record,
+    tracker,
+    trial,
+    write_results,
+)
 
-DATA: dict[str, Any] = {
-    "dataset": "mnist5k",
-    "view": "rows",
-    "classes": 3,
-    "train": {"samples": 90, "sha256": "1a" * 32},
-    "validation": {"samples": 30, "sha256": "2b" * 32},
-    "test": {"samples": 30, "sha256": "3c" * 32},
-}
-DOT = """digraph G {
-dpi=200;
-140523537691344 [label="sequence"];
-140521754122896 [label="lstm_1"];
-140523537691344 -> 140521754122896 [penwidth=2];
-}
-"""
-PER_EPOCH = {
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "generalization_gap",
-    "during_fit_loss",
-    "during_fit_accuracy",
-}
+pytestmark = pytest.mark.usefixtures("home")
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's database as it makes it, to copy: making one takes seconds."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{file}").search_experiments()
-    return file
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's root with a space in its path, no git, and the databases in it."""
-    root = tmp_path / "my project"
-    root.mkdir()
-    shutil.copy(empty_database, root)
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("PIPELINE_HOME", str(root))
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return root
-
-
-def epoch(number: int, *, held_out: bool = True) -> EpochMetrics:
-    accuracy = 1 - 0.5 / number
-    return EpochMetrics(
-        epoch=number,
-        train_loss=1 / number,
-        train_accuracy=accuracy,
-        validation_loss=1.5 / number if held_out else None,
-        validation_accuracy=accuracy - 0.125 if held_out else None,
-        during_fit_loss=2 / number,
-        during_fit_accuracy=accuracy - 0.25,
-    )
-
-
-def trial(number: int) -> Trial:
-    return Trial(number, Configuration(cell="lstm", units=8 + number, epochs=4), seed=100 + number)
-
-
-def record(number: int, state: State = "COMPLETE", epochs: int = 4, *, held_out: bool = True) -> TrialRecord:
-    if state == "FAIL":
-        return TrialRecord(trial(number), "FAIL", 90, "rows", error="the loss is not a finite number after epoch 3")
-    result = TrainingResult(
-        parameters=1234,
-        epochs=tuple(epoch(n, held_out=held_out) for n in range(1, epochs + 1)),
-        best_epoch=epochs - 1,
-        pruned=state == "PRUNED",
-        weights_sha256="f0" * 32,
-        fit_seconds=2.5,
-        predict_microseconds_per_sequence=float("nan") if not held_out else 40.0,
-        model_summary="Model: lstm · 1,234 parameters",
-        model_dot=DOT,
-    )
-    return TrialRecord(trial(number), state, 90, "rows", result, worker="tcp://127.0.0.1:1")
-
-
-def tracker(study: str = "capacity", fingerprint: str = "abc123") -> StudyTracker:
-    return StudyTracker(
-        experiment="mnist-rnn",
-        study=study,
-        parameters={"sampler": "grid", "space": {"units": [8, 9], "dropout": {"low": 0.0, "high": 0.3}}, "seeds": None},
-        optuna_study=f"{study}-{fingerprint}",
-        fingerprint=fingerprint,
-        data=DATA,
-    )
-
-
-def all_runs(experiment: str = "mnist-rnn") -> dict[str, Run]:
-    """All runs of an experiment by name; no two of them may have the same name."""
-    client = MlflowClient(paths.tracking_uri())
-    found = client.get_experiment_by_name(experiment)
-    assert found is not None
-    runs = list(client.search_runs([found.experiment_id]))
-    names = [run.info.run_name for run in runs]
-    assert len(set(names)) == len(names), names
-    return {str(run.info.run_name): run for run in runs}
-
-
-def history(run: Run, metric: str) -> list[tuple[int, float]]:
-    points = MlflowClient(paths.tracking_uri()).get_metric_history(run.info.run_id, metric)
-    return sorted((point.step, point.value) for point in points)
-
-
-def artifact(run: Run, name: str) -> bytes:
-    return Path(MlflowClient(paths.tracking_uri()).download_artifacts(run.info.run_id, name)).read_bytes()
-
-
-def write_results(folder: Path, records: list[TrialRecord]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    trials_table(records).to_csv(folder / "trials.csv", index=False)
-    curves_table(records).to_csv(folder / "curves.csv", index=False)
-    states = {state: sum(r.state == state for r in records) for state in ("COMPLETE", "PRUNED", "FAIL")}
-    best = {"number": 0, "validation_accuracy": 0.7083}
-    (folder / "best.json").write_text(json.dumps({"states": states, "best": best}))
-    return folder
-
-
-def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path) -> None:
+def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.tracking.SECONDS_BETWEEN_SHOWN_EPOCHS", 0.0)
     records = [record(0), record(1, "PRUNED", epochs=2), record(2, "FAIL")]
     with tracker() as study:
         study.trial_started(trial(0))
         for number in (1, 2):  # the rest arrives with the result
             study.epoch_finished(trial(0), epoch(number))
         live = all_runs()["#000 lstm 1×8"]
-        ids = [study.trial_finished(r) for r in records]
-        study.finish(write_results(home / "results", records))
+        ids = [study.trial_finished(r)["mlflow_run_id"] for r in records]
+        study.finish(write_results(home / "results", records), SearchPlots({"units": 1.0}, {"slice.png": b"PNG"}))
 
     runs = all_runs()
     names = ["study/capacity", "#000 lstm 1×8", "#001 lstm 1×9", "#002 lstm 1×10"]
@@ -187,6 +77,11 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path) -> None
         "space.dropout.high": "0.3",
         "seeds": "null",
     }
+    note = parent.data.tags["mlflow.note.content"]
+    assert "Trials: 1 complete, 1 pruned, 1 fail. The best is #000, lstm 1×8, with 70.83%" in note
+    assert "(PED-ANOVA): units 100%" in note
+    assert json.loads(artifact(parent, "importances.json")) == {"units": 1.0}
+    assert artifact(parent, "plots/slice.png") == b"PNG"
     assert artifact(parent, "trials.csv") == (home / "results" / "trials.csv").read_bytes()
 
     assert complete.data.params == {
@@ -202,6 +97,10 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path) -> None
         "patience": "null",
         "seed": "100",
         "train_samples": "90",
+        "recurrent_dropout": "0.0",
+        "merge_mode": "concat",
+        "unroll": "False",
+        "view": "rows",
     }
     tags = complete.data.tags
     assert {name: tags[name] for name in ("stage", "study", "trial", "seed", "fingerprint", "optuna_study")} == {
@@ -212,6 +111,8 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path) -> None
         "fingerprint": "abc123",
         "optuna_study": "capacity-abc123",
     }
+    assert surroundings().items() <= tags.items()
+    assert surroundings().keys() >= {"python", "tensorflow", "keras", "mlflow", "processor"}
     for metric, values in {
         "train_loss": [1, 1 / 2, 1 / 3, 1 / 4],
         "validation_accuracy": [0.375, 0.625, 1 - 0.5 / 3 - 0.125, 0.75],
@@ -233,6 +134,19 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path) -> None
     assert complete.inputs is not None
     [used] = complete.inputs.dataset_inputs
     assert (used.dataset.name, len(used.dataset.digest)) == ("mnist5k as rows", 36)
+
+
+def test_epochs_that_come_fast_are_shown_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    def show(number: int, seconds_between: float) -> list[int]:
+        monkeypatch.setattr("pipeline.tracking.SECONDS_BETWEEN_SHOWN_EPOCHS", seconds_between)
+        study.epoch_finished(trial(0), epoch(number))
+        return [step for step, _ in history(all_runs()["#000 lstm 1×8"], "train_loss")]
+
+    with tracker() as study:
+        study.trial_started(trial(0))
+        assert [show(1, 60.0), show(2, 60.0), show(3, 0.0)] == [[1], [1], [1, 2, 3]]
+        study.trial_finished(record(0))
+    assert [step for step, _ in history(all_runs()["#000 lstm 1×8"], "train_loss")] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")])
@@ -306,6 +220,32 @@ def test_a_failed_trial_that_is_tried_again_succeeds_in_its_old_run() -> None:
     assert "failure" not in run.data.tags
 
 
+def test_uncommitted_changes_lie_beside_the_parent_run(home: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=home, check=True, capture_output=True)
+
+    (home / "params.yaml").write_text("data: {}\n")
+    git("init", "--quiet")
+    git("add", "params.yaml")
+    git("commit", "--quiet", "--message", "first")
+    with tracker(fingerprint="clean"):
+        pass
+    (home / "params.yaml").write_text("data: {seed: 1}\n")
+    with tracker(fingerprint="dirty") as study:
+        study.trial_finished(record(0))
+    client = MlflowClient(paths.tracking_uri())
+    experiment = client.get_experiment_by_name("mnist-rnn")
+    assert experiment is not None
+    files = {
+        (run.data.tags["fingerprint"], run.data.tags["trial"]): [
+            file.path for file in client.list_artifacts(run.info.run_id) if file.path.endswith(".diff")
+        ]
+        for run in client.search_runs([experiment.experiment_id])
+    }
+    assert files == {("clean", ""): [], ("dirty", ""): ["git.diff"], ("dirty", "0"): []}
+
+
 def test_another_fingerprint_or_study_begins_runs_of_its_own() -> None:
     for study, fingerprint in (("capacity", "one"), ("capacity", "two"), ("search", "two")):
         with tracker(study, fingerprint) as tracked:
@@ -320,10 +260,7 @@ def test_another_fingerprint_or_study_begins_runs_of_its_own() -> None:
 
 def test_more_values_than_mlflow_takes_at_once_are_all_logged() -> None:
     parameters = {f"value {number}": number for number in range(130)}
-    study = StudyTracker(
-        experiment="mnist-rnn", study="long", parameters=parameters, optuna_study="", fingerprint="f", data=DATA
-    )
-    with study:
+    with StudyTracker(origin("long", "f"), parameters, DATA) as study:
         study.trial_finished(record(0, epochs=200))
     runs = all_runs()
     assert runs["study/long"].data.params == {name: str(value) for name, value in parameters.items()}
@@ -345,86 +282,15 @@ def test_a_server_that_does_not_answer_is_named_before_long(monkeypatch: pytest.
     assert time.monotonic() - started < 30
 
 
-def test_champion_is_registered_and_predicts_as_the_file_does(home: Path) -> None:
-    choice = {
-        "rule": "the smallest within one standard error",
-        "choice": {"study": "search", "cell": "lstm", "units": 8, "learning_rate": None, "validation_accuracy": 0.75}
-        | {"validation_accuracy_sd": float("nan")},
-    }
-    network = Configuration(cell="lstm", units=4).network
-    models = [build(network, timesteps=5, features=3, classes=3, seed=seed) for seed in (0, 1)]
-    files = [home / f"seed-{seed}.keras" for seed in (0, 1)]
-    for model, file in zip(models, files, strict=True):
-        model.save(file)
-    records = [
-        dataclasses.replace(record(seed, held_out=False), trial=Trial(seed, trial(0).configuration, seed))
-        for seed in (0, 1)
-    ]
-    x = np.random.default_rng(0).random((7, 5, 3), dtype=np.float32)
-    for _ in range(2):  # a second champion takes the alias
-        log_champion(
-            experiment="mnist-rnn-quick", choice=choice, records=records, models=files, data=DATA, input_example=x[:2]
-        )
-        assert "MLFLOW_TRACKING_URI" not in os.environ
-
-    client = MlflowClient(paths.tracking_uri())
-    champion = client.get_model_version_by_alias("mnist-rnn-quick", "champion")
-    assert int(champion.version) == 2
-    run = client.get_run(str(champion.run_id))
-    assert (run.info.run_name, run.info.status) == ("champion seed 0", "FINISHED")
-    assert not [name for name in run.data.metrics if "validation" in name or "gap" in name or "predict" in name]
-    parent = client.get_run(run.data.tags["mlflow.parentRunId"])
-    assert (parent.info.run_name, parent.info.status) == ("champion", "FINISHED")
-    assert parent.data.metrics == {"validation_accuracy": 0.75}
-    assert parent.data.params == {"study": "search", "cell": "lstm", "units": "8", "learning_rate": "null"}
-    assert parent.data.tags["fingerprint"] == run.data.tags["fingerprint"] != ""
-    names = {r.info.run_name for r in client.search_runs([run.info.experiment_id])}
-    assert names == {"champion", "champion seed 0", "champion seed 1"}
-
-    import mlflow
-
-    mlflow.set_tracking_uri(paths.tracking_uri())
-    try:
-        uri = "models:/mnist-rnn-quick@champion"
-        loaded = mlflow.keras.load_model(uri)
-        np.testing.assert_array_equal(loaded.predict(x, verbose=0), models[0].predict(x, verbose=0))
-        info = mlflow.models.get_model_info(uri)
-        requirements = Path(mlflow.artifacts.download_artifacts(f"{uri}/requirements.txt")).read_text()
-    finally:
-        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
-    assert info.signature is not None
-    assert [tensor.shape for tensor in info.signature.inputs.inputs] == [(-1, 5, 3)]
-    assert [tensor.shape for tensor in info.signature.outputs.inputs] == [(-1, 3)]
-    assert info.saved_input_example_info is not None
-    assert {line.split("==")[0] for line in requirements.split()} >= {"tensorflow", "keras", "numpy"}
-    assert all("==" in line for line in requirements.split())
-
-
-def test_evaluation_keeps_its_figures_and_files(home: Path) -> None:
-    paths.SEQUENCES.mkdir(parents=True)
-    paths.SEQUENCES_SUMMARY.write_text(json.dumps(DATA))
-    paths.REPORTS.mkdir(parents=True)
-    metrics = {"dataset": "mnist5k", "cell": "lstm", "bidirectional": False, "units": 8, "test_accuracy": 0.9375}
-    paths.METRICS.write_text(json.dumps(metrics))
-    paths.CONFUSION.write_text("actual,predicted\n0,0\n")
-    paths.ANSWER.write_text("<svg/>")
-    log_evaluation(experiment="mnist-rnn", metrics=metrics, folder=paths.REPORTS)
-    run = all_runs()["evaluate"]
-    assert run.info.status == "FINISHED"
-    assert run.data.metrics == {"units": 8, "test_accuracy": 0.9375}
-    assert run.data.params == {"dataset": "mnist5k", "cell": "lstm", "bidirectional": "False"}
-    artifacts = MlflowClient(paths.tracking_uri()).list_artifacts(run.info.run_id)
-    assert [file.path for file in artifacts] == ["answer.svg", "confusion.csv", "metrics.json"]
-
-
 def test_tracking_a_study_imports_no_tensorflow_and_prints_nothing(home: Path) -> None:
     (home / "mlflow.db").unlink()
     program = f"""
 import sys
+from pipeline.lineage import lineage
 from pipeline.tracking import StudyTracker
 assert "mlflow" not in sys.modules
 data = {DATA!r}
-with StudyTracker(experiment="e", study="s", parameters={{}}, optuna_study="o", fingerprint="f", data=data) as study:
+with StudyTracker(lineage("study", experiment="e", data=data, fingerprint="f", study="s"), {{}}, data) as study:
     pass
 assert "mlflow" in sys.modules
 assert not {{"tensorflow", "keras", "torch"}} & sys.modules.keys()
@@ -444,46 +310,129 @@ def answers(url: str) -> bool:
         return False
 
 
+@dataclass
+class Server:
+    """`mlflow server` as a user starts it at the project's root, but on a free port."""
+
+    home: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1"]
+        log_file = self.home.parent / "server.log"
+        lean = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        lean.pop("MLFLOW_TRACKING_URI", None)
+        with log_file.open("w") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.home, env=lean, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + 240  # seconds; it takes 10 on a machine that does nothing else
+        while not answers(f"{self.address}/health"):
+            assert self.process.poll() is None, log_file.read_text()
+            assert time.monotonic() < deadline, log_file.read_text()
+            time.sleep(0.2)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, 9)
+            self.process.wait(timeout=30)
+            self.process = None
+
+
 @pytest.fixture
-def server(home: Path) -> Iterator[str]:
-    """`mlflow server` as a user starts it at the project's root, but on a free port; its address."""
+def server(home: Path) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    address = f"http://127.0.0.1:{port}"
-    log_file = home.parent / "server.log"
-    with log_file.open("w") as log:
-        lean = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        process = subprocess.Popen(command, cwd=home, env=lean, stdout=log, stderr=log, start_new_session=True)
-        try:
-            deadline = time.monotonic() + 240  # seconds; it takes 10 on a machine that does nothing else
-            while not answers(f"{address}/health"):
-                assert process.poll() is None, log_file.read_text()
-                assert time.monotonic() < deadline, log_file.read_text()
-                time.sleep(0.2)
-            yield address
-        finally:
-            os.killpg(process.pid, 15)
-            process.wait(timeout=30)
+        server = Server(home, free.getsockname()[1])
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 def test_a_server_at_the_root_shows_the_runs_and_takes_new_ones(
-    home: Path, server: str, monkeypatch: pytest.MonkeyPatch
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tracker() as study:  # straight into mlflow.db
-        run_id = study.trial_finished(record(0))
-    shown = requests.get(f"{server}/get-artifact", {"path": "curves.png", "run_uuid": run_id}, timeout=10)
+        run_id = study.trial_finished(record(0))["mlflow_run_id"]
+    shown = requests.get(f"{server.address}/get-artifact", {"path": "curves.png", "run_uuid": run_id}, timeout=10)
     assert shown.content == artifact(all_runs()["#000 lstm 1×8"], "curves.png")
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
     with tracker() as study:  # through the server, and in the same study
         study.trial_started(trial(1))
         study.epoch_finished(trial(1), epoch(1))
-        assert study.trial_finished(record(0)) == run_id
+        assert study.trial_finished(record(0)) == {"mlflow_run_id": run_id}
         study.trial_finished(record(1))
     runs = all_runs()
     assert set(runs) == {"study/capacity", "#000 lstm 1×8", "#001 lstm 1×9"}
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     assert [step for step, _ in history(runs["#001 lstm 1×9"], "train_loss")] == [1, 2, 3, 4]
     assert artifact(runs["#001 lstm 1×9"], "model_summary.txt").decode() == "Model: lstm · 1,234 parameters"
+
+
+def test_a_server_that_goes_away_stops_no_study_and_misses_nothing_when_it_is_back(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.tracking.SECONDS_BETWEEN_ATTEMPTS", 0.0)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+    records = [record(0), record(1, "PRUNED", epochs=2), record(2), record(3)]
+    with tracker() as study:
+        study.trial_started(trial(0))
+        study.epoch_finished(trial(0), epoch(1))
+        study.trial_started(trial(2))
+        server.kill()
+        started = time.monotonic()
+        study.epoch_finished(trial(0), epoch(2))
+        study.epoch_finished(trial(2), epoch(1))
+        ids = [study.trial_finished(r) for r in records[:2]]
+        assert time.monotonic() - started < 60
+        assert [len(kept) for kept in ids] == [1, 0], "a run that has not begun has no id"
+        server.start()
+        study.epoch_finished(trial(2), epoch(3))
+        assert all_runs()["#001 lstm 1×9"].info.status == "KILLED"
+        study.trial_finished(records[2])
+        study.trial_started(trial(3))
+        server.kill()
+        study.trial_finished(records[3])
+        server.start()
+        study.finish(write_results(home / "results", records))
+
+    assert capsys.readouterr().out.count("does not answer; the study goes on") == 2
+    runs = all_runs()
+    assert {name: run.info.status for name, run in runs.items()} == {
+        "study/capacity": "FINISHED",
+        "#000 lstm 1×8": "FINISHED",
+        "#001 lstm 1×9": "KILLED",
+        "#002 lstm 1×10": "FINISHED",
+        "#003 lstm 1×11": "FINISHED",
+    }
+    assert runs["#000 lstm 1×8"].info.run_id == ids[0]["mlflow_run_id"]
+    for number, name in ((0, "#000 lstm 1×8"), (2, "#002 lstm 1×10"), (3, "#003 lstm 1×11")):
+        assert [step for step, _ in history(runs[name], "train_loss")] == [1, 2, 3, 4]
+        assert history(runs[name], "best_epoch") == [(0, 3)]
+        assert runs[name].data.params["units"] == str(8 + number)
+    assert runs["study/capacity"].data.metrics["trials_complete"] == 3
+
+
+def test_a_server_that_stays_away_leaves_the_results_alone(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with tracker() as study:
+        study.trial_started(trial(0))
+        server.kill()
+        study.trial_finished(record(0))
+        study.finish(write_results(home / "results", [record(0)]))
+    assert "1 finished trials are not logged. When it does, " in capsys.readouterr().out
+    server.start()
+    with tracker() as study:
+        study.trial_finished(record(0))
+    assert {run.info.status for run in all_runs().values()} == {"FINISHED"}

@@ -46,7 +46,7 @@ def verify(project: Path, *arguments: str) -> tuple[int, str]:
 def test_the_stage_wrote_all_of_a_study(project: Path) -> None:
     folder = project / "data/studies/grid"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "best.json", "curves.csv", "during_fit.csv", "timings.csv", "trials.csv",
+        "best.json", "curves.csv", "during_fit.csv", "networks.json", "timings.csv", "trials.csv",
     ]  # fmt: skip
     trials = pd.read_csv(folder / "trials.csv")
     assert trials.columns.tolist() == TRIAL_COLUMNS

@@ -11,13 +11,14 @@ from pipeline.cluster import Cluster, EpochFinished, Finished, Started, Training
 from pipeline.errors import PipelineError
 from pipeline.params import Configuration, Params
 from pipeline.progress import TrialProgress
-from pipeline.tracking import log_champion
+from pipeline.registry import log_champion
 from pipeline.trials import Trial, TrialRecord
 
 
 def run(params: Params) -> None:
     """Write choice.json and one model per seed to data/models/champion."""
     summary = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
+    licence = json.loads(paths.MANIFEST.read_text(encoding="utf-8"))["licence"]
     trials = {name: pd.read_csv(paths.study_folder(name) / "trials.csv") for name in params.champion.studies}
     choice = choose_champion(trials, summary["validation"]["samples"])
     paths.write_json(paths.CHOICE, choice)
@@ -35,14 +36,16 @@ def run(params: Params) -> None:
     records = refit(configuration, params, samples, summary["view"])
     with np.load(paths.VALIDATION, allow_pickle=False) as arrays:
         input_example = arrays["x"][:2]
-    log_champion(
+    outcome = log_champion(
         experiment=params.tracking.experiment,
         choice=choice,
         records=records,
         models=[paths.CHAMPION / f"seed-{record.trial.seed}.keras" for record in records],
         data=summary,
         input_example=input_example,
+        licence=licence,
     )
+    print(f"champion: {outcome}")
 
 
 def refit(configuration: Configuration, params: Params, samples: int, view: str) -> list[TrialRecord]:
@@ -52,7 +55,10 @@ def refit(configuration: Configuration, params: Params, samples: int, view: str)
     paths.CHAMPION.mkdir(parents=True, exist_ok=True)
     for stale in paths.CHAMPION.glob("seed-*.keras"):  # DVC leaves the last run's models in place
         stale.unlink()
-    with Cluster(params.execution) as cluster, TrialProgress("champion", len(trials)) as progress:
+    with (
+        Cluster(params.execution) as cluster,
+        TrialProgress("champion", len(trials), lambda _: 1.0, trials) as progress,
+    ):
         for trial in trials:
             model = (paths.CHAMPION / f"seed-{trial.seed}.keras").resolve()
             task = TrainingTask(configuration, trial.seed, paths.SEQUENCES.resolve(), "nothing", save_to=model)

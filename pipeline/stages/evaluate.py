@@ -7,7 +7,7 @@ import numpy as np
 from pipeline import evaluation, paths
 from pipeline.errors import PipelineError
 from pipeline.params import Params
-from pipeline.tracking import log_evaluation
+from pipeline.registry import log_evaluation
 from pipeline.training import configure_tensorflow
 
 

@@ -8,9 +8,11 @@ import pandas as pd
 from pipeline import paths
 from pipeline.cluster import Cluster
 from pipeline.journal import Journal
-from pipeline.params import Params
+from pipeline.lineage import lineage
+from pipeline.params import Params, SampledStudy
 from pipeline.pictures import with_stable_names
 from pipeline.progress import TrialProgress
+from pipeline.search_plots import search_plots
 from pipeline.study import StudyRun, best_document
 from pipeline.tracking import StudyTracker
 from pipeline.trials import TrialRecord, curves_table, during_fit_table, timings_table, trials_table
@@ -26,31 +28,37 @@ def run(params: Params, name: str) -> None:
             f"study {name}: {study.most_samples_asked:,} training samples are asked for, {study.available_samples:,} "
             "there are; the trainings that want more take them all"
         )
+    origin = lineage(
+        "study",
+        experiment=params.tracking.experiment,
+        data=summary,
+        fingerprint=study.fingerprint,
+        study=name,
+        optuna_study=study.optuna_study,
+    )
     with (
-        StudyTracker(
-            experiment=params.tracking.experiment,
-            study=name,
-            parameters=study.study.model_dump(mode="json"),
-            optuna_study=study.optuna_study,
-            fingerprint=study.fingerprint,
-            data=summary,
-        ) as tracker,
+        StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker,
         Cluster(params.execution) as cluster,
-        TrialProgress(f"study {name}", study.total) as progress,
+        TrialProgress(f"study {name}", study.total, study.cost, study.fixed_trials) as progress,
     ):
         records = study.run(cluster, paths.optuna_storage(), Journal(paths.journal_folder()), [progress, tracker])
-        trials = trials_table(records)
-        tables = {
-            "trials": trials,
-            "curves": curves_table(records),
-            "during_fit": during_fit_table(records),
-            "timings": timings_table(records),
-        }
-        for table, frame in tables.items():
-            write_csv(frame, folder / f"{table}.csv")
-        paths.write_json(folder / "networks.json", networks_document(records))
-        paths.write_json(folder / "best.json", best_document(study, records))
-        tracker.finish(folder)
+        write_results(folder, study, records)
+        sampled = isinstance(study.study, SampledStudy)
+        tracker.finish(folder, search_plots(paths.optuna_storage(), study.optuna_study) if sampled else None)
+
+
+def write_results(folder: paths.Path, study: StudyRun, records: Sequence[TrialRecord]) -> None:
+    """Write the study's tables, its networks and its best.json."""
+    tables = {
+        "trials": trials_table(records),
+        "curves": curves_table(records),
+        "during_fit": during_fit_table(records),
+        "timings": timings_table(records),
+    }
+    for table, frame in tables.items():
+        write_csv(frame, folder / f"{table}.csv")
+    paths.write_json(folder / "networks.json", networks_document(records))
+    paths.write_json(folder / "best.json", best_document(study, records))
 
 
 def networks_document(records: Sequence[TrialRecord]) -> dict[str, dict[str, str]]:

@@ -1,0 +1,140 @@
+"""The champion in MLflow: its trainings, its model in the registry, and its test result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import paths
+from pipeline.journal import stable_hash
+from pipeline.lineage import lineage
+from pipeline.model_card import model_card
+from pipeline.params import Configuration
+from pipeline.run_store import RunStore, environment_variable
+from pipeline.runs import flattened, numbers, trial_parameters
+from pipeline.trials import TrialRecord
+
+if TYPE_CHECKING:
+    import numpy as np
+    from mlflow import MlflowClient
+
+
+def log_champion(
+    *,
+    experiment: str,
+    choice: dict[str, Any],
+    records: Sequence[TrialRecord],
+    models: Sequence[Path],
+    data: dict[str, Any],
+    input_example: np.ndarray,
+    licence: str,
+) -> str:
+    """Log the champion's trainings, one run a seed, and register the first seed's model, named as the experiment.
+
+    The new version takes the alias `champion` unless it is less accurate on the same data than the version that
+    has it; then it is the `challenger`. Returns a sentence that says which.
+
+    `choice` is the content of choice.json; `models` are .keras files in the order of `records`; `input_example`
+    is float32 (n, timesteps, features); `licence` is that of the data.
+    """
+    store = RunStore(experiment)
+    chosen = choice["choice"]
+    origin = lineage(
+        "champion",
+        experiment=experiment,
+        data=data,
+        fingerprint=stable_hash([choice, data]),
+        study=chosen.get("study", ""),
+    )
+    parameters = {name: value for name, value in chosen.items() if name in (*Configuration.model_fields, "study")}
+    parent_id = store.create("champion", origin, origin.tags(), flattened(parameters), data)
+    store.log(parent_id, metrics=[(0, numbers(chosen, leave_out=parameters))])
+    store.client.log_dict(parent_id, choice, "choice.json")
+    for index, (record, path) in enumerate(zip(records, models, strict=True)):
+        tags = origin.tags(trial=str(record.trial.number), seed=str(record.trial.seed))
+        name = f"champion seed {record.trial.seed}"
+        run_id = store.create(name, origin, tags, trial_parameters(record.trial, data["view"]), data, parent_id)
+        if index == 0:
+            model_version = _register(run_id, experiment, path, input_example)
+            card = model_card(choice, record, data, licence, origin.reproduce)
+            store.client.update_model_version(experiment, model_version, card)
+            accuracy = float(chosen["validation_accuracy"])
+            alias, outcome = _award(store.client, experiment, model_version, accuracy, store.data_name(data))
+            for run in (parent_id, run_id):
+                store.log(run, tags={"model_version": model_version, "alias": alias, "outcome": outcome})
+        store.conclude(run_id, record, name)
+    store.client.set_terminated(parent_id)
+    return outcome
+
+
+def _register(run_id: str, name: str, path: Path, input_example: np.ndarray) -> str:
+    """Log the Keras model at `path` as the run's, and register it; returns the version."""
+    import keras
+    import mlflow
+    from mlflow.models import Model, infer_signature
+
+    class KerasFlavor:
+        """mlflow.keras, but `save_model` finds its folder: it writes the input example before it makes one."""
+
+        @staticmethod
+        def save_model(path: str, **options: Any) -> None:
+            Path(path).mkdir(parents=True, exist_ok=True)
+            mlflow.keras.save_model(path=path, **options)
+
+    model = keras.models.load_model(path)
+    signature = infer_signature(input_example, model.predict_on_batch(input_example))  # any number of sequences
+    # Only MLflow's global functions log a model. They try it on the example, and Keras draws a progress bar for that.
+    store = environment_variable("MLFLOW_TRACKING_URI", paths.tracking_uri())
+    with store, redirect_stdout(StringIO()), mlflow.start_run(run_id=run_id):
+        info = Model.log(
+            artifact_path=None,
+            name="champion",
+            flavor=KerasFlavor,
+            flavor_name="mlflow.keras",
+            model=model,
+            signature=signature,
+            input_example=input_example,
+            pip_requirements=[f"{package}=={version(package)}" for package in ("tensorflow", "keras", "numpy")],
+            registered_model_name=name,
+        )
+    return str(info.registered_model_version)
+
+
+def _award(client: MlflowClient, model: str, version: str, accuracy: float, data: str) -> tuple[str, str]:
+    """Give the model's new version an alias; returns it, with a sentence that says why."""
+    tags = {"validation_accuracy": repr(accuracy), "data": data}
+    for name, value in tags.items():
+        client.set_model_version_tag(model, version, name, value)
+    this = f"{model} version {version}, validation accuracy {accuracy:.2%},"
+    champion = client.get_registered_model(model).aliases.get("champion")
+    if champion is None:
+        client.set_registered_model_alias(model, "champion", version)
+        return "champion", f"{this} is the first champion"
+    before = client.get_model_version(model, str(champion)).tags
+    if before.get("data") == data and accuracy < float(before["validation_accuracy"]):
+        client.set_registered_model_alias(model, "challenger", version)
+        better = f"{float(before['validation_accuracy']):.2%}"
+        return "challenger", f"{this} is a challenger only: champion stays version {champion} with {better}"
+    client.set_registered_model_alias(model, "previous", str(champion))
+    client.set_registered_model_alias(model, "champion", version)
+    return "champion", f"{this} is the champion; the one before, version {champion}, has the alias previous"
+
+
+def log_evaluation(*, experiment: str, metrics: dict[str, Any], folder: Path) -> None:
+    """Log the test result; `metrics` is the content of metrics.json, `folder` has it, confusion.csv and pictures."""
+    store = RunStore(experiment)
+    data = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
+    origin = lineage("evaluate", experiment=experiment, data=data, fingerprint=stable_hash([metrics, data]))
+    figures = numbers(metrics)
+    facts = {name: value for name, value in metrics.items() if name not in figures}
+    run_id = store.create("evaluate", origin, origin.tags(), flattened(facts), data)
+    store.log(run_id, metrics=[(0, figures)])
+    for pattern in ("metrics.json", "confusion.csv", "*.png", "*.svg"):
+        for file in sorted(folder.glob(pattern)):
+            store.client.log_artifact(run_id, str(file))
+    store.client.set_terminated(run_id)
