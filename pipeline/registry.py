@@ -78,6 +78,8 @@ def _register(run_id: str, name: str, path: Path, input_example: np.ndarray) -> 
     import mlflow
     from mlflow.models import Model, infer_signature
 
+    import pipeline.elman  # noqa: F401 (registers its layer with Keras)
+
     class KerasFlavor:
         """mlflow.keras, but `save_model` finds its folder: it writes the input example before it makes one."""
 
