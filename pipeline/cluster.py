@@ -9,9 +9,11 @@ import itertools
 import json
 import os
 import queue
+import signal
+import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -31,6 +33,8 @@ TRAININGS_PER_WORKER = 25
 ATTEMPTS = 3
 CONNECT_SECONDS = 60
 CLOSE_SECONDS = 3
+# Ctrl-C in a terminal reaches the workers, too. What it means is for the driver to say.
+IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 PROGRESS_TOPIC = "pipeline-progress"
 # Dask has its workers give memory back to the system at every chance (64 KiB). A training frees and takes buffers
 # of megabytes at each step: with Dask's setting it spends 1.7 times the processor time, all of it on page faults.
@@ -93,7 +97,6 @@ class Cluster:
     def __enter__(self) -> Self:
         import dask
         import distributed
-        from dask.system import CPU_COUNT
 
         dask.config.set(
             {
@@ -104,16 +107,8 @@ class Cluster:
                 | KEEP_FREED_MEMORY,
             }
         )
-        self._local = None
         try:
-            if self._execution.scheduler is None:
-                self._local = distributed.LocalCluster(
-                    n_workers=self._execution.workers or CPU_COUNT,
-                    threads_per_worker=1,
-                    host="127.0.0.1",
-                    dashboard_address=":0",  # any free port: nobody is told, but None would be 8787
-                    silence_logs="CRITICAL",
-                )
+            self._local = self._start_workers() if self._execution.scheduler is None else None
             self._client = distributed.Client(self._local or self._execution.scheduler, timeout=CONNECT_SECONDS)
             self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except (OSError, TimeoutError) as error:
@@ -125,9 +120,38 @@ class Cluster:
         self._client.subscribe_topic(PROGRESS_TOPIC, self._on_progress)
         return self
 
+    def _start_workers(self) -> Any:
+        """An embedded cluster; started anew when something kills one of its workers before all of them are there."""
+        import distributed
+        from dask.system import CPU_COUNT
+
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return distributed.LocalCluster(
+                    n_workers=self._execution.workers or CPU_COUNT,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address=":0",  # any free port: nobody is told, but None would be 8787
+                    silence_logs="CRITICAL",
+                    preload=IGNORE_INTERRUPTS,
+                )
+            except RuntimeError as error:  # after Dask has ended the other workers
+                if attempt == ATTEMPTS:
+                    raise PipelineError(
+                        f"the embedded cluster did not start: {ATTEMPTS} times in a row one of its worker processes "
+                        "died at once, killed by somebody or for want of memory; try again, or with fewer workers "
+                        "(params.yaml: execution.workers)"
+                    ) from error
+
     def __exit__(self, *exception: object) -> None:
         for future in self._running.values():
             future.cancel(force=True)
+        if self._local is not None:
+            for nanny in list(self._local.workers.values()):
+                nanny.close_gracefully()  # starts no other worker in place of the one that goes
+                if nanny.pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(nanny.pid, signal.SIGKILL)
         # What is slow to go is left behind: its processes end with this one.
         with contextlib.suppress(TimeoutError):
             self._client.close(timeout=CLOSE_SECONDS)
@@ -179,14 +203,25 @@ class Cluster:
             result, worker = future.result()
             self._events.put(Finished(key, result, None, worker))
         elif future.status == "error":
-            exception = future.exception()
-            self._events.put(Finished(key, None, f"{type(exception).__name__}: {exception}", ""))
+            self._events.put(Finished(key, None, _reason(future.exception()), ""))
 
     def _replace_if_worn_out(self, worker: str) -> None:
         self._trainings_by_worker[worker] += 1
         if self._local is not None and self._trainings_by_worker[worker] >= TRAININGS_PER_WORKER:
             del self._trainings_by_worker[worker]
             self._client.restart_workers([worker], timeout=60)
+
+
+def _reason(exception: BaseException) -> str:
+    """Why a training failed, in a sentence."""
+    import distributed
+
+    if isinstance(exception, distributed.KilledWorker):
+        return (
+            f"its worker process died in each of {exception.allowed_failures + 1} attempts to train it: most likely "
+            "memory ran out (fewer units, a smaller batch_size or fewer execution.workers need less), or it was killed"
+        )
+    return f"{type(exception).__name__}: {exception}"
 
 
 # Keras keeps state per process: a worker started with several threads still trains one network at a time.
@@ -197,7 +232,6 @@ def run_task(key: int, task: TrainingTask) -> tuple[TrainingResult, str]:
     """Train in this worker process, with news of every epoch; returns the result and the worker's address."""
     import distributed
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs every training's graph
     worker = distributed.get_worker()
 
     def report(metrics: EpochMetrics | None) -> None:
@@ -213,13 +247,35 @@ def run_task(key: int, task: TrainingTask) -> tuple[TrainingResult, str]:
         return task.should_prune(accuracies)
 
     with _one_training_at_a_time:
-        configure_tensorflow()
+        with _tensorflow_silenced():
+            configure_tensorflow()
         report(None)
         data = load_data(task.sequences, task.held_out, task.configuration.view)
         model, result = train(task.configuration, data, task.seed, on_epoch)
         if task.save_to is not None:
             model.save(task.save_to)
     return result, worker.address
+
+
+@contextlib.contextmanager
+def _tensorflow_silenced() -> Iterator[None]:
+    """For the import of TensorFlow: unless the user asks for its log, it leaves the terminal to the progress bar.
+
+    It logs every training's graph, which its own variable stops, and while it is loaded half a dozen lines about the
+    processor, which nothing stops: they come from C++ before that variable is read. Hence the file descriptor.
+    """
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "tensorflow" in sys.modules or level != "3":
+        yield
+        return
+    stderr = os.dup(2)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 @functools.lru_cache(maxsize=1)

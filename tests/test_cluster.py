@@ -5,14 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
-from pipeline.cluster import Cluster, EpochFinished, Finished, Started, TrainingTask, load_data
+from pipeline.cluster import ATTEMPTS, Cluster, EpochFinished, Finished, ShouldPrune, Started, TrainingTask, load_data
 from pipeline.errors import PipelineError
 from pipeline.params import Configuration, ExecutionParams
 from pipeline.training import configure_tensorflow, train
@@ -82,13 +84,12 @@ def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler
     assert all(event.worker.startswith("tcp://127.0.0.1:") for event in finished.values())
 
 
-def test_an_embedded_cluster_saves_models_fails_what_fails_and_survives_a_killed_worker(
-    sequences: Path, tmp_path: Path
+def test_an_embedded_cluster_saves_models_and_fails_what_fails(
+    sequences: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     import keras
 
     diverging = GRU.model_copy(update={"optimizer": "sgd", "learning_rate": 3e38})
-    long = GRU.model_copy(update={"epochs": 400})
     with Cluster(ExecutionParams(workers=2)) as cluster:
         finished, _ = run_all(
             cluster,
@@ -97,29 +98,77 @@ def test_an_embedded_cluster_saves_models_fails_what_fails_and_survives_a_killed
                 1: TrainingTask(diverging, 0, sequences, "validation"),
             },
         )
-        assert finished[0].result is not None
-        assert finished[0].result.best.validation_accuracy is None
-        assert finished[1].error is not None
-        assert finished[1].error.startswith("TrainingFailed: the loss is not a finite number after epoch")
-
-        cluster.submit(2, TrainingTask(long, 0, sequences, "validation"), priority=0)
-        while not isinstance(cluster.next_event(), EpochFinished):
-            pass
-        killed = kill_the_worker_that_trains()
-        while not isinstance(event := cluster.next_event(), Finished):
-            pass
-        assert event.result is not None, f"the training of killed worker {killed} is tried again: {event.error}"
-        assert len(event.result.epochs) == 400
+    assert finished[0].result is not None
+    assert finished[0].result.best.validation_accuracy is None
+    assert finished[1].error is not None
+    assert finished[1].error.startswith("TrainingFailed: the loss is not a finite number after epoch")
     assert keras.saving.load_model(tmp_path / "model.keras").output_shape == (None, CLASSES)
+    assert capfd.readouterr().err == "", "TensorFlow in a worker writes nothing over the progress bar"
 
 
-def kill_the_worker_that_trains() -> int:
-    import psutil
+def test_a_training_outlives_its_workers_and_one_that_kills_them_all_fails_alone(
+    sequences: Path, tmp_path: Path
+) -> None:
+    """Workers die in the middle of a training, as those do for which there is too little memory."""
+    tasks = {
+        deaths: TrainingTask(GRU, 0, sequences, "validation", should_prune=killer(tmp_path / str(deaths), deaths))
+        for deaths in (ATTEMPTS - 1, ATTEMPTS, 0)
+    }
+    with Cluster(ExecutionParams(workers=2)) as cluster:
+        finished, _ = run_all(cluster, tasks)
+    undisturbed, outlived = finished[0].result, finished[ATTEMPTS - 1].result
+    assert undisturbed is not None
+    assert outlived is not None, finished[ATTEMPTS - 1].error
+    assert outlived.weights_sha256 == undisturbed.weights_sha256
+    assert finished[ATTEMPTS].error == (
+        "its worker process died in each of 3 attempts to train it: most likely memory ran out (fewer units, a smaller "
+        "batch_size or fewer execution.workers need less), or it was killed"
+    )
 
-    children = [c for c in psutil.Process().children() if "spawn_main" in " ".join(c.cmdline())]
-    busiest = max(children, key=lambda child: child.cpu_percent(interval=0.3))
-    os.kill(busiest.pid, signal.SIGKILL)
-    return busiest.pid
+
+def killer(folder: Path, deaths: int) -> ShouldPrune:
+    """A pruner that kills the worker it runs in, the first so many times."""
+    folder.mkdir()
+
+    def should_prune(_: list[float]) -> bool:
+        died = len(list(folder.iterdir()))
+        if died < deaths:
+            (folder / str(died)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return False
+
+    return should_prune
+
+
+def worker_processes() -> list[psutil.Process]:
+    children = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize("deaths", [1, ATTEMPTS])
+def test_an_embedded_cluster_is_started_again_a_few_times(deaths: int) -> None:
+    """A worker of each of the first `deaths` starts is killed as soon as it is there."""
+    victims: set[int] = set()
+
+    def kill_early() -> None:
+        while len(victims) < deaths and threading.main_thread().is_alive():
+            fresh = [child.pid for child in worker_processes() if child.pid not in victims]
+            if fresh:
+                victims.add(fresh[0])
+                os.kill(fresh[0], signal.SIGKILL)
+            time.sleep(0.005)
+
+    killer = threading.Thread(target=kill_early)
+    killer.start()
+    if deaths == ATTEMPTS:
+        with pytest.raises(PipelineError, match="3 times in a row one of its worker processes died"):
+            Cluster(ExecutionParams(workers=1)).__enter__()
+    else:
+        with Cluster(ExecutionParams(workers=2)) as cluster:
+            assert cluster.workers == 2
+    killer.join()
+    assert len(victims) == deaths
+    assert worker_processes() == []
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from pipeline.cluster import ATTEMPTS
 from tests.example_sequences import write_sequences
 
 pytestmark = pytest.mark.reproducibility
@@ -54,26 +55,30 @@ def test_the_number_of_workers_changes_nothing(expected: tuple[bytes, bytes], tm
 def test_studies_killed_again_and_again_end_like_one_that_never_was(
     expected: tuple[bytes, bytes], tmp_path: Path
 ) -> None:
-    """SIGKILL, at moments from a seeded generator, to the driver or to one of its workers; more studies if need be."""
+    """SIGKILL, at moments from a seeded generator, to the driver or to one of its workers; more studies if need be.
+
+    A trial whose worker has died in all of its attempts is recorded as failed, and rightly: no driver loses so many.
+    """
     moments = random.Random(2026)
     kills = {"driver": 0, "worker": 0}
     while min(kills.values()) < KILLS_OF_EACH:
         folder = tmp_path / str(sum(kills.values()))
-        process = start(folder, workers=2)
+        process, lost_workers = start(folder, workers=2), 0
         while min(kills.values()) < KILLS_OF_EACH:
             time.sleep(moments.uniform(1, 8))  # from the start of the workers to several trials later
             if process.poll() == 0:
                 break
-            if process.poll() is not None:  # a worker was killed before the cluster stood: the user starts again
-                process = start(folder, workers=2)
+            if process.poll() is not None:  # workers were killed before the cluster stood: the user starts again
+                process, lost_workers = start(folder, workers=2), 0
                 continue
             children = [c for c in psutil.Process(process.pid).children() if "spawn_main" in " ".join(c.cmdline())]
-            if moments.random() < 0.5 or not children:
+            if moments.random() < 0.5 or not children or lost_workers == ATTEMPTS - 1:
                 process.kill()
                 process.wait()
                 kills["driver"] += 1
-                process = start(folder, workers=2)
+                process, lost_workers = start(folder, workers=2), 0
             else:
+                lost_workers += 1
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(moments.choice(children).pid, signal.SIGKILL)
                 kills["worker"] += 1
