@@ -47,7 +47,7 @@ def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
     assert {t.seeds for study in lists for t in study.trials} == {None}
     assert [(grid.space.units, grid.space.depth, grid.seeds) for grid in grids] == [
         ((8, 32), (1,), 2),
-        ((32,), (1,), 2),
+        ((32,), (1,), 1),
     ]
     samples = {trial.train_samples for study in lists for trial in study.trials}
     samples |= {samples for grid in grids for samples in grid.space.train_samples}
