@@ -7,6 +7,7 @@ import functools
 import heapq
 import itertools
 import json
+import logging
 import os
 import queue
 import signal
@@ -79,6 +80,20 @@ class Finished:
 Event = Started | EpochFinished | Finished
 
 
+@dataclass(frozen=True)
+class _WorkerDied:
+    key: int
+    times: int
+
+
+@dataclass(frozen=True)
+class _SchedulerGone:
+    pass
+
+
+_Waiting = tuple[float, int, int, TrainingTask]  # priority, number of the submission to break ties, key, task
+
+
 class Cluster:
     """Runs training tasks, as many at once as there are workers, and reports what happens as events.
 
@@ -88,19 +103,24 @@ class Cluster:
 
     def __init__(self, execution: ExecutionParams) -> None:
         self._execution = execution
-        self._waiting: list[tuple[float, int, int, TrainingTask]] = []  # a heap; the second number breaks ties
+        self._waiting: list[_Waiting] = []  # a heap
         self._submissions = itertools.count()
-        self._running: dict[int, Any] = {}  # key → Dask future
-        self._events: queue.Queue[Event] = queue.Queue()
+        self._running: dict[int, tuple[_Waiting, Any]] = {}  # key → what waited, and its Dask future
+        self._events: queue.Queue[Event | _WorkerDied | _SchedulerGone] = queue.Queue()
         self._trainings_by_worker: Counter[str] = Counter()
+        self._deaths: Counter[int] = Counter()  # by key
 
     def __enter__(self) -> Self:
         import dask
         import distributed
 
+        for handler in logging.getLogger("distributed").handlers:
+            handler.setLevel(logging.CRITICAL)  # what matters in Dask's log is an event or an error here
         dask.config.set(
             {
-                "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+                # Dask would at once queue a training whose worker died behind another worker's, and take it for
+                # guilty if that one dies, too.
+                "distributed.scheduler.allowed-failures": 0,
                 "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
                 "distributed.admin.system-monitor.gil.enabled": False,
                 "distributed.nanny.pre-spawn-environ": dask.config.get("distributed.nanny.pre-spawn-environ")
@@ -144,7 +164,7 @@ class Cluster:
                     ) from error
 
     def __exit__(self, *exception: object) -> None:
-        for future in self._running.values():
+        for _, future in self._running.values():
             future.cancel(force=True)
         if self._local is not None:
             for nanny in list(self._local.workers.values()):
@@ -171,12 +191,26 @@ class Cluster:
     def next_event(self) -> Event:
         """Wait for the next event; a task's events come in order: Started, EpochFinished …, Finished."""
         while True:
-            self._dispatch()
+            try:
+                self._dispatch()
+            except OSError:
+                self._events.put(_SchedulerGone())
             try:
                 # A timeout keeps the wait interruptible and notices workers that joined meanwhile.
                 event = self._events.get(timeout=1.0)
             except queue.Empty:
                 continue
+            if isinstance(event, _SchedulerGone):
+                raise PipelineError(
+                    "the Dask scheduler has gone: once it is there again, the same command goes on with what is left"
+                )
+            if isinstance(event, _WorkerDied):
+                waited, _ = self._running.pop(event.key)
+                self._deaths[event.key] += event.times
+                if self._deaths[event.key] < ATTEMPTS:
+                    heapq.heappush(self._waiting, waited)
+                    continue
+                return Finished(event.key, None, _obituary(self._deaths[event.key]), "")
             if isinstance(event, Finished):
                 self._running.pop(event.key)
                 self._replace_if_worn_out(event.worker)
@@ -184,9 +218,10 @@ class Cluster:
 
     def _dispatch(self) -> None:
         while self._waiting and len(self._running) < self.workers:
-            _, _, key, task = heapq.heappop(self._waiting)
+            waited = heapq.heappop(self._waiting)
+            _, _, key, task = waited
             future = self._client.submit(run_task, key, task, pure=False)
-            self._running[key] = future
+            self._running[key] = waited, future
             future.add_done_callback(functools.partial(self._on_done, key))
 
     def _on_progress(self, event: tuple[float, Any]) -> None:
@@ -199,37 +234,44 @@ class Cluster:
         )
 
     def _on_done(self, key: int, future: Any) -> None:
-        if future.status == "finished":
-            result, worker = future.result()
-            self._events.put(Finished(key, result, None, worker))
-        elif future.status == "error":
-            self._events.put(Finished(key, None, _reason(future.exception()), ""))
+        import distributed
+
+        if future.cancelled():  # by Dask, which does that to all of them when the scheduler is no longer there
+            self._events.put(_SchedulerGone())
+            return
+        try:
+            self._events.put(future.result())
+        except distributed.KilledWorker as error:
+            self._events.put(_WorkerDied(key, error.allowed_failures + 1))
+        except Exception as error:  # one that has kept the worker from the task or the result from us
+            self._events.put(Finished(key, None, _reason(error), ""))
 
     def _replace_if_worn_out(self, worker: str) -> None:
         self._trainings_by_worker[worker] += 1
-        if self._local is not None and self._trainings_by_worker[worker] >= TRAININGS_PER_WORKER:
-            del self._trainings_by_worker[worker]
+        if self._local is None or self._trainings_by_worker[worker] < TRAININGS_PER_WORKER:
+            return
+        del self._trainings_by_worker[worker]
+        if worker in self._client.nthreads():  # it may have died since
             self._client.restart_workers([worker], timeout=60)
 
 
-def _reason(exception: BaseException) -> str:
-    """Why a training failed, in a sentence."""
-    import distributed
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
-    if isinstance(exception, distributed.KilledWorker):
-        return (
-            f"its worker process died in each of {exception.allowed_failures + 1} attempts to train it: most likely "
-            "memory ran out (fewer units, a smaller batch_size or fewer execution.workers need less), or it was killed"
-        )
-    return f"{type(exception).__name__}: {exception}"
+
+def _obituary(times: int) -> str:
+    return (
+        f"its worker process died in each of {times} attempts to train it: most likely memory ran out (fewer units, a "
+        "smaller batch_size or fewer execution.workers need less), or it was killed"
+    )
 
 
 # Keras keeps state per process: a worker started with several threads still trains one network at a time.
 _one_training_at_a_time = threading.Lock()
 
 
-def run_task(key: int, task: TrainingTask) -> tuple[TrainingResult, str]:
-    """Train in this worker process, with news of every epoch; returns the result and the worker's address."""
+def run_task(key: int, task: TrainingTask) -> Finished:
+    """Train in this worker process, with news of every epoch."""
     import distributed
 
     worker = distributed.get_worker()
@@ -246,15 +288,18 @@ def run_task(key: int, task: TrainingTask) -> tuple[TrainingResult, str]:
         accuracies.append(metrics.validation_accuracy)
         return task.should_prune(accuracies)
 
-    with _one_training_at_a_time:
-        with _tensorflow_silenced():
-            configure_tensorflow()
-        report(None)
-        data = load_data(task.sequences, task.held_out, task.configuration.view)
-        model, result = train(task.configuration, data, task.seed, on_epoch)
-        if task.save_to is not None:
-            model.save(task.save_to)
-    return result, worker.address
+    try:
+        with _one_training_at_a_time:
+            with _tensorflow_silenced():
+                configure_tensorflow()
+            report(None)
+            data = load_data(task.sequences, task.held_out, task.configuration.view)
+            model, result = train(task.configuration, data, task.seed, on_epoch)
+            if task.save_to is not None:
+                model.save(task.save_to)
+    except Exception as error:
+        return Finished(key, None, _reason(error), worker.address)
+    return Finished(key, result, None, worker.address)
 
 
 @contextlib.contextmanager

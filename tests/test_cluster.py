@@ -49,7 +49,7 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
         time.sleep(0.1)
     yield json.loads(file.read_text(encoding="utf-8"))["address"]
     for process in processes:
-        process.terminate()
+        process.kill()
     for process in processes:
         process.wait(timeout=30)
 
@@ -72,6 +72,11 @@ def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler
     with Cluster(ExecutionParams(scheduler=scheduler)) as cluster:
         finished, events = run_all(cluster, tasks)
         assert cluster.workers == 2
+        endless = GRU.model_copy(update={"epochs": 10_000})
+        killer = threading.Timer(2, kill_the_scheduler)
+        killer.start()
+        with pytest.raises(PipelineError, match="the Dask scheduler has gone"):
+            run_all(cluster, {0: TrainingTask(endless, 0, sequences, "validation")})
     for seed, task in tasks.items():
         result = finished[seed].result
         assert result is not None
@@ -82,6 +87,11 @@ def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler
         own = [kind for kind, key in events if key == seed]
         assert own == [Started, EpochFinished, EpochFinished, Finished]
     assert all(event.worker.startswith("tcp://127.0.0.1:") for event in finished.values())
+
+
+def kill_the_scheduler() -> None:
+    (process,) = [child for child in psutil.Process().children() if "scheduler" in child.cmdline()]
+    process.kill()
 
 
 def test_an_embedded_cluster_saves_models_and_fails_what_fails(
