@@ -19,11 +19,11 @@ PACKAGES = ["tensorflow", "keras", "optuna", "distributed", "mlflow", "dvc", "nu
 
 
 def answer_figure(results: Results) -> str:
-    """The picture of answer.svg, from the studies that hold out validation data."""
+    """The picture of answer.svg, from the studies that compete for the champion."""
     tables = {
         name: table
         for name, study in results.studies.items()
-        if study.held_out == "validation" and len(table := analysis.configurations(study.trials))
+        if name in results.params.champion.studies and len(table := analysis.configurations(study.trials))
     }
     choice = None if results.choice is None else results.choice["choice"]
     # Networks that saw more samples would only look better than those that saw fewer.
