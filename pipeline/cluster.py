@@ -28,8 +28,9 @@ from pipeline.sequences import change_view
 from pipeline.training import TrainingData, configure_tensorflow, train
 from pipeline.trials import EpochMetrics, TrainingResult
 
-# TensorFlow leaks about 10 MiB a training, so a worker process makes way for a new one after this many.
-TRAININGS_PER_WORKER = 25
+# TensorFlow leaks about 6 MiB a training, so a worker process makes way for a new one after this many: before it has
+# grown by a tenth.
+TRAININGS_PER_WORKER = 12
 # A training whose worker died (killed, out of memory) is tried this many times in all.
 ATTEMPTS = 3
 CONNECT_SECONDS = 60

@@ -107,8 +107,14 @@ Axis = Annotated[
 ]
 
 
+RateByCell = dict[Cell, LearningRate | None]
+
+
 class Grid(Frozen):
-    """A list of values for each axis; every combination is a configuration. What is left out takes the default."""
+    """A list of values for each axis; every combination is a configuration. What is left out takes the default.
+
+    `learning_rate` may name one rate for each cell instead: what suits an LSTM is too much for a SimpleRNN.
+    """
 
     cell: Choices[Cell]
     units: Choices[Units]
@@ -119,7 +125,10 @@ class Grid(Frozen):
     merge_mode: Choices[MergeMode] = ("concat",)
     unroll: Choices[bool] = (False,)
     optimizer: Choices[Optimizer] = ()
-    learning_rate: Choices[LearningRate | None] = ()
+    learning_rate: Annotated[
+        Annotated[Choices[LearningRate | None], Tag("choices")] | Annotated[RateByCell, Tag("by_cell")],
+        Discriminator(lambda value: "by_cell" if isinstance(value, dict) else "choices"),
+    ] = ()
     batch_size: Choices[Positive] = ()
     train_samples: Choices[Positive | None] = ()
     epochs: Choices[Positive] = ()
@@ -129,6 +138,15 @@ class Grid(Frozen):
     @model_validator(mode="after")
     def _every_combination_is_a_network(self) -> Self:
         _refuse_impossible_networks(self)
+        return self
+
+    @model_validator(mode="after")
+    def _every_cell_has_a_rate(self) -> Self:
+        if isinstance(self.learning_rate, dict) and set(self.learning_rate) != set(self.cell):
+            raise ValueError(
+                f"learning_rate must name a rate for each cell, {', '.join(self.cell)}, and for no other, "
+                f"got {', '.join(self.learning_rate)}"
+            )
         return self
 
 
@@ -200,12 +218,28 @@ class GridStudy(StudyBase):
 
 
 class SampledStudy(StudyBase):
-    """`trials` configurations proposed one after the other by an Optuna sampler, each trained once."""
+    """`trials` configurations proposed one after the other by an Optuna sampler, each trained once.
+
+    With `parameter_budgets` the trials take turns at these: each gets as many units, within the range of `units`, as
+    its budget allows (the fewest where it allows none), and is proposed and pruned by what is known of its own
+    budget's trials alone. So the study finds the best network of every size, the Pareto front of accuracy against
+    parameters, and prunes none for being small.
+    """
 
     sampler: Literal["tpe", "cmaes", "random"]
     trials: Positive
     pruner: Literal["median", "percentile", "successive_halving", "hyperband"] | None = None
+    parameter_budgets: Choices[Positive] | None = None
     space: Space
+
+    @model_validator(mode="after")
+    def _budgets_decide_the_units(self) -> Self:
+        if self.parameter_budgets and not isinstance(self.space.units, IntegerRange):
+            raise ValueError(
+                "parameter_budgets decide how many units a network gets, so space.units must be a range, "
+                "{low: …, high: …}"
+            )
+        return self
 
 
 Study = Annotated[ListStudy | GridStudy | SampledStudy, Field(discriminator="sampler")]
@@ -336,7 +370,9 @@ def _place_in(document: Any, location: tuple[int | str, ...]) -> str:
             document = document[part]
         elif isinstance(document, list) and isinstance(part, int):
             document = document[part]
-        elif index < len(location) - 1 or part in ("choices", "range"):
+        elif index < len(location) - 1 or part in ("choices", "range", "by_cell"):
+            continue
+        elif isinstance(document, dict) and part == document.get("sampler"):  # which of the kinds of study it is
             continue
         parts.append(str(part))
     return ".".join(parts)

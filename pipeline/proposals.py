@@ -1,12 +1,13 @@
 """Which configurations a study tries: fixed lists and grids, and the search spaces of samplers."""
 
+import bisect
 import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.network import REFERENCE_CELLS, multiplications
-from pipeline.params import Configuration, GridStudy, ListStudy, Space, TrainingSettings
+from pipeline.network import REFERENCE_CELLS, NetworkSpec, multiplications, parameter_count
+from pipeline.params import Configuration, Grid, GridStudy, IntegerRange, ListStudy, Space, TrainingSettings
 from pipeline.trials import Trial
 
 # Measured on a core that does 165 GFLOP/s: 1.7 ms for a SimpleRNN-8 over 28 time steps, 2.7 for an LSTM, 3.6 for a GRU.
@@ -19,13 +20,20 @@ def fixed_trials(study: ListStudy | GridStudy, defaults: TrainingSettings) -> li
         entries = [entry.model_dump(exclude_unset=True, exclude={"seeds"}) for entry in study.trials]
         seeds = [entry.seeds or study.seeds for entry in study.trials]
     else:
-        axes = {name: values for name in type(study.space).model_fields if (values := getattr(study.space, name))}
-        entries = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+        entries = grid_entries(study.space)
         seeds = [study.seeds] * len(entries)
     runs = [
         (entry, study.seed + offset) for entry, count in zip(entries, seeds, strict=True) for offset in range(count)
     ]
     return [Trial(number, configure(entry, defaults), seed) for number, (entry, seed) in enumerate(runs)]
+
+
+def grid_entries(grid: Grid) -> list[dict[str, Any]]:
+    """Every combination of a grid's values, the last axis running fastest."""
+    axes = {name: values for name in type(grid).model_fields if (values := getattr(grid, name))}
+    rates = axes.pop("learning_rate") if isinstance(grid.learning_rate, dict) else None
+    entries = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    return entries if rates is None else [entry | {"learning_rate": rates[entry["cell"]]} for entry in entries]
 
 
 def configure(fields: dict[str, Any], defaults: TrainingSettings) -> Configuration:
@@ -37,6 +45,20 @@ def constants(space: Space) -> dict[str, Any]:
     """The axes of a search space that have one value only."""
     axes = {name: getattr(space, name) for name in Space.model_fields}
     return {name: axis[0] for name, axis in axes.items() if isinstance(axis, tuple) and len(axis) == 1}
+
+
+def units_within(fields: dict[str, Any], units: IntegerRange, budget: int, sizes: tuple[int, int, int]) -> int:
+    """The most units in the range that keep a network within `budget` parameters; the fewest where none do.
+
+    `fields` are those of a configuration, units left out; `sizes` are timesteps, features and classes.
+    """
+    settings = {name: value for name, value in fields.items() if name in NetworkSpec.model_fields}
+
+    def parameters(count: int) -> int:
+        return parameter_count(NetworkSpec(**settings | {"units": count}), *sizes)
+
+    fitting = bisect.bisect_right(range(units.low, units.high + 1), budget, key=parameters)
+    return units.low + max(0, fitting - 1)
 
 
 def estimated_cost(configuration: Configuration, samples: int, timesteps: int, features: int, classes: int) -> float:

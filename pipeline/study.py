@@ -18,7 +18,7 @@ from pipeline.errors import PipelineError
 from pipeline.journal import Journal, stable_hash
 from pipeline.params import Configuration, GridStudy, ListStudy, Params, SampledStudy
 from pipeline.proposals import configure, constants, estimated_cost, fixed_trials, varying_fields
-from pipeline.sampling import Sampling, finished_twin
+from pipeline.sampling import finished_twin, sampling_of
 from pipeline.storage import StudyStorage
 from pipeline.trials import EpochMetrics, TrainingResult, Trial, TrialRecord, trial_row
 from pipeline.window import sliding_window
@@ -65,18 +65,22 @@ class StudyRun:
         anywhere goes through exactly the states of one that never was.
         """
         storage = StudyStorage(optuna_storage, self.optuna_study)
-        sampling = Sampling(self.study, self._longest_training()) if isinstance(self.study, SampledStudy) else None
+        sampling = None
+        if isinstance(self.study, SampledStudy):
+            sampling = sampling_of(self.study, self._longest_training(), self._sizes)
         finished: dict[int, TrialRecord] = {}
         records: list[TrialRecord] = []
         open_trials: dict[int, Trial] = {}
 
         def ask(number: int) -> Trial:
-            if sampling is None:
+            if sampling is None or not isinstance(self.study, SampledStudy):
                 trial = self.fixed_trials[number]
                 proposal = self._as_frozen(trial)
             else:
                 proposal = sampling.ask(number)
-                configuration = configure(constants(sampling.space) | proposal.params, self._defaults)
+                fields = constants(self.study.space) | proposal.params
+                fields.pop("parameter_budget", None)  # has decided the units
+                configuration = configure(fields, self._defaults)
                 trial = Trial(number, self._capped(configuration), self.study.seed)
             storage.ask(number, proposal)
             open_trials[number] = trial
@@ -136,8 +140,7 @@ class StudyRun:
 
     def cost(self, trial: Trial) -> float:
         """What the trial's training costs, beside the others; see `estimated_cost`."""
-        sizes = (self._summary[name] for name in ("timesteps", "features", "classes"))
-        return estimated_cost(trial.configuration, self._samples(trial), *sizes)
+        return estimated_cost(trial.configuration, self._samples(trial), *self._sizes)
 
     def repetition(self, row: Mapping[str, Any], epochs: int) -> TrainingTask:
         """The task that trains one row of trials.csv again, for as many epochs as it was trained."""
@@ -148,6 +151,11 @@ class StudyRun:
             trial = self.fixed_trials[row["number"]]
         stop = functools.partial(_long_enough, epochs) if row["state"] == "PRUNED" else None
         return TrainingTask(trial.configuration, trial.seed, self._sequences, self.study.held_out, stop)
+
+    @property
+    def _sizes(self) -> tuple[int, int, int]:
+        """Time steps, features and classes."""
+        return self._summary["timesteps"], self._summary["features"], self._summary["classes"]
 
     def _splits(self) -> list[str]:
         return ["train", "validation"] + (["test"] if self.study.held_out == "test" else [])

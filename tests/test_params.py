@@ -52,6 +52,18 @@ def test_the_projects_own_params_are_right() -> None:
         ("studies.book.trials.2.units", 0, "studies.book.trials.2.units: must be at least 1, got 0"),
         ("studies.capacity.space.cell", ["lstmm"], "studies.capacity.space.cell.0: must be 'simple_rnn', 'elman_"),
         ("studies.search.space.cell", ["mlp"], "studies.search.space: cell mlp is not recurrent"),
+        (
+            "studies.capacity.space.learning_rate",
+            {"lstm": 0.1},
+            "studies.capacity.space: learning_rate must name a rate for each cell, simple_rnn, lstm, gru, and for no",
+        ),
+        (
+            "studies.capacity.space.learning_rate",
+            {"simple_rnn": 0.0, "lstm": 0.1, "gru": 0.1},
+            "studies.capacity.space.learning_rate.simple_rnn: must be greater than 0, got 0.0",
+        ),
+        ("studies.frontier.space.units", [4, 8], "studies.frontier: parameter_budgets decide how many units a network"),
+        ("studies.frontier.parameter_budgets", [0], "studies.frontier.parameter_budgets.0: must be at least 1, got 0"),
         ("studies.book.trials.9.bidirectional", True, "studies.book.trials.9: cell mlp is not recurrent"),
         ("studies.capacity.space.cell", [], "studies.capacity.space.cell: must have at least one value, got []"),
         (

@@ -1,8 +1,19 @@
 """Lists and grids as numbered trials; search spaces as constants and distributions."""
 
-from pipeline.network import NetworkSpec
-from pipeline.params import Configuration, Grid, GridStudy, ListEntry, ListStudy, Space, TrainingSettings
-from pipeline.proposals import STEP_OVERHEAD, constants, estimated_cost, fixed_trials, varying_fields
+import pytest
+
+from pipeline.network import NetworkSpec, parameter_count
+from pipeline.params import (
+    Configuration,
+    Grid,
+    GridStudy,
+    IntegerRange,
+    ListEntry,
+    ListStudy,
+    Space,
+    TrainingSettings,
+)
+from pipeline.proposals import STEP_OVERHEAD, constants, estimated_cost, fixed_trials, units_within, varying_fields
 
 DEFAULTS = TrainingSettings(epochs=7, patience=2, batch_size=32)
 
@@ -17,6 +28,30 @@ def test_a_grid_is_every_combination_with_every_seed() -> None:
     assert {(t.configuration.epochs, t.configuration.patience, t.configuration.batch_size) for t in trials} == {
         (3, 2, 32)
     }
+
+
+def test_a_grid_may_give_each_cell_a_rate_of_its_own() -> None:
+    grid = Grid(cell=("gru", "lstm"), units=(4, 8), learning_rate={"lstm": 0.5, "gru": None})
+    trials = fixed_trials(GridStudy(sampler="grid", space=grid), DEFAULTS)
+    assert [(t.configuration.cell, t.configuration.units, t.configuration.learning_rate) for t in trials] == [
+        ("gru", 4, None), ("gru", 8, None), ("lstm", 4, 0.5), ("lstm", 8, 0.5),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("budget", "units"), [(282_121, 511), (282_122, 512), (10**9, 600), (75_530, 256), (1, 100)]
+)  # Table 1.5.1 has the parameters of 256 and 512 units
+def test_a_budget_buys_as_many_units_as_fit(budget: int, units: int) -> None:
+    mnist = (28, 28, 10)
+    assert units_within({"cell": "simple_rnn"}, IntegerRange(low=100, high=600), budget, mnist) == units
+
+
+def test_a_budget_counts_every_setting_of_the_network() -> None:
+    fields = {"cell": "gru", "depth": 2, "bidirectional": True, "epochs": 5}
+    units = units_within(fields, IntegerRange(low=1, high=600), 50_000, (28, 28, 10))
+    spec = {"cell": "gru", "depth": 2, "bidirectional": True}
+    assert parameter_count(NetworkSpec(**spec, units=units), 28, 28, 10) <= 50_000  # type: ignore[arg-type]
+    assert parameter_count(NetworkSpec(**spec, units=units + 1), 28, 28, 10) > 50_000  # type: ignore[arg-type]
 
 
 def test_a_list_overrides_defaults_only_with_what_it_says() -> None:

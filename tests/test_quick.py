@@ -53,7 +53,10 @@ def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
     samples |= {samples for grid in grids for samples in grid.space.train_samples}
     samples |= {samples for study in sampled for samples in study.space.train_samples}
     assert samples == {1000, 2000}
-    assert [(study.trials, study.space.units) for study in sampled] == [(6, IntegerRange(low=16, high=32, log=True))]
+    assert [(study.trials, study.space.units) for study in sampled] == [
+        (6, IntegerRange(low=16, high=32, log=True)),
+        (6, IntegerRange(low=4, high=32)),
+    ]
 
 
 def test_shrinking_leaves_the_real_document_alone(document: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 
 from pipeline.errors import PipelineError
 from pipeline.journal import Journal
+from pipeline.network import parameter_count
 from pipeline.study import StudyRun, best_document
 from pipeline.trials import TrialRecord, curves_table, trials_table
 from tests.example_cluster import ToyCluster
@@ -63,6 +64,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     seed=st.integers(0, 10**6),
     stop_after=st.integers(0, 8),
     storage=st.sampled_from(["memory", "sqlite"]),
+    budgets=st.sampled_from([None, [300, 3000]]),
 )
 def test_any_order_of_completion_and_any_stop_give_the_same_study(
     tmp_path_factory: pytest.TempPathFactory,
@@ -74,8 +76,11 @@ def test_any_order_of_completion_and_any_stop_give_the_same_study(
     seed: int,
     stop_after: int,
     storage: str,
+    budgets: list[int] | None,
 ) -> None:
     study = SEARCH | {"sampler": sampler, "pruner": pruner, "window": window, "trials": 9}
+    if budgets:
+        study["parameter_budgets"] = budgets
     expected = tables(run(tmp_path_factory.mktemp("one"), ToyCluster(0, workers=1), study, InMemoryStorage()))
     folder = tmp_path_factory.mktemp("other")
     if storage == "memory":
@@ -101,6 +106,34 @@ def test_pruned_trials_are_pruned_by_what_was_told_before(tmp_path: Path) -> Non
         best = max(m.validation_accuracy or 0 for m in record.result.epochs)
         assert len(told) >= 4
         assert sum(best < other for other in best_of_others) >= len(told) / 2
+
+
+def test_budgets_take_turns_and_nobody_is_pruned_for_being_small(tmp_path: Path) -> None:
+    budgets = (300, 3000)
+    study = SEARCH | {"parameter_budgets": list(budgets), "trials": 40}
+    records = run(tmp_path, ToyCluster(0), study)
+    for record in records:
+        network = record.trial.configuration.network
+        budget = budgets[record.trial.number % 2]
+        larger = network.model_copy(update={"units": network.units + 1})
+        assert parameter_count(network, 6, 4, 3) <= budget
+        assert network.units == 64 or parameter_count(larger, 6, 4, 3) > budget
+    pruned = [record for record in records if record.state == "PRUNED"]
+    assert {record.trial.number % 2 for record in pruned} == {0, 1}
+    for record in pruned:
+        assert record.result is not None
+        number, length = record.trial.number, len(record.result.epochs)
+        told = [
+            r for r in records[: max(0, number - 3)] if r.state == "COMPLETE" and (number - r.trial.number) % 2 == 0
+        ]
+        bests = [max(m.validation_accuracy or 0 for m in r.result.epochs[:length]) for r in told if r.result]
+        best = max(m.validation_accuracy or 0 for m in record.result.epochs)
+        assert sum(best < other for other in bests) >= len(told) / 2
+    name = StudyRun("search", params_with({"search": study}), SUMMARY, tmp_path).optuna_study
+    shown = optuna.load_study(study_name=name, storage=f"sqlite:///{tmp_path}/optuna.db").trials
+    assert [(trial.params["units"], trial.params["parameter_budget"]) for trial in shown] == [
+        (record.trial.configuration.units, budgets[record.trial.number % 2]) for record in records
+    ]
 
 
 def test_optuna_shows_what_the_table_says(tmp_path: Path) -> None:
