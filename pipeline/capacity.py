@@ -25,6 +25,8 @@ GAP_COLUMNS = [
     *CONFIGURATION, "parameters", "seeds", "generalization_gap", "generalization_gap_low", "generalization_gap_high",
 ]  # fmt: skip
 
+BUDGET_COLUMNS = ["budget", "trials", "pruned", *CONFIGURATION, "parameters", "validation_accuracy"]
+
 
 def pareto_front(table: pd.DataFrame, cost: str, value: str = "validation_accuracy") -> pd.Series:
     """Which rows no other row beats: boolean (rows), with the index of `table`.
@@ -204,3 +206,23 @@ def gap_against_samples(trials: pd.DataFrame) -> pd.DataFrame:
     line = [name for name in CONFIGURATION if name != "train_samples"]
     table = table[table.duplicated(line, keep=False)]
     return table.sort_values(["cell", "units", "depth", *line[3:], "train_samples"], kind="stable", ignore_index=True)
+
+
+def budgets_table(trials: pd.DataFrame, budgets: Sequence[int]) -> pd.DataFrame:
+    """The most accurate network that a study by budgets has found for each: a row per budget, `BUDGET_COLUMNS`.
+
+    `trials` is its trials.csv, in which trial n has the budget n modulo their number; `trials` and `pruned` are
+    counts. A budget of which no trial is complete has no row. One training each: the best of many is partly lucky.
+    """
+    turn = trials["number"] % len(budgets)
+    complete = complete_trials(trials)
+    rows = []
+    for place, budget in enumerate(budgets):
+        offered = complete[turn[complete.index] == place]
+        if offered.empty:
+            continue
+        best = offered.loc[offered["validation_accuracy"].idxmax()]
+        counts = {"budget": budget, "trials": int((turn == place).sum())}
+        pruned = int((trials["state"][turn == place] == "PRUNED").sum())
+        rows.append(counts | {"pruned": pruned} | {name: best[name] for name in BUDGET_COLUMNS[3:]})
+    return pd.DataFrame(rows, columns=BUDGET_COLUMNS)

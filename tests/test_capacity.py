@@ -313,3 +313,22 @@ def test_too_little_is_a_table_with_the_same_columns(configurations: list[pd.Dat
         assert result.columns.tolist() == columns
     assert len(capacity.pareto_front(table, "parameters")) == len(table)
     assert set(capacity.saturation_capacity(steps)["verdict"]) <= {"too few seeds to tell", "levels off"}
+
+
+def test_budgets_table_of_a_worked_example() -> None:
+    trials = study(
+        seeds(4, [0.80]),  # number 0: the first budget
+        seeds(40, [0.93]),
+        seeds(5, [0.85]),
+        seeds(41, [0.94], state="PRUNED"),
+        seeds(3, [0.84]),
+        seeds(42, [0.92]),
+    )
+    table = capacity.budgets_table(trials, [500, 5000])
+    assert table[["budget", "trials", "pruned", "units", "parameters", "validation_accuracy"]].to_numpy().tolist() == [
+        [500, 3, 0, 5, 500, 0.85],
+        [5000, 3, 1, 40, 4000, 0.93],
+    ]
+    nothing = capacity.budgets_table(trials.assign(state="FAIL"), [500, 5000])
+    assert nothing.empty
+    assert list(nothing.columns) == capacity.BUDGET_COLUMNS
