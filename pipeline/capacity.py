@@ -221,7 +221,7 @@ def budgets_table(trials: pd.DataFrame, budgets: Sequence[int]) -> pd.DataFrame:
         offered = complete[turn[complete.index] == place]
         if offered.empty:
             continue
-        best = offered.loc[offered["validation_accuracy"].idxmax()]
+        best = offered.iloc[int(offered["validation_accuracy"].argmax())]
         counts = {"budget": budget, "trials": int((turn == place).sum())}
         pruned = int((trials["state"][turn == place] == "PRUNED").sum())
         rows.append(counts | {"pruned": pruned} | {name: best[name] for name in BUDGET_COLUMNS[3:]})
