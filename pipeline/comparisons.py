@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
+from statsmodels.stats import contingency_tables
+from statsmodels.stats.multitest import multipletests
 
 from pipeline.analysis import CONFIGURATION, complete_trials, mean_interval
 
@@ -119,10 +121,7 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6 (1979), 65–70.
     """
     values = np.asarray(p_values, dtype=float)
-    order = np.argsort(values)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)))
-    return adjusted
+    return multipletests(values, method="holm")[1] if len(values) else values  # statsmodels refuses an empty list
 
 
 def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> McNemar:
@@ -137,4 +136,5 @@ def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> McNemar:
     if first.shape != second.shape:
         raise ValueError(f"both models must be judged on the same samples, got shapes {first.shape} and {second.shape}")
     b, c = int((first & ~second).sum()), int((~first & second).sum())
-    return McNemar(b, c, float(stats.binomtest(b, b + c).pvalue) if b + c else 1.0)
+    both, neither = int((first & second).sum()), int((~first & ~second).sum())
+    return McNemar(b, c, float(contingency_tables.mcnemar([[both, b], [c, neither]], exact=True).pvalue))
