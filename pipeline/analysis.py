@@ -125,7 +125,8 @@ def mean_interval(values: ArrayLike) -> tuple[float, float]:
 def choose_champion(studies: Mapping[str, pd.DataFrame], validation_samples: int) -> dict[str, Any]:
     """Choose a configuration by the one-standard-error rule: the content of choice.json.
 
-    `studies` are the trials.csv of the studies that compete. Ties in size go to the higher accuracy.
+    `studies` are the trials.csv of the studies that compete. Ties in size go to the higher accuracy. The entries
+    `best` and `choice` are candidates with `refit_epochs`, for how long to train them without validation data.
     Raises PipelineError where no study has a complete trial.
     """
     tables = {name: configurations(trials) for name, trials in studies.items()}
@@ -140,22 +141,23 @@ def choose_champion(studies: Mapping[str, pd.DataFrame], validation_samples: int
     compared = everything[everything["train_samples"] == samples].sort_values(
         ["validation_accuracy", "parameters"], ascending=[False, True], kind="stable"
     )
-    best = compared.iloc[0]
-    standard_error = _standard_error(best, validation_samples)
-    threshold = float(best["validation_accuracy"]) - standard_error
+    standard_error = _standard_error(compared.iloc[0], validation_samples)
+    threshold = float(compared["validation_accuracy"].iloc[0]) - standard_error
     compared = compared.assign(within_one_standard_error=compared["validation_accuracy"] >= threshold)
-    near = compared[compared["within_one_standard_error"]]
+    best, near = compared.iloc[0], compared[compared["within_one_standard_error"]]
     choice = near.sort_values(["parameters", "validation_accuracy"], ascending=[True, False], kind="stable").iloc[0]
     candidates = [_plain(row) for row in records(compared[CHOICE_KEYS])]
+    refit = [_plain(row[CHOICE_KEYS].to_dict()) | {"refit_epochs": max(1, round(row["best_epoch"]))}
+             for row in (best, choice)]  # fmt: skip
     return {
         "rule": RULE,
         "compared_train_samples": samples,
         "left_out": _left_out(tables, samples),
         "standard_error": standard_error,
         "threshold": threshold,
-        "best": candidates[0],
+        "best": refit[0],
         "candidates": candidates,
-        "choice": _plain(choice[CHOICE_KEYS].to_dict()) | {"refit_epochs": max(1, round(choice["best_epoch"]))},
+        "choice": refit[1],
     }
 
 

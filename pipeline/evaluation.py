@@ -25,11 +25,16 @@ def load_models(folder: Path) -> dict[int, keras.Model]:
     files = {int(path.stem.removeprefix("seed-")): path for path in folder.glob("seed-*.keras")}
     if not files:
         raise PipelineError(f"{folder} has no seed-*.keras: run `python -m pipeline champion` first")
+    return {seed: load_model(files[seed]) for seed in sorted(files)}
+
+
+def load_model(path: Path) -> keras.Model:
+    """One saved model, to predict with."""
     import keras
 
     import pipeline.elman  # noqa: F401 (registers its layer with Keras)
 
-    return {seed: keras.saving.load_model(files[seed], compile=False) for seed in sorted(files)}
+    return keras.saving.load_model(path, compile=False)
 
 
 def predict(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:

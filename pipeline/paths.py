@@ -23,17 +23,21 @@ STUDIES = Path("data/studies")
 
 CHAMPION = Path("data/models/champion")
 CHOICE = CHAMPION / "choice.json"
+BEST_MODEL = CHAMPION / "best-0.keras"
 
 REPORTS = Path("data/reports")
 METRICS = REPORTS / "metrics.json"
 CONFUSION = REPORTS / "confusion.csv"
 PREDICTIONS = REPORTS / "predictions.csv"
+MCNEMAR = REPORTS / "mcnemar.json"
+PREDICTION_TIMES = REPORTS / "prediction_times.csv"
 BOOK_TABLE = REPORTS / "book_table.csv"
 CAPACITY = REPORTS / "capacity.csv"
 VIEWS = REPORTS / "views.csv"
 ANSWER = REPORTS / "answer.svg"
 REPORT = REPORTS / "report.html"
 NETWORKS = REPORTS / "networks"
+FIGURES = REPORTS / "figures"
 
 
 def study_folder(name: str) -> Path:

@@ -128,7 +128,7 @@ def _award(client: MlflowClient, model: str, version: str, accuracy: float, data
 
 
 def log_evaluation(*, experiment: str, metrics: dict[str, Any], folder: Path) -> None:
-    """Log the test result; `metrics` is the content of metrics.json, `folder` has it, confusion.csv and pictures."""
+    """Log the test result; `metrics` is the content of metrics.json, `folder` has it and the stage's other files."""
     store = RunStore(experiment)
     data = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
     origin = lineage("evaluate", experiment=experiment, data=data, fingerprint=stable_hash([metrics, data]))
@@ -136,7 +136,6 @@ def log_evaluation(*, experiment: str, metrics: dict[str, Any], folder: Path) ->
     facts = {name: value for name, value in metrics.items() if name not in figures}
     run_id = store.create("evaluate", origin, origin.tags(), flattened(facts), data)
     store.log(run_id, metrics=[(0, figures)])
-    for pattern in ("metrics.json", "confusion.csv", "*.png", "*.svg"):
-        for file in sorted(folder.glob(pattern)):
-            store.client.log_artifact(run_id, str(file))
+    for name in ("metrics.json", "confusion.csv", "mcnemar.json", "prediction_times.csv"):
+        store.client.log_artifact(run_id, str(folder / name))
     store.client.set_terminated(run_id)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from pipeline import evaluation, paths
+from pipeline.comparisons import mcnemar
 from pipeline.errors import PipelineError
 from pipeline.network import NetworkSpec, build, parameter_count
 from pipeline.params import Params
@@ -82,7 +83,10 @@ def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     paths.CHAMPION.mkdir(parents=True)
     for seed in (10, 2):
         build(SPEC, timesteps=5, features=3, classes=2, seed=seed).save(paths.CHAMPION / f"seed-{seed}.keras")
-    paths.write_json(paths.CHOICE, {"choice": choice()})
+    larger = NetworkSpec(cell="lstm", units=4)
+    build(larger, timesteps=5, features=3, classes=2, seed=0).save(paths.BEST_MODEL)
+    candidates = [choice(), choice() | larger.model_dump()]
+    paths.write_json(paths.CHOICE, {"choice": choice(), "best": candidates[1], "candidates": candidates})
     return tmp_path
 
 
@@ -113,7 +117,7 @@ evaluate.run(params)
     done = subprocess.run(arguments, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("evaluate: test accuracy ")
-    for path in (paths.METRICS, paths.PREDICTIONS, paths.CONFUSION):
+    for path in (paths.METRICS, paths.PREDICTIONS, paths.CONFUSION, paths.MCNEMAR):
         assert path.read_bytes() == (champion / "first" / path.name).read_bytes()
     metrics = json.loads(paths.METRICS.read_text(encoding="utf-8"))
     assert list(metrics) == METRICS
@@ -132,6 +136,25 @@ evaluate.run(params)
     predictions = pd.read_csv(paths.PREDICTIONS)
     assert (predictions["actual"] == predictions["predicted"]).mean() == accuracies[0]
     pd.testing.assert_frame_equal(pd.read_csv(paths.CONFUSION), predictions[["actual", "predicted"]])
+
+    with np.load(paths.TEST) as test:
+        first = evaluation.predict(models[2], test["x"]).argmax(axis=1) == test["y"]
+        best = evaluation.predict(evaluation.load_model(paths.BEST_MODEL), test["x"]).argmax(axis=1) == test["y"]
+    assert json.loads(paths.MCNEMAR.read_text(encoding="utf-8")) == {
+        "samples": 20,
+        "champion_accuracy": first.mean(),
+        "best_accuracy": best.mean(),
+        "only_champion_right": (first & ~best).sum(),
+        "only_best_right": (best & ~first).sum(),
+        "p_value": mcnemar(first, best).p_value,
+    }
+    times = pd.read_csv(paths.PREDICTION_TIMES)
+    assert times[["cell", "model", "batch_size"]].to_numpy().tolist() == [
+        ["gru", "saved", 1],
+        ["gru", "saved", 128],
+        ["lstm", "untrained", 1],
+        ["lstm", "untrained", 128],
+    ]
 
 
 def test_stage_without_champion_says_what_to_run(

@@ -174,11 +174,13 @@ def test_evaluation_keeps_its_figures_and_files(home: Path) -> None:
     metrics = {"dataset": "mnist5k", "cell": "lstm", "bidirectional": False, "units": 8, "test_accuracy": 0.9375}
     paths.METRICS.write_text(json.dumps(metrics))
     paths.CONFUSION.write_text("actual,predicted\n0,0\n")
-    paths.ANSWER.write_text("<svg/>")
+    paths.MCNEMAR.write_text("null\n")
+    paths.PREDICTION_TIMES.write_text("cell\n")
+    paths.PREDICTIONS.write_text("large, and in DVC's cache\n")
     log_evaluation(experiment="mnist-rnn", metrics=metrics, folder=paths.REPORTS)
     run = all_runs()["evaluate"]
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {"units": 8, "test_accuracy": 0.9375}
     assert run.data.params == {"dataset": "mnist5k", "cell": "lstm", "bidirectional": "False"}
-    artifacts = MlflowClient(paths.tracking_uri()).list_artifacts(run.info.run_id)
-    assert [file.path for file in artifacts] == ["answer.svg", "confusion.csv", "metrics.json"]
+    artifacts = [file.path for file in MlflowClient(paths.tracking_uri()).list_artifacts(run.info.run_id)]
+    assert artifacts == ["confusion.csv", "mcnemar.json", "metrics.json", "prediction_times.csv"]

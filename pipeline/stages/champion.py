@@ -1,6 +1,9 @@
 """champion: choose a configuration by the studies' validation figures, train it again on all but the test data."""
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,31 +19,32 @@ from pipeline.trials import Trial, TrialRecord
 
 
 def run(params: Params) -> None:
-    """Write choice.json and one model per seed to data/models/champion."""
+    """Write choice.json and one model per seed to data/models/champion.
+
+    Where a larger network was the best, one model of it, best-0.keras, is there too: to be compared with, no more.
+    """
     summary = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
     licence = json.loads(paths.MANIFEST.read_text(encoding="utf-8"))["licence"]
-    trials = {name: pd.read_csv(paths.study_folder(name) / "trials.csv") for name in params.champion.studies}
-    choice = choose_champion(trials, summary["validation"]["samples"])
+    studies = {name: pd.read_csv(paths.study_folder(name) / "trials.csv") for name in params.champion.studies}
+    choice = choose_champion(studies, summary["validation"]["samples"])
     paths.write_json(paths.CHOICE, choice)
 
-    chosen = choice["choice"]
-    configuration = Configuration(
-        **{
-            name: chosen[name]
-            for name in Configuration.model_fields
-            if name not in ("epochs", "patience", "train_samples", "view")
-        },
-        epochs=chosen["refit_epochs"],
-    )
+    configuration = _configuration(choice["choice"])
+    trials = {
+        paths.CHAMPION / f"seed-{seed}.keras": Trial(seed, configuration, seed) for seed in range(params.champion.seeds)
+    }
+    models = list(trials)
+    if choice["best"] != choice["choice"]:
+        trials[paths.BEST_MODEL] = Trial(len(models), _configuration(choice["best"]), 0)
     samples = sum(summary[split]["samples"] for split in ("train", "validation"))
-    records = refit(configuration, params, samples, summary["view"])
+    records = refit(trials, params, samples, summary["view"])
     with np.load(paths.VALIDATION, allow_pickle=False) as arrays:
         input_example = arrays["x"][:2]
     outcome = log_champion(
         experiment=params.tracking.experiment,
         choice=choice,
-        records=records,
-        models=[paths.CHAMPION / f"seed-{record.trial.seed}.keras" for record in records],
+        records=records[: len(models)],
+        models=models,
         data=summary,
         input_example=input_example,
         licence=licence,
@@ -48,30 +52,38 @@ def run(params: Params) -> None:
     print(f"champion: {outcome}")
 
 
-def refit(configuration: Configuration, params: Params, samples: int, view: str) -> list[TrialRecord]:
-    """Train the configuration once per seed on training and validation data; returns the records in order of seed."""
-    trials = [Trial(seed, configuration, seed) for seed in range(params.champion.seeds)]
+def _configuration(row: dict[str, Any]) -> Configuration:
+    """An entry of choice.json as it is trained without validation data: for its `refit_epochs`, on all there is."""
+    left_out = ("epochs", "patience", "train_samples", "view")
+    settings = {name: row[name] for name in Configuration.model_fields if name not in left_out}
+    return Configuration(**settings, epochs=row["refit_epochs"])
+
+
+def refit(trials: Mapping[Path, Trial], params: Params, samples: int, view: str) -> list[TrialRecord]:
+    """Train each trial on training and validation data and save it under its path; returns the records in order."""
+    by_number = {trial.number: trial for trial in trials.values()}
     records: dict[int, TrialRecord] = {}
     paths.CHAMPION.mkdir(parents=True, exist_ok=True)
-    for stale in paths.CHAMPION.glob("seed-*.keras"):  # DVC leaves the last run's models in place
+    for stale in paths.CHAMPION.glob("*.keras"):  # DVC leaves the last run's models in place
         stale.unlink()
     with (
         Cluster(params.execution) as cluster,
-        TrialProgress("champion", len(trials), lambda _: 1.0, trials) as progress,
+        TrialProgress("champion", len(trials), lambda _: 1.0, list(by_number.values())) as progress,
     ):
-        for trial in trials:
-            model = (paths.CHAMPION / f"seed-{trial.seed}.keras").resolve()
-            task = TrainingTask(configuration, trial.seed, paths.SEQUENCES.resolve(), "nothing", save_to=model)
+        for path, trial in trials.items():
+            task = TrainingTask(
+                trial.configuration, trial.seed, paths.SEQUENCES.resolve(), "nothing", save_to=path.resolve()
+            )
             cluster.submit(trial.number, task, priority=trial.number)
         while len(records) < len(trials):
             match cluster.next_event():
                 case Started(key):
-                    progress.trial_started(trials[key])
+                    progress.trial_started(by_number[key])
                 case EpochFinished(key, metrics):
-                    progress.epoch_finished(trials[key], metrics)
+                    progress.epoch_finished(by_number[key], metrics)
                 case Finished(key, result, error, worker):
                     if result is None:
-                        raise PipelineError(f"the champion's training with seed {key} failed: {error}")
-                    records[key] = TrialRecord(trials[key], "COMPLETE", samples, view, result, worker=worker)
+                        raise PipelineError(f"the training of {by_number[key].title} failed: {error}")
+                    records[key] = TrialRecord(by_number[key], "COMPLETE", samples, view, result, worker=worker)
                     progress.trial_finished(records[key])
-    return [records[trial.number] for trial in trials]
+    return [records[number] for number in by_number]
