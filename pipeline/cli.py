@@ -106,7 +106,7 @@ def champion() -> None:
 
 @app.command(rich_help_panel=STAGES)
 def evaluate() -> None:
-    """data/models/champion and the test sequences → metrics, confusion and predictions in data/reports."""
+    """data/models/champion and the test sequences → metrics, predictions and their times in data/reports."""
     with params_yaml() as params:
         from pipeline.stages import evaluate as stage
 
@@ -126,7 +126,8 @@ def report() -> None:
 def recommend(
     max_parameters: Annotated[int | None, typer.Option(min=1, help="At most so many parameters.")] = None,
     max_predict_ms: Annotated[
-        float | None, typer.Option(min=0, help="At most so many milliseconds a prediction, in large batches.")
+        float | None,
+        typer.Option(min=0, help="At most so many milliseconds for one prediction (batch size 1, one thread)."),
     ] = None,
     min_accuracy: Annotated[
         float | None, typer.Option(min=0, max=1, help="At least this validation accuracy, for example 0.98.")

@@ -50,7 +50,8 @@ WORST_SHOWN = 20  # with more classes than this the counts in a confusion matrix
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def styled() -> Iterator[None]:
+    """Draw in the report's style."""
     with matplotlib.rc_context(STYLE):
         yield
 
@@ -92,7 +93,7 @@ def answer(studies: Mapping[str, pd.DataFrame], choice: Mapping[str, Any] | None
     Bars are 95 % Student's t intervals over seeds. `choice` is the configuration to mark, None for none.
     """
     hover: dict[str, str] = {}
-    with _style():
+    with styled():
         figure = Figure(figsize=(6.2, 6.6), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
@@ -103,7 +104,7 @@ def answer(studies: Mapping[str, pd.DataFrame], choice: Mapping[str, Any] | None
             upper.text(0.5, 0.5, "no study has a complete trial", ha="center", transform=upper.transAxes)
             return to_svg(figure, alt)
         everything = pd.concat(studies.values())
-        _accuracy_axis(upper, everything["validation_accuracy"])
+        accuracy_axis(upper, everything["validation_accuracy"])
         upper.set_title("Validation accuracy" + (" (stretched towards 100 %)" if upper.get_yscale() == "logit" else ""))
         lower.set_title("Generalization gap: train minus validation accuracy, points")
         lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
@@ -116,7 +117,7 @@ def answer(studies: Mapping[str, pd.DataFrame], choice: Mapping[str, Any] | None
             for axes, measure in ((upper, "validation_accuracy"), (lower, "generalization_gap")):
                 axes.plot(choice["parameters"], choice[measure], "o", markersize=17, markerfacecolor="none",
                           markeredgecolor=MARK, markeredgewidth=2.4, zorder=5, clip_on=False)  # fmt: skip
-        figure.legend(handles=_legend(studies, everything, choice), loc="outside lower left", ncols=2)
+        figure.legend(handles=legend(studies, everything, choice), loc="outside lower left", ncols=2)
         return to_svg(figure, alt, hover)
 
 
@@ -139,7 +140,7 @@ def _draw_study(axes: Axes, table: pd.DataFrame, measure: str, fill: Any, prefix
             )
 
 
-def _accuracy_axis(axes: Axes, accuracies: pd.Series) -> None:
+def accuracy_axis(axes: Axes, accuracies: pd.Series) -> None:
     """Percent ticks; a logit scale where errors differ by more than a factor of 3, so that 98 and 99 % stay apart."""
     low, high = accuracies.min(), accuracies.max()
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
@@ -150,9 +151,10 @@ def _accuracy_axis(axes: Axes, accuracies: pd.Series) -> None:
         axes.yaxis.set_minor_locator(FixedLocator([]))
 
 
-def _legend(
+def legend(
     studies: Mapping[str, pd.DataFrame], everything: pd.DataFrame, choice: Mapping[str, Any] | None
 ) -> list[Line2D]:
+    """Handles for the cells of `everything`, the choice, and how `studies` are drawn if there are any."""
     cells = [cell for cell in COLOURS if cell in set(everything["cell"])]
     handles = [
         Line2D([], [], color=COLOURS[cell], marker=MARKERS[cell], linestyle="none", label=CELL_NAMES[cell])
@@ -162,7 +164,7 @@ def _legend(
         label = f"recommended: {network_name(choice)}"
         handles.append(Line2D([], [], color=MARK, marker="o", markersize=12, markerfacecolor="none",
                               markeredgewidth=2.2, linestyle="none", label=label))  # fmt: skip
-    for depth in sorted(set(everything["depth"])):
+    for depth in sorted(set(everything["depth"])) if studies else []:
         style = LINE_STYLES[(depth - 1) % len(LINE_STYLES)]
         handles.append(Line2D([], [], color=INK, linestyle=style, label=f"{depth} layer{'s' * (depth > 1)}"))
     for position, (study, table) in enumerate(studies.items()):
@@ -182,7 +184,8 @@ def capacity_maps(table: pd.DataFrame, alt: str) -> str:
     cells = [cell for cell in COLOURS if cell in set(table["cell"])]
     samples = sorted(set(table["train_samples"]))
     measures = {"validation_accuracy": "accuracy, %", "generalization_gap": "gap, points"}
-    with _style():
+    hover: dict[str, str] = {}
+    with styled():
         figure = Figure(figsize=(10.5, 1.1 + 1.5 * len(samples)), layout="constrained")
         panels = figure.subplots(len(samples), 2 * len(cells), squeeze=False)
         for row, count in enumerate(samples):
@@ -191,40 +194,50 @@ def capacity_maps(table: pd.DataFrame, alt: str) -> str:
                 part = table[(table["cell"] == cell) & (table["train_samples"] == count)]
                 colour = COLOURS[cell] if measure == "validation_accuracy" else MARK
                 of_all = table[measure][table["train_samples"] == count]
-                _draw_map(axes, part, measure, colour, (of_all.min(), of_all.max()))
+                hover |= _draw_map(axes, part, measure, colour, (of_all.min(), of_all.max()))
                 if row == 0:
                     axes.set_title(f"{CELL_NAMES[cell]}\n{measures[measure]}")
                 if row == len(samples) - 1:
                     axes.set_xlabel("units")
                 if position == 0:
                     axes.set_ylabel(f"{count:,}\nsamples\nlayers")
-        return to_svg(figure, alt)
+        return to_svg(figure, alt, hover)
 
 
-def _draw_map(axes: Axes, part: pd.DataFrame, measure: str, colour: str, limits: tuple[float, float]) -> None:
+def _draw_map(axes: Axes, part: pd.DataFrame, measure: str, colour: str, limits: tuple[float, float]) -> dict[str, str]:
+    """Draw one map; returns what a pointer resting on its fields shows."""
+    hover = {}
     units, depths = sorted(set(part["units"])), sorted(set(part["depth"]))
     low, high = limits
     axes.grid(visible=False)
     for row in records(part):
         x, y = units.index(row["units"]), depths.index(row["depth"])
         share = (row[measure] - low) / (high - low) if high > low else 0.5
-        axes.fill_between([x - 0.5, x + 0.5], y - 0.5, y + 0.5, color=colour, alpha=0.08 + 0.5 * share, linewidth=0)
+        gid = f"map-{measure}-{row['cell']}-{row['train_samples']}-{x}-{y}"
+        axes.fill_between([x - 0.5, x + 0.5], y - 0.5, y + 0.5, color=colour, alpha=0.08 + 0.5 * share, linewidth=0,
+                          gid=gid)  # fmt: skip
+        hover[gid] = (
+            f"{network_name(row)}, {row['parameters']:,} parameters, {row['train_samples']:,} samples: accuracy "
+            f"{row['validation_accuracy']:.2%}, gap {100 * row['generalization_gap']:.2f} points"
+        )
         axes.text(x, y, f"{100 * row[measure]:.1f}", ha="center", va="center", fontsize=9)
     axes.set_xticks(range(len(units)), [str(size) for size in units])
     axes.set_yticks(range(len(depths)), [str(depth) for depth in depths])
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(length=0)
+    return hover
 
 
 def gap_against_samples(table: pd.DataFrame, alt: str) -> str:
     """Generalization gap against the number of training samples, a panel for each cell, as SVG.
 
-    `table` is that of `analysis.capacity_table`. The more units, the stronger the line; layers as line styles.
+    `table` is that of `capacity.gap_against_samples`. The more units, the stronger the line; layers as line styles.
+    Bars are 95 % Student's t intervals over seeds.
     """
     cells = [cell for cell in COLOURS if cell in set(table["cell"])]
     units = sorted(set(table["units"]))
     hover: dict[str, str] = {}
-    with _style():
+    with styled():
         figure = Figure(figsize=(8.4, 3.8), layout="constrained")
         panels = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
         for axes, cell in zip(panels, cells, strict=True):
@@ -236,14 +249,15 @@ def gap_against_samples(table: pd.DataFrame, alt: str) -> str:
                 line = line.sort_values("train_samples")
                 axes.plot(line["train_samples"], line["generalization_gap"], style, color=COLOURS[cell],
                           alpha=strength, linewidth=0.8 + 1.6 * strength)  # fmt: skip
+                axes.vlines(line["train_samples"], line["generalization_gap_low"], line["generalization_gap_high"],
+                            color=COLOURS[cell], alpha=strength, linewidth=0.8)  # fmt: skip
                 for row in records(line):
                     gid = f"samples-{cell}-{size}-{depth}-{row['train_samples']}"
                     axes.plot(row["train_samples"], row["generalization_gap"], MARKERS[cell], color=COLOURS[cell],
                               alpha=strength, gid=gid)  # fmt: skip
                     hover[gid] = (
                         f"{network_name(row)}, {row['train_samples']:,} samples: gap "
-                        f"{100 * row['generalization_gap']:.2f} points, validation accuracy "
-                        f"{row['validation_accuracy']:.2%}"
+                        f"{100 * row['generalization_gap']:.2f} points, {row['seeds']} seed{'s' * (row['seeds'] > 1)}"
                     )
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(FixedLocator(sorted(set(table["train_samples"]))))
@@ -265,23 +279,40 @@ def gap_against_samples(table: pd.DataFrame, alt: str) -> str:
         return to_svg(figure, alt, hover)
 
 
-def learning_curves(curves: Sequence[pd.DataFrame], cell: str, title: str, alt: str) -> str:
+def learning_curves(curves: pd.DataFrame, cell: str, title: str, alt: str, beside: pd.DataFrame) -> str:
     """Accuracy and loss per epoch, train dashed and validation solid, one pair of lines per seed, as SVG.
 
-    `curves` are the rows of curves.csv of one configuration, a frame per seed.
+    `curves` are the rows of curves.csv of one configuration; `beside` are those of all that are shown side by side,
+    which get the same axes.
     """
-    with _style():
+    hover: dict[str, str] = {}
+    with styled():
         figure = Figure(figsize=(3.6, 4.6), layout="constrained")
         figure.suptitle(title, x=0.02, ha="left", fontsize=11.5, fontweight="bold")
-        upper, lower = figure.subplots(2, 1, sharex=True)
-        for frame in curves:
-            for axes, measure in ((upper, "accuracy"), (lower, "loss")):
+        panels = figure.subplots(2, 1, sharex=True)
+        for axes, measure in zip(panels, ("accuracy", "loss"), strict=True):
+            for _, frame in curves.groupby("number"):
                 axes.plot(frame["epoch"], frame[f"train_{measure}"], "--", color=INK, linewidth=1.2)
                 axes.plot(frame["epoch"], frame[f"validation_{measure}"], "-", color=COLOURS[cell], linewidth=1.8)
+            for row in records(curves.groupby("epoch", as_index=False).mean()):
+                gid = f"epoch-{measure}-{row['epoch']}"
+                axes.plot(row["epoch"], row[f"validation_{measure}"], ".", color=COLOURS[cell], markersize=5, gid=gid)
+                hover[gid] = (
+                    f"epoch {row['epoch']}: validation accuracy {row['validation_accuracy']:.2%}, train "
+                    f"{row['train_accuracy']:.2%}; loss {row['validation_loss']:.3g} and {row['train_loss']:.3g} nats"
+                ).replace("nan", "not measured")
+            values = beside[[f"train_{measure}", f"validation_{measure}"]].to_numpy(float)
+            low, high = np.nanmin(values, initial=1), np.nanmax(values, initial=0.1)
+            if measure == "loss":
+                axes.set_yscale("log")
+                axes.set_ylim(low / 1.1, high * 1.1)
+            else:
+                axes.set_ylim(low - 0.02, min(high + 0.02, 1.005))
+        upper, lower = panels
+        lower.set_xlim(0.5, max(beside["epoch"].max(), 1) + 0.5)
         upper.set_title("accuracy")
         upper.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
         lower.set_title("loss, nats (log scale)")
-        lower.set_yscale("log")
         lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         lower.yaxis.set_minor_formatter(NullFormatter())
         lower.set_xlabel("epoch")
@@ -291,14 +322,14 @@ def learning_curves(curves: Sequence[pd.DataFrame], cell: str, title: str, alt: 
             Line2D([], [], color=COLOURS[cell], label="validation"),
         ]
         figure.legend(handles=handles, loc="outside lower left", ncols=2)
-        return to_svg(figure, alt)
+        return to_svg(figure, alt, hover)
 
 
 def reliability(table: pd.DataFrame, title: str, alt: str) -> str:
     """Accuracy against the probability that the model gives to its answers, as SVG; `analysis.reliability_table`."""
     hover: dict[str, str] = {}
     low = float(min(table["probability"].min(), table["low"].min()))
-    with _style():
+    with styled():
         figure = Figure(figsize=(5.4, 4.6), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
         axes = figure.subplots()
@@ -320,7 +351,7 @@ def mistakes(samples: np.ndarray, titles: Sequence[str], alt: str) -> str:
     """Sequences (n, timesteps, features) as pictures, time downwards, each with its title, as SVG."""
     columns = min(len(samples), 6)
     rows = -(-len(samples) // columns)
-    with _style():
+    with styled():
         figure = Figure(figsize=(1.5 * columns, 1.75 * rows), layout="constrained")
         for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
             axes.axis("off")
@@ -339,14 +370,18 @@ def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str, alt:
     mistakes = counts.astype(float)
     np.fill_diagonal(mistakes, 0)
     worst = max(mistakes.max(), 1)
-    with _style():
+    hover: dict[str, str] = {}
+    with styled():
         figure = Figure(figsize=(5.4, 5.4), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
         axes = figure.subplots()
         axes.grid(visible=False)
         for row, column in np.argwhere(mistakes > 0):
+            gid = f"confused-{row}-{column}"
             axes.fill_between([column - 0.5, column + 0.5], row - 0.5, row + 0.5, color=MARK, linewidth=0,
-                              alpha=0.12 + 0.5 * mistakes[row, column] / worst)  # fmt: skip
+                              alpha=0.12 + 0.5 * mistakes[row, column] / worst, gid=gid)  # fmt: skip
+            times = int(counts[row, column])
+            hover[gid] = f"{labels[row]} taken for {labels[column]}: {times} time{'s' * (times > 1)}"
         if classes <= WORST_SHOWN:
             for row, column in np.argwhere(counts > 0):
                 weight = "bold" if row == column else "normal"
@@ -358,4 +393,4 @@ def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str, alt:
         axes.set_aspect("equal")
         axes.set_xlabel("predicted class")
         axes.set_ylabel("actual class")
-        return to_svg(figure, alt)
+        return to_svg(figure, alt, hover)

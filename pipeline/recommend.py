@@ -11,6 +11,7 @@ from pipeline.analysis import CONFIGURATION, choose_champion, complete_trials, c
 from pipeline.errors import PipelineError
 from pipeline.figures import network_name
 from pipeline.params import Params
+from pipeline.prediction_times import BATCH_SIZES, with_prediction_times
 from pipeline.wording import interval, number, percent
 
 SHOWN = 8  # rows of the table
@@ -25,23 +26,26 @@ def recommend(
 ) -> bool:
     """Print the network to use among those that qualify; False if none does. Nothing is trained.
 
-    Networks are those of `champion.studies` trained on the most samples. A prediction's time is that per sequence
-    in large batches on one thread, as timings.csv has it. With `min_accuracy` the smallest network that qualifies is
-    recommended, otherwise the one-standard-error rule chooses. Raises PipelineError before any study has finished.
+    Networks are those of `champion.studies` trained on the most samples. A prediction's time is that of one sequence
+    alone, on one thread, as prediction_times.csv has it; the table gives that of a batch, too. With `min_accuracy` the
+    smallest network that qualifies is recommended, otherwise the one-standard-error rule chooses. Raises PipelineError
+    before any study has finished, and for `max_predict_ms` before prediction times have been measured.
     """
     console = console or Console(highlight=False)
-    trials = {name: _with_times(name) for name in params.champion.studies}
+    if max_predict_ms is not None and not paths.PREDICTION_TIMES.exists():
+        raise PipelineError(f"{paths.PREDICTION_TIMES} not found: `dvc repro evaluate` measures how long networks take")
+    trials = {name: _complete_trials(name) for name in params.champion.studies}
     most = max((table["train_samples"].max() for table in trials.values() if len(table)), default=0)
     tables = []
     for name, study in trials.items():
         study = study[study["train_samples"] == most]
         if study.empty:
             continue
-        times = study.groupby(CONFIGURATION, sort=False, dropna=False)["predict_ms"].mean().reset_index()
-        tables.append(configurations(study).merge(times, on=CONFIGURATION).assign(study=name))
+        tables.append(configurations(study).assign(study=name))
     if not tables:
         raise PipelineError("no study that champion.studies names has a complete trial yet: run `dvc repro` first")
-    everything = pd.concat(tables, ignore_index=True)
+    times = pd.read_csv(paths.PREDICTION_TIMES) if paths.PREDICTION_TIMES.exists() else None
+    everything = with_prediction_times(pd.concat(tables, ignore_index=True), times)
 
     limits = {"parameters": max_parameters, "predict_ms": max_predict_ms}
     qualifying = everything
@@ -54,7 +58,7 @@ def recommend(
         best = max(records(everything), key=lambda row: row["validation_accuracy"])
         console.print(
             f"None of the {len(everything)} networks qualifies: parameters from {everything['parameters'].min():,}, "
-            f"prediction from {everything['predict_ms'].min():.2g} ms, validation accuracy up to "
+            f"one prediction from {number(everything['predict_ms'].min())} ms, validation accuracy up to "
             f"{percent(best['validation_accuracy'])} ({network_name(best)}, {best['parameters']:,} parameters).",
             soft_wrap=True,
         )
@@ -65,7 +69,7 @@ def recommend(
     console.print(
         f"Use {network_name(chosen)}: {chosen['parameters']:,} parameters, validation accuracy "
         f"{percent(chosen['validation_accuracy'])} (95 % interval {bounds}, {chosen['seeds']} "
-        f"seed{'s' * (chosen['seeds'] > 1)}), {chosen['predict_ms']:.2g} ms a prediction. "
+        f"seed{'s' * (chosen['seeds'] > 1)}), {number(chosen['predict_ms'])} ms for one prediction. "
         f"{len(qualifying)} of {len(everything)} networks trained on {most:,} samples qualify.",
         soft_wrap=True,
     )
@@ -73,13 +77,11 @@ def recommend(
     return True
 
 
-def _with_times(name: str) -> pd.DataFrame:
-    folder = paths.study_folder(name)
-    if not (folder / "trials.csv").exists() or not (folder / "timings.csv").exists():
-        raise PipelineError(f"study {name} has not run: `dvc repro study@{name}` makes {folder}/trials.csv")
-    timings = pd.read_csv(folder / "timings.csv")
-    times = timings.assign(predict_ms=timings["predict_microseconds_per_sequence"] / 1000)[["number", "predict_ms"]]
-    return complete_trials(pd.read_csv(folder / "trials.csv")).merge(times, on="number", how="left")
+def _complete_trials(name: str) -> pd.DataFrame:
+    file = paths.study_folder(name) / "trials.csv"
+    if not file.exists():
+        raise PipelineError(f"study {name} has not run: `dvc repro study@{name}` makes {file}")
+    return complete_trials(pd.read_csv(file))
 
 
 def _choose(trials: dict[str, pd.DataFrame], qualifying: pd.DataFrame, min_accuracy: float | None) -> dict:
@@ -95,13 +97,14 @@ def _choose(trials: dict[str, pd.DataFrame], qualifying: pd.DataFrame, min_accur
 
 def _table(qualifying: pd.DataFrame) -> Table:
     table = Table(
-        "network", "study", "parameters", "validation accuracy", "95 % interval, %", "seeds", "ms a prediction"
-    )
+        "network", "study", "parameters", "validation accuracy", "95 % interval, %", "seeds", "ms for one prediction",
+        f"ms for {BATCH_SIZES[1]}",
+    )  # fmt: skip
     best_first = qualifying.sort_values(["validation_accuracy", "parameters"], ascending=[False, True], kind="stable")
     for row in records(best_first)[:SHOWN]:
         bounds = interval(row["validation_accuracy_low"], row["validation_accuracy_high"])
         table.add_row(
             network_name(row), row["study"], number(row["parameters"]), percent(row["validation_accuracy"]), bounds,
-            str(row["seeds"]), f"{row['predict_ms']:.2g}",
+            str(row["seeds"]), number(row["predict_ms"]), number(row["predict_batch_ms"]),
         )  # fmt: skip
     return table

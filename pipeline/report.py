@@ -6,12 +6,17 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from pipeline import analysis, figures, sections
+from pipeline.comparison_section import bigger
+from pipeline.cost_section import cost
 from pipeline.figures import network_name
+from pipeline.limits import limits
+from pipeline.mistakes_section import confusion
 from pipeline.results import Results, networks
 from pipeline.wording import finding, interval, number, percent, points, wrap
 
@@ -34,8 +39,43 @@ def answer_figure(results: Results) -> str:
     return figures.answer(tables, choice, wrap(finding(results.choice), 52), alt)
 
 
-def render(results: Results, answer: str, diagrams: Mapping[str, bytes]) -> str:
-    """The page as HTML text. `answer` is the picture of `answer_figure`, `diagrams` are the PNGs of `networks`."""
+def content(results: Results, diagrams: Mapping[str, bytes]) -> dict[str, Any]:
+    """All that the page shows, by the template's names. `diagrams` are the PNGs of `networks`."""
+    return {
+        "results": results,
+        "choice": results.choice,
+        "metrics": results.metrics,
+        "finding": finding(results.choice),
+        "answer": {"figures": {"answer": answer_figure(results)}},
+        "candidates": None if results.choice is None else sections.candidates(results.choice),
+        "studies": [sections.study(name, results) for name in results.params.studies],
+        "book": sections.book(results),
+        "bigger": bigger(results),
+        "capacity": sections.capacity_section(results),
+        "views": sections.views(results),
+        "cost": cost(results),
+        "networks": networks(results),
+        "diagrams": diagrams,
+        "curves": sections.curves(results),
+        "confusion": confusion(results),
+        "limits": limits(results),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "parameters": json.dumps(results.params.model_dump(mode="json", exclude={"execution", "tracking"}), indent=2),
+    }
+
+
+def drawings(content: Mapping[str, Any]) -> dict[str, str]:
+    """Every figure of the page as SVG text, by name."""
+    return {
+        name: svg
+        for section in content.values()
+        if isinstance(section, dict)
+        for name, svg in section.get("figures", {}).items()
+    }
+
+
+def render(content: Mapping[str, Any]) -> str:
+    """The page as HTML text."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -44,24 +84,7 @@ def render(results: Results, answer: str, diagrams: Mapping[str, bytes]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["base64"] = lambda picture: base64.b64encode(picture).decode()
+    environment.filters["themed"] = lambda svg: Markup(figures.themed(svg))
     environment.filters |= {"percent": percent, "points": points, "number": number}
     environment.globals |= {"network_name": network_name, "cell_names": figures.CELL_NAMES, "interval": interval}
-    return environment.get_template("report.html.j2").render(
-        results=results,
-        choice=results.choice,
-        metrics=results.metrics,
-        finding=finding(results.choice),
-        answer=Markup(figures.themed(answer)),
-        candidates=None if results.choice is None else sections.candidates(results.choice),
-        studies=[sections.study(name, results) for name in results.params.studies],
-        book=sections.book(results),
-        capacity=sections.capacity_section(results),
-        views=sections.views(results),
-        cost=sections.cost(results),
-        networks=networks(results),
-        diagrams=diagrams,
-        curves=[Markup(figures.themed(svg)) for svg in sections.curves(results)],
-        confusion=sections.confusion(results),
-        versions={"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        parameters=json.dumps(results.params.model_dump(mode="json", exclude={"execution", "tracking"}), indent=2),
-    )
+    return environment.get_template("report.html.j2").render(content)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import analysis
+from pipeline.lineage import Lineage
 from pipeline.params import Params
 from pipeline.trials import TRIAL_COLUMNS
 
@@ -35,6 +36,9 @@ class Results:
     metrics: dict[str, Any] | None
     predictions: pd.DataFrame | None
     test_x: np.ndarray | None  # (n, timesteps, features) in the order of predictions
+    mcnemar: dict[str, Any] | None  # also None where the choice is the best network
+    prediction_times: pd.DataFrame | None
+    lineage: Lineage
 
 
 def book_table(results: Results) -> pd.DataFrame:

@@ -43,6 +43,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def interval(low: float, high: float) -> str:
     """Two fractions as an interval in per cent or percentage points, without the unit."""
     return NOTHING if pd.isna(low) else f"{points(low)} to {points(high)}"
@@ -104,6 +109,31 @@ def saturation_verdict(row: Mapping[str, Any]) -> str:
     if row["verdict"] != "levels off":
         return str(row["verdict"])
     return f"levels off from {row['parameters']:,} parameters ({row['units']} units) on"
+
+
+def onset_findings(table: pd.DataFrame) -> list[str]:
+    """How overfitting moves with training samples and with capacity, from `capacity.overfitting_table`."""
+    return [
+        sentence
+        for column, place in (("train_samples", "on {:,} samples"), ("units", "with {:,} units"))
+        if (sentence := _onset(table, column, place))
+    ]
+
+
+def _onset(table: pd.DataFrame, column: str, place: str) -> str | None:
+    if table[column].nunique() < 2:
+        return None
+    parts = []
+    for value, group in table.groupby(column):
+        trainings, seen = group["seeds"].sum(), (group["seeds"] * group["onset_share"]).sum()
+        rise = (group["seeds"] * group["overfit_at_end"]).sum() / trainings
+        onset = (group["seeds"] * group["onset_share"] * group["onset_epoch"]).sum() / seen if seen else None
+        parts.append(
+            f"{place.format(value)} in {seen:.0f} of {trainings} trainings"
+            + ("" if onset is None else f", from epoch {number(round(onset, 1))} on average")
+            + f", the loss {number(rise)} nats above its lowest at the end"
+        )
+    return f"Overfitting is seen {'; '.join(parts)}."
 
 
 def book_finding(table: pd.DataFrame) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from pipeline import analysis, paths
 from pipeline.network import parameter_count
 from pipeline.params import Configuration
+from pipeline.prediction_times import BATCH_SIZES, COLUMNS, NETWORK
 from pipeline.trials import (
     EpochMetrics,
     State,
@@ -159,6 +161,24 @@ def write_results() -> None:
                "test_accuracy_sd": 0.00047, "test_accuracy_low": low, "test_accuracy_high": high,
                "test_loss": 0.0421, "generalization_gap": 0.0061}  # fmt: skip
     paths.write_json(paths.METRICS, metrics)
+    answers_of_two = {"samples": 10_000, "champion_accuracy": 0.9872, "best_accuracy": 0.988, "only_champion_right": 22,
+                      "only_best_right": 30, "p_value": 0.3317}  # fmt: skip
+    paths.write_json(paths.MCNEMAR, answers_of_two)
+    write_csv(prediction_times_table(choice["candidates"], choice["choice"]), paths.PREDICTION_TIMES)
+
+
+def prediction_times_table(candidates: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> pd.DataFrame:
+    """Times that grow with the parameters and are nothing but them: 1 ms for a million of them and one sequence."""
+    rows = [
+        {name: row[name] for name in NETWORK}
+        | {"model": "saved" if row["parameters"] == chosen["parameters"] else "untrained", "batch_size": size}
+        | {"calls": 50, "median_ms": time, "lower_quartile_ms": 0.9 * time, "upper_quartile_ms": 1.2 * time}
+        | {"sgemm_gflops": 96.0}
+        for row in candidates
+        for size in BATCH_SIZES
+        for time in [row["parameters"] / 1e6 * size**0.5]
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS).drop_duplicates([*NETWORK, "batch_size"])
 
 
 if __name__ == "__main__":

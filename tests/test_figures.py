@@ -88,10 +88,13 @@ def test_themed_follows_the_page(studies: dict[str, pd.DataFrame], choice: dict[
 
 def test_learning_curves_draw_two_lines_a_seed_and_measure() -> None:
     curves = curves_table(capacity_records(seeds=2))
-    frames = [curves[curves["number"] == number] for number in (0, 1)]
-    svg = figures.learning_curves(frames, "simple_rnn", "Smallest", "alt")
+    two = curves[curves["number"] < 2]
+    svg = figures.learning_curves(two, "simple_rnn", "Smallest", "alt", curves)
     root = ElementTree.fromstring(svg)
     styles = [element.get("style", "") for element in root.iter(f"{SVG}path") if "clip-path" in element.attrib]
+    last = two[two["epoch"] == two["epoch"].max()]["validation_accuracy"].mean()
+    assert len(hovers(svg)) == 2 * two["epoch"].nunique()
+    assert f"epoch {two['epoch'].max()}: validation accuracy {last:.2%}" in hovers(svg)[-1]
     dashed = [style for style in styles if "stroke-dasharray" in style]
     coloured = [style for style in styles if figures.COLOURS["simple_rnn"] in style]
     assert len(dashed) == 4  # two seeds in two panels
@@ -106,6 +109,7 @@ def test_confusion_matrix_writes_counts_and_colours_mistakes() -> None:
     assert {"50", "48", "51", "2", "4", "1", "7 wrong"} <= set(shown)
     assert "0" not in shown
     assert svg.count(f"fill: {figures.MARK}") == 3
+    assert hovers(svg) == ["a taken for b: 2 times", "b taken for c: 4 times", "c taken for a: 1 time"]
 
 
 def test_confusion_matrix_of_many_classes_leaves_the_counts_out() -> None:
@@ -128,6 +132,7 @@ def test_maps_and_gaps_show_every_configuration() -> None:
         assert f"{100 * row['validation_accuracy']:.1f}" in shown
         assert f"{100 * row['generalization_gap']:.1f}" in shown
     assert {"1,000", "5,000"} <= set(shown)
+    assert len(hovers(figures.capacity_maps(both, "maps"))) == 2 * len(both)
     gaps = figures.gap_against_samples(both, "gaps")
     assert len(hovers(gaps)) == 2 * len(table)
     assert f"GRU 1×8, 1,000 samples: gap {100 * fewer.iloc[0]['generalization_gap']:.2f} points" in " ".join(

@@ -64,14 +64,28 @@ def test_the_smallest_of_those_that_are_accurate_enough(params: Params) -> None:
     assert text.startswith(f"Use {network_name(smallest)}: {smallest['parameters']:,} parameters")
 
 
-def test_time_is_that_of_timings_csv(params: Params) -> None:
+def test_time_is_that_of_one_sequence_alone(params: Params) -> None:
     write_results()
-    timings = pd.read_csv(paths.study_folder("search") / "timings.csv").merge(read_trials("search"), on="number")
-    timings = timings[timings["state"] == "COMPLETE"]
-    limit = timings["predict_microseconds_per_sequence"].median() / 1000
-    _, text = answer(params, max_predict_ms=limit)
-    expected = (timings["predict_microseconds_per_sequence"] / 1000 <= limit).sum()
-    assert f"{expected} of 12 networks" in text
+    times = pd.read_csv(paths.PREDICTION_TIMES)
+    alone = times[times["batch_size"] == 1]
+    limit = float(alone["median_ms"].median())
+    found, text = answer(params, max_predict_ms=limit)
+    assert found
+    assert f"{(alone['median_ms'] <= limit).sum()} of 12 networks" in text
+    least = float(alone["median_ms"].min())
+    found, text = answer(params, max_predict_ms=least)
+    assert found
+    assert f"{least:.3g} ms for one prediction. 1 of 12 networks" in text
+
+
+def test_without_prediction_times_only_the_limit_on_them_cannot_be_obeyed(params: Params) -> None:
+    write_results()
+    paths.PREDICTION_TIMES.unlink()
+    found, text = answer(params, max_parameters=30_000)
+    assert found
+    assert "– ms for one prediction" in text
+    with pytest.raises(PipelineError, match=r"prediction_times\.csv not found: `dvc repro evaluate` measures"):
+        answer(params, max_predict_ms=1)
 
 
 def test_it_says_when_nothing_qualifies(params: Params) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipeline import paths, wording
+from pipeline import analysis, paths, wording
 from pipeline.errors import PipelineError
 from pipeline.params import Params, load_params, validate_params
 from pipeline.stages import report
@@ -20,18 +20,25 @@ from tests.example_results import (
     capacity_records,
     read_trials,
     search_records,
+    write_csv,
     write_results,
     write_study,
     write_summary,
 )
 
 ROOT = Path(__file__).parents[1]
+# As files; the answer has a file of its own, and one figure is of times, which are never the same again.
+FIGURES = [
+    "capacity_maps", "confusion", "curves_chosen", "curves_largest", "curves_smallest", "differences", "most_confident",
+    "most_confused", "reliability",
+]  # fmt: skip
 VOID = {"meta", "br", "hr", "img", "input", "link", "path", "use", "rect", "circle", "line", "polyline", "ellipse"}
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(report, "log_report", lambda **_: None)  # tests/test_report_run.py
     return tmp_path
 
 
@@ -47,6 +54,9 @@ class Page(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.tables: list[list[list[str]]] = []
+        self.headings: set[str] = set()
+        self.part = ""  # the id of the last heading
+        self.parts: dict[str, list[list[list[str]]]] = {}  # the tables below each heading
         self.words: list[str] = []
         self.addresses: list[str] = []
         self.feed(html)
@@ -55,8 +65,11 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "srcset")]
+        self.headings |= {dict(attrs).get("id") or ""} if tag == "h2" else set()
+        self.part = dict(attrs).get("id") or self.part if tag in ("h2", "h3") else self.part
         if tag == "table":
             self.tables.append([])
+            self.parts.setdefault(self.part, []).append(self.tables[-1])
         if tag == "tr":
             self.tables[-1].append([])
         if tag in ("td", "th"):
@@ -72,20 +85,27 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
         if "td" in self.open or "th" in self.open:
             self.tables[-1][-1][-1] += data.strip()
 
 
 def page() -> Page:
-    return Page(paths.REPORT.read_text(encoding="utf-8"))
+    made = Page(paths.REPORT.read_text(encoding="utf-8"))
+    assert re.findall(r".{60}\bnan\b.{20}", made.text, re.IGNORECASE) == [], (
+        "what is not known is not shown as a number"
+    )
+    return made
 
 
 def test_whole_report(workspace: Path, params: Params) -> None:
     write_results()
     report.run(params)
     made = page()
+    inside = [address.removeprefix("#") for address in re.findall(r'<a href="(#\w+)"', paths.REPORT.read_text())]
+    assert len(inside) == 7
+    assert set(inside) <= made.headings
     choice = json.loads(paths.CHOICE.read_text(encoding="utf-8"))
     chosen = choice["choice"]
 
@@ -98,19 +118,82 @@ def test_whole_report(workspace: Path, params: Params) -> None:
     assert "16 trials: 12 complete, 3 pruned (left out below), 1 failed (left out below)." in made.text
     assert json.loads(paths.SEQUENCES_SUMMARY.read_text())["test"]["sha256"] in made.text
 
-    beside, _, saturation, steps, overfitting, front, _, _, book, capacity, search = made.tables[:11]
-    assert len(book) == 1 + 4
+    (candidates,) = made.parts[""]
+    assert [row[3] for row in candidates[1:]] == ["1"] * 12
+    _, capacity, search = made.parts["studies"]  # views has not run
     assert len(capacity) == 1 + 18
     assert len(search) == 1 + 12
     accuracies = [float(row[2].removesuffix(" %")) for row in search[1:]]
     assert accuracies == sorted(accuracies, reverse=True)
+    (beside,) = made.parts["book"]
     assert beside[1][:5] == ["SimpleRNN", "256", "sgd", "75,530", "1"]
     assert [row[8] for row in beside[1:]] == ["98.00 %", "97.60 %", "97.40 %", "98.30 %"]
-    assert [len(saturation), len(steps), len(overfitting)] == [1 + 6, 1 + 12, 1 + 18]
+    assert [len(table) for part in ("saturation", "onset") for table in made.parts[part]] == [1 + 6, 1 + 12, 1 + 18]
+    front = made.parts["cost"][0]
     parameters = [int(row[2].replace(",", "")) for row in front[1:]]
     assert parameters == sorted(parameters)
-    fastest = [float(row[3].removesuffix(" %")) for row in front[1:] if "parameters" in row[6]]
+    fastest = [float(row[3].removesuffix(" %")) for row in front[1:] if "parameters" in row[7]]
     assert fastest == sorted(fastest), "on the front more parameters mean more accuracy"
+
+
+def test_costs_are_those_of_one_sequence_and_of_a_batch(workspace: Path, params: Params) -> None:
+    write_results()
+    report.run(params)
+    made = page()
+    chosen = json.loads(paths.CHOICE.read_text(encoding="utf-8"))["choice"]
+    alone, batch = chosen["parameters"] / 1e6, chosen["parameters"] / 1e6 * 128**0.5
+    assert f"LSTM 2×170, answers one sequence in {alone:.3g} ms (median of 50 calls; half of them took" in made.text
+    assert f"answers 128 at once in {batch:.3g} ms" in made.text
+    assert "at 96 GFLOP/s on one thread" in made.text
+    assert f"one prediction {alone:.3g} ms" in made.text
+    paths.PREDICTION_TIMES.unlink()
+    report.run(params)
+    assert "The stage evaluate has not run, so prediction times are not known." in page().text
+
+
+def test_larger_networks_stand_against_the_choice(workspace: Path, params: Params) -> None:
+    write_results()
+    write_study("capacity", capacity_records(seeds=10))
+    choice = analysis.choose_champion({"capacity": read_trials("capacity")}, 6000)
+    small = next(row for row in choice["candidates"] if (row["cell"], row["units"], row["depth"]) == ("gru", 8, 2))
+    paths.write_json(paths.CHOICE, choice | {"choice": small | {"refit_epochs": 3}})
+    report.run(params)
+    made = page()
+    larger = [row for row in choice["candidates"] if row["parameters"] > small["parameters"]]
+    better = sum(row["validation_accuracy"] > small["validation_accuracy"] for row in larger)
+    found = (
+        f"Of the {len(larger)} configurations larger than GRU 2×8 and trained on as many samples, {better} are shown to"
+    )
+    assert found in made.text
+    (table,) = made.parts["bigger"]
+    assert len(table) == 1 + len(larger)
+    assert [row[2] for row in table[1:]] == ["10"] * len(larger)
+    assert [row[7] for row in table[1:]].count("better") == better
+    assert "right 30 times where the champion's model of the same seed is wrong, and wrong 22 times" in made.text
+    assert "these two models cannot be told apart (p = 0.332)" in made.text
+
+
+def test_a_single_seed_is_too_few_to_tell(workspace: Path, params: Params) -> None:
+    write_results()
+    report.run(params)
+    made = page()
+    assert "1 is trained with too few seeds to tell. They share at most 1 seed with the choice" in made.text
+    assert "to compare 1 at 5 % takes 6 seeds" in made.text
+    assert "The choice is the most accurate network itself, so there are no two models to compare" in made.text
+
+
+def test_what_it_cannot_say_is_computed(workspace: Path, params: Params) -> None:
+    write_results()
+    report.run(params)
+    made = page()
+    assert "One data set: mnist read as rows, sequences of 28 steps with 28 features, 10 classes." in made.text
+    assert "The choice, LSTM 2×170, rests on 1 seed: what another seed would give is not known." in made.text
+    assert "With 6,000 validation samples a single accuracy of" in made.text
+    assert "It was chosen among 12 configurations" in made.text
+    assert "The test data were used once, by 3 models of the chosen network." in made.text
+    trials = read_trials("search").query("state == 'COMPLETE'")
+    last = (trials["best_epoch"] == trials["epochs"]).sum()
+    assert f"{last} of the 12 trainings compared counted at the last epoch" in made.text
 
 
 def test_report_needs_nothing_from_outside(workspace: Path, params: Params) -> None:
@@ -122,13 +205,15 @@ def test_report_needs_nothing_from_outside(workspace: Path, params: Params) -> N
     assert all(address.startswith(("#", "data:image/png;base64,")) for address in made.addresses)
     text = paths.REPORT.read_text(encoding="utf-8")
     assert not re.findall(r"(?:url\(|@import\s+)[\"']?(?!#)[^)]*", text)
-    assert "<script" not in text
+    assert re.findall(r"<script[^>]*>", text) == ["<script>"], "one script, and it is in the page"
 
 
 def test_written_tables_are_those_of_the_analysis_and_the_same_again(workspace: Path, params: Params) -> None:
     write_results()
     report.run(params)
-    files = [paths.ANSWER, paths.BOOK_TABLE, paths.CAPACITY]
+    drawn = {f"{name}.svg" for name in FIGURES}
+    assert {path.name for path in paths.FIGURES.iterdir()} == drawn
+    files = [paths.ANSWER, paths.BOOK_TABLE, paths.CAPACITY, *(paths.FIGURES / name for name in sorted(drawn))]
     first = [path.read_bytes() for path in files]
     book = pd.read_csv(paths.BOOK_TABLE)
     assert book["book_test_accuracy"].tolist() == [0.98, 0.976, 0.974, 0.983]
@@ -149,8 +234,44 @@ def test_without_champion_and_evaluation_the_rest_shows(workspace: Path, params:
     assert "the test data are untouched" in made.text
     assert made.text.count("This study has not run: there is no trials.csv of it.") == 3
     assert "Every configuration has one seed" in made.text
-    assert len(made.tables[0]) == 1 + 18
+    assert len(made.parts["studies"][0]) == 1 + 18
+    assert "Nothing has been chosen, so there is nothing to compare with." in made.text
+    assert "The stage evaluate has not run, so prediction times are not known." in made.text
     assert len(pd.read_csv(paths.BOOK_TABLE)) == 0
+
+
+def test_one_configuration_with_one_seed(workspace: Path, params: Params) -> None:
+    write_summary()
+    write_study("capacity", capacity_records(seeds=1)[:1])
+    paths.write_json(paths.CHOICE, analysis.choose_champion({"capacity": read_trials("capacity")}, 6000))
+    report.run(params)
+    made = page()
+    assert "Use SimpleRNN 1×8: with 386 parameters it has the highest validation accuracy" in made.text
+    assert "No network larger than SimpleRNN 1×8 was trained on as many samples, so nothing can be said." in made.text
+    assert "Every configuration has one seed" in made.text
+    assert "what another seed would give is not known" in made.text
+    assert "Every network was trained on one number of samples" in made.text
+    assert "Smallest and chosen and largest: SimpleRNN 1×8" in made.text
+    assert len(made.parts["curves"][0]) == 1 + 15
+
+
+def test_nan_in_the_results(workspace: Path, params: Params) -> None:
+    write_results()
+    folder = paths.study_folder("search")
+    trials, curves = read_trials("search"), pd.read_csv(folder / "curves.csv")
+    spoiled = trials.index[trials["state"] == "COMPLETE"][-1]
+    trials.loc[spoiled, ["validation_accuracy", "validation_loss", "generalization_gap"]] = float("nan")
+    curves.loc[curves["number"] == 0, "validation_loss"] = float("nan")
+    write_csv(trials, folder / "trials.csv")
+    write_csv(curves, folder / "curves.csv")
+    paths.write_json(paths.CHOICE, analysis.choose_champion({"search": trials}, 6000))
+    times = pd.read_csv(paths.PREDICTION_TIMES)
+    times.loc[0, "median_ms"] = float("nan")
+    write_csv(times, paths.PREDICTION_TIMES)
+    report.run(params)
+    made = page()
+    assert "chosen from 11 configurations" in made.text
+    assert len(made.parts[""][0]) == 1 + 11
 
 
 def test_study_without_complete_trial(workspace: Path, params: Params) -> None:

@@ -9,20 +9,34 @@ import pandas as pd
 
 from pipeline import paths, report, results
 from pipeline.errors import PipelineError
+from pipeline.lineage import lineage
 from pipeline.params import Params
 from pipeline.pictures import diagram_png
+from pipeline.report_run import log_report
+
+# Figures of times differ from run to run: they are on the page and in MLflow, but no output that has to be the same.
+CLOCK = {"pareto_fronts"}
 
 
 def run(params: Params) -> None:
-    """Write report.html, answer.svg, book_table.csv, capacity.csv, views.csv and networks/; what there are no
+    """Write report.html, answer.svg, figures/, book_table.csv, capacity.csv, views.csv and networks/; what there are no
     results for is empty."""
     found = load(params)
-    answer = report.answer_figure(found)
-    _write_text(paths.ANSWER, answer)
+    content = report.content(found, _write_networks(results.networks(found)))
+    drawings = report.drawings(content)
+    _write_text(paths.ANSWER, drawings["answer"])
+    _write_figures({name: svg for name, svg in drawings.items() if name not in {"answer", *CLOCK}})
     _write_csv(paths.BOOK_TABLE, results.book_table(found))
     _write_csv(paths.CAPACITY, results.capacity_table(found))
     _write_csv(paths.VIEWS, results.views_table(found))
-    _write_text(paths.REPORT, report.render(found, answer, _write_networks(results.networks(found))))
+    _write_text(paths.REPORT, report.render(content))
+    log_report(
+        experiment=params.tracking.experiment,
+        origin=found.lineage,
+        data=found.summary,
+        figures=drawings,
+        page=paths.REPORT,
+    )
     print(f"report: {paths.REPORT}")
 
 
@@ -33,14 +47,26 @@ def load(params: Params) -> results.Results:
     """
     if not paths.SEQUENCES_SUMMARY.exists():
         raise PipelineError(f"{paths.SEQUENCES_SUMMARY} not found: run `dvc repro`, which makes it first")
+    summary = _read_json(paths.SEQUENCES_SUMMARY)
+    studies = {name: _study(name) for name in params.studies if (paths.study_folder(name) / "best.json").exists()}
+    answering = next((name for name in params.champion.studies if name in studies), None)
     return results.Results(
         params=params,
-        summary=_read_json(paths.SEQUENCES_SUMMARY),
-        studies={name: _study(name) for name in params.studies if (paths.study_folder(name) / "best.json").exists()},
+        summary=summary,
+        studies=studies,
         choice=_read_json(paths.CHOICE) if paths.CHOICE.exists() else None,
         metrics=_read_json(paths.METRICS) if paths.METRICS.exists() else None,
         predictions=pd.read_csv(paths.PREDICTIONS) if paths.PREDICTIONS.exists() else None,
         test_x=_test_x() if paths.TEST.exists() else None,
+        mcnemar=_read_json(paths.MCNEMAR) if paths.MCNEMAR.exists() else None,
+        prediction_times=pd.read_csv(paths.PREDICTION_TIMES) if paths.PREDICTION_TIMES.exists() else None,
+        lineage=lineage(
+            "report",
+            experiment=params.tracking.experiment,
+            data=summary,
+            fingerprint=studies[answering].best["fingerprint"] if answering else "",
+            study=answering or "",
+        ),
     )
 
 
@@ -67,6 +93,14 @@ def _write_networks(networks: dict[str, dict[str, str]]) -> dict[str, bytes]:
         _write_text(paths.NETWORKS / f"{name}.txt", network["summary"])
         (paths.NETWORKS / f"{name}.png").write_bytes(diagrams[name])
     return diagrams
+
+
+def _write_figures(drawings: dict[str, str]) -> None:
+    paths.FIGURES.mkdir(parents=True, exist_ok=True)
+    for stale in paths.FIGURES.iterdir():
+        stale.unlink()
+    for name, svg in drawings.items():
+        _write_text(paths.FIGURES / f"{name}.svg", svg)
 
 
 def _read_json(path: Path) -> Any:
