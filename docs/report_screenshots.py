@@ -3,7 +3,6 @@
 Draws with Chromium, data/reports/report.html as it is; run it after `dvc repro`.
 """
 
-import os
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +21,7 @@ FOLDER = Path(__file__).parent
 
 def browser_path() -> str | None:
     """Where the machine's Chromium is; None where it has none."""
-    return next((path for name in BROWSERS if (path := shutil.which(name, path=os.defpath + ":/snap/bin"))), None)
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 def main(
