@@ -9,6 +9,7 @@ import yaml
 
 from pipeline.params import Params, validate_params
 from pipeline.quick import shrink
+from tests.example_project import Project, make_project
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,3 +62,15 @@ def home(tmp_path: Path, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return root
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Project:
+    """A finished study with its champion, really trained, in MLflow and Optuna: to look at, not to change."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(empty_mlflow, folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("PIPELINE_HOME", str(folder))
+        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
+        return make_project(folder)

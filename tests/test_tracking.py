@@ -2,12 +2,10 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -32,6 +30,7 @@ from tests.example_runs import (
     trial,
     write_results,
 )
+from tests.example_servers import Server, mlflow_server
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -303,52 +302,9 @@ assert not {{"tensorflow", "keras", "torch"}} & sys.modules.keys()
     assert (home / "mlflow.db").exists()
 
 
-def answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False
-
-
-@dataclass
-class Server:
-    """`mlflow server` as a user starts it at the project's root, but on a free port."""
-
-    home: Path
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1"]
-        log_file = self.home.parent / "server.log"
-        lean = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        lean.pop("MLFLOW_TRACKING_URI", None)
-        with log_file.open("w") as log:
-            self.process = subprocess.Popen(
-                command, cwd=self.home, env=lean, stdout=log, stderr=log, start_new_session=True
-            )
-        deadline = time.monotonic() + 240  # seconds; it takes 10 on a machine that does nothing else
-        while not answers(f"{self.address}/health"):
-            assert self.process.poll() is None, log_file.read_text()
-            assert time.monotonic() < deadline, log_file.read_text()
-            time.sleep(0.2)
-
-    def kill(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, 9)
-            self.process.wait(timeout=30)
-            self.process = None
-
-
 @pytest.fixture
 def server(home: Path) -> Iterator[Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        server = Server(home, free.getsockname()[1])
+    server = mlflow_server(home)
     try:
         server.start()
         yield server
