@@ -32,7 +32,10 @@ def study_note(best: Mapping[str, Any], sampler: str, trials: pd.DataFrame, impo
     ]
     if importances:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in importances.items())
-        paragraphs.append(f"What mattered for being among the best (PED-ANOVA): {shares}. Optuna's plots: `plots/`.")
+        paragraphs.append(
+            f"What mattered for being among the best (PED-ANOVA): {shares}. "
+            "Optuna's plots are among the artifacts: `plots/optuna.html` has all of them."
+        )
     return "\n\n".join([*paragraphs, *_table(configurations(trials), held_out)]) + "\n"
 
 

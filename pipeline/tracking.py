@@ -154,10 +154,10 @@ class StudyTracker:
             self._store.client.log_artifact(self._parent_id, str(folder / name))
         if plots:
             self._store.client.log_dict(self._parent_id, importances, "importances.json")
-            with TemporaryDirectory() as pictures:
-                for name, picture in plots.pictures.items():
-                    Path(pictures, name).write_bytes(picture)
-                self._store.client.log_artifacts(self._parent_id, pictures, "plots")
+            with TemporaryDirectory() as files:
+                for name, content in plots.files.items():
+                    Path(files, name).write_bytes(content)
+                self._store.client.log_artifacts(self._parent_id, files, "plots")
 
     def _close(self, status: str) -> None:
         for run in self._runs.values():

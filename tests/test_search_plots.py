@@ -1,4 +1,4 @@
-"""Importances and pictures from a real Optuna study in SQLite."""
+"""Importances and plots from a real Optuna study in SQLite."""
 
 from pathlib import Path
 
@@ -18,7 +18,9 @@ def study_with(tmp_path: Path, trials: int) -> str:
     def accuracy(trial: optuna.Trial) -> float:
         trial.suggest_float("dropout", 0.0, 0.5)
         trial.suggest_categorical("cell", ["gru", "lstm"])
-        return trial.suggest_int("units", 1, 100) / 100
+        units = trial.suggest_int("units", 1, 100)
+        trial.set_user_attr("parameters", 10 * units)
+        return units / 100
 
     study.optimize(accuracy, n_trials=trials)
     study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL))
@@ -30,13 +32,13 @@ def test_the_parameter_that_decides_is_the_most_important(tmp_path: Path) -> Non
     assert plots is not None
     assert next(iter(plots.importances)) == "units"
     assert sum(plots.importances.values()) == pytest.approx(1)
-    assert set(plots.pictures) == {
-        "optimization_history.png",
-        "parallel_coordinate.png",
-        "slice.png",
-        "contour.png",
-    }
-    assert all(picture.startswith(b"\x89PNG") for picture in plots.pictures.values())
+    kinds = ["optimization_history", "parallel_coordinate", "slice", "importances", "pareto", "contour"]
+    assert set(plots.files) == {f"{kind}.png" for kind in kinds} | {"optuna.html"}
+    page = plots.files.pop("optuna.html").decode()
+    assert all(picture.startswith(b"\x89PNG") for picture in plots.files.values())
+    assert [page.count(f'id="{kind}"') for kind in kinds] == [1] * 6
+    assert page.count("plotly.js v") == 1, "the script is there, and once"
+    assert "<script src=" not in page, "the page opens offline"
 
 
 @pytest.mark.parametrize(("trials", "there"), [(1, False), (2, True)])

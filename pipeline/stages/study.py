@@ -9,7 +9,7 @@ from pipeline import paths
 from pipeline.cluster import Cluster
 from pipeline.journal import Journal
 from pipeline.lineage import lineage
-from pipeline.params import Params, SampledStudy
+from pipeline.params import ListStudy, Params
 from pipeline.pictures import with_stable_names
 from pipeline.progress import TrialProgress
 from pipeline.search_plots import search_plots
@@ -43,8 +43,9 @@ def run(params: Params, name: str) -> None:
     ):
         records = study.run(cluster, paths.optuna_storage(), Journal(paths.journal_folder()), [progress, tracker])
         write_results(folder, study, records)
-        sampled = isinstance(study.study, SampledStudy)
-        tracker.finish(folder, search_plots(paths.optuna_storage(), study.optuna_study) if sampled else None)
+        # Of a list somebody has chosen every entry: what seems to matter there is what they chose.
+        chosen = isinstance(study.study, ListStudy)
+        tracker.finish(folder, None if chosen else search_plots(paths.optuna_storage(), study.optuna_study))
 
 
 def write_results(folder: paths.Path, study: StudyRun, records: Sequence[TrialRecord]) -> None:
