@@ -13,11 +13,23 @@ from pipeline.trials import EpochMetrics, Trial, TrialRecord
 class TrialProgress:
     """Trials done of all, epochs of those running, best so far, time left."""
 
-    def __init__(self, title: str, total: int, cost: Callable[[Trial], float], known: Sequence[Trial] = ()) -> None:
-        """`cost` weighs a trial against the others; `known` are those of the `total` that are known already."""
+    def __init__(
+        self,
+        title: str,
+        total: int,
+        cost: Callable[[Trial], float],
+        known: Sequence[Trial] = (),
+        expected_seconds: float | None = None,
+        workers: int = 1,
+    ) -> None:
+        """`cost` weighs a trial against the others; `known` are those of the `total` that are known already;
+        `expected_seconds` is what all of them together will take."""
         self.finished = 0
         self.total = total
         self._title = title
+        self._expectation = ""
+        if expected_seconds is not None:
+            self._expectation = f", {_about(expected_seconds)} on {workers} worker{'s' * (workers > 1)}"
         self._best: float | None = None
         self._cost = cost
         self._costs = {trial.number: cost(trial) for trial in known}
@@ -40,7 +52,7 @@ class TrialProgress:
 
     def __enter__(self) -> Self:
         self._progress.start()
-        self._console.print(f"{self._title}: {self.total} trials")
+        self._console.print(f"{self._title}: {self.total} trials{self._expectation}")
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -102,4 +114,8 @@ class TrialProgress:
         everything = sum(self._costs.values()) / len(self._costs) * self.total
         left = everything - sum(self._settled.values())
         seconds = (time.monotonic() - self._started) / self._worked * left
-        return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+        return f"{_about(seconds)} left"
+
+
+def _about(seconds: float) -> str:
+    return f"about {seconds / 60:.0f} min" if seconds >= 90 else f"about {seconds:.0f} s"

@@ -2,16 +2,12 @@
 
 import bisect
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.network import REFERENCE_CELLS, NetworkSpec, multiplications, parameter_count
+from pipeline.network import NetworkSpec, parameter_count
 from pipeline.params import Configuration, Grid, GridStudy, IntegerRange, ListStudy, Space, TrainingSettings
 from pipeline.trials import Trial
-
-# Measured on a core that does 165 GFLOP/s: 1.7 ms for a SimpleRNN-8 over 28 time steps, 2.7 for an LSTM, 3.6 for a GRU.
-STEP_OVERHEAD = 15e6
 
 
 def fixed_trials(study: ListStudy | GridStudy, defaults: TrainingSettings) -> list[Trial]:
@@ -59,20 +55,6 @@ def units_within(fields: dict[str, Any], units: IntegerRange, budget: int, sizes
 
     fitting = bisect.bisect_right(range(units.low, units.high + 1), budget, key=parameters)
     return units.low + max(0, fitting - 1)
-
-
-def estimated_cost(configuration: Configuration, samples: int, timesteps: int, features: int, classes: int) -> float:
-    """What a whole training costs, in floating-point operations; only the ratios of two trainings mean something.
-
-    Six operations for each multiplication and sample: two forward, four backward. To these comes what starting the
-    many small kernels of a time step takes, as long as `STEP_OVERHEAD` operations.
-    """
-    recurrences = 0
-    if configuration.cell not in REFERENCE_CELLS:
-        recurrences = timesteps * configuration.depth * (2 if configuration.bidirectional else 1)
-    operations = 6 * configuration.batch_size * multiplications(configuration.network, timesteps, features, classes)
-    steps = math.ceil(samples / configuration.batch_size)
-    return float(configuration.epochs * steps * (operations + STEP_OVERHEAD * recurrences))
 
 
 def varying_fields(configurations: Sequence[Configuration]) -> dict[str, list[Any]]:

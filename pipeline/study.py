@@ -13,11 +13,12 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from pipeline.cluster import Cluster, EpochFinished, Finished, Started, TrainingTask
+from pipeline.cost import training_seconds
 from pipeline.environment import environment, training_versions
 from pipeline.errors import PipelineError
 from pipeline.journal import Journal, stable_hash
 from pipeline.params import Configuration, GridStudy, ListStudy, Params, SampledStudy
-from pipeline.proposals import configure, constants, estimated_cost, fixed_trials, varying_fields
+from pipeline.proposals import configure, constants, fixed_trials, varying_fields
 from pipeline.sampling import finished_twin, sampling_of
 from pipeline.storage import StudyStorage
 from pipeline.trials import EpochMetrics, TrainingResult, Trial, TrialRecord, trial_row
@@ -67,7 +68,7 @@ class StudyRun:
         storage = StudyStorage(optuna_storage, self.optuna_study)
         sampling = None
         if isinstance(self.study, SampledStudy):
-            sampling = sampling_of(self.study, self._longest_training(), self._sizes)
+            sampling = sampling_of(self.study, self._longest_training(), self.sizes)
         finished: dict[int, TrialRecord] = {}
         records: list[TrialRecord] = []
         open_trials: dict[int, Trial] = {}
@@ -139,8 +140,10 @@ class StudyRun:
         return records
 
     def cost(self, trial: Trial) -> float:
-        """What the trial's training costs, beside the others; see `estimated_cost`."""
-        return estimated_cost(trial.configuration, self._samples(trial), *self._sizes)
+        """Seconds that the trial's training takes on a core like the one of `pipeline.cost`."""
+        samples = min(self._samples(trial), self.available_samples)
+        held_out = self._summary[self.study.held_out]["samples"]
+        return training_seconds(trial.configuration, samples, held_out + min(samples, held_out), *self.sizes)
 
     def repetition(self, row: Mapping[str, Any], epochs: int) -> TrainingTask:
         """The task that trains one row of trials.csv again, for as many epochs as it was trained."""
@@ -153,7 +156,7 @@ class StudyRun:
         return TrainingTask(trial.configuration, trial.seed, self._sequences, self.study.held_out, stop)
 
     @property
-    def _sizes(self) -> tuple[int, int, int]:
+    def sizes(self) -> tuple[int, int, int]:
         """Time steps, features and classes."""
         return self._summary["timesteps"], self._summary["features"], self._summary["classes"]
 

@@ -35,6 +35,18 @@ def test_time_left_weighs_trials_by_their_cost(clock: list[float], capsys: pytes
     assert [re.findall(r"about (.*) left", line) for line in lines[1:]] == [["7 min"], ["3 min"], ["2 min"], []]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "workers", "said"),
+    [(None, 2, ""), (3480.0, 2, ", about 58 min on 2 workers"), (40.0, 1, ", about 40 s on 1 worker")],
+)
+def test_first_line_says_how_long_it_will_take(
+    seconds: float | None, workers: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with TrialProgress("study capacity", 0, lambda _: 1.0, (), seconds, workers):
+        pass
+    assert capsys.readouterr().err.splitlines()[0] == f"study capacity: 0 trials{said}"
+
+
 def test_what_was_finished_before_takes_no_time_and_what_is_not_proposed_yet_the_average(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:

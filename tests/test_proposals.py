@@ -13,7 +13,7 @@ from pipeline.params import (
     Space,
     TrainingSettings,
 )
-from pipeline.proposals import STEP_OVERHEAD, constants, estimated_cost, fixed_trials, units_within, varying_fields
+from pipeline.proposals import constants, fixed_trials, units_within, varying_fields
 
 DEFAULTS = TrainingSettings(epochs=7, patience=2, batch_size=32)
 
@@ -81,22 +81,6 @@ def test_an_entry_of_a_list_may_have_seeds_of_its_own() -> None:
     assert [(t.number, t.configuration.units, t.seed) for t in trials] == [
         (0, 4, 5), (1, 4, 6), (2, 4, 7), (3, 8, 5), (4, 8, 6),
     ]  # fmt: skip
-
-
-def test_cost_is_that_of_multiplications_and_of_starting_them() -> None:
-    mnist = {"timesteps": 28, "features": 28, "classes": 10}
-    mlp = Configuration(cell="mlp", units=256, depth=2, batch_size=50, epochs=20)
-    assert estimated_cost(mlp, samples=90, **mnist) == 20 * 2 * 6 * 50 * 269_322
-    rnn = Configuration(cell="simple_rnn", units=256, batch_size=50, epochs=20)
-    assert estimated_cost(rnn, samples=100, **mnist) == 20 * 2 * (6 * 50 * (28 * 72_960 + 2_570) + 28 * STEP_OVERHEAD)
-
-
-def test_costs_of_two_networks_are_as_far_apart_as_measured() -> None:
-    """On one core, batches of 64: SimpleRNN-8 1.7 ms a step, LSTM-128 with two layers 21.7 ms."""
-    mnist = {"samples": 6400, "timesteps": 28, "features": 28, "classes": 10}
-    small = Configuration(cell="simple_rnn", units=8, batch_size=64)
-    large = Configuration(cell="lstm", units=128, depth=2, batch_size=64)
-    assert 0.5 < estimated_cost(large, **mnist) / estimated_cost(small, **mnist) / (21.7 / 1.7) < 2
 
 
 def test_titles_are_short() -> None:

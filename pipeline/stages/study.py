@@ -7,15 +7,18 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.cluster import Cluster
+from pipeline.cost import sgemm_rate, study_seconds, typical_configurations
 from pipeline.journal import Journal
 from pipeline.lineage import lineage
-from pipeline.params import ListStudy, Params
+from pipeline.params import ListStudy, Params, SampledStudy, TrainingSettings
 from pipeline.pictures import with_stable_names
 from pipeline.progress import TrialProgress
 from pipeline.search_plots import search_plots
 from pipeline.study import StudyRun, best_document
 from pipeline.tracking import StudyTracker
-from pipeline.trials import TrialRecord, curves_table, during_fit_table, timings_table, trials_table
+from pipeline.trials import Trial, TrialRecord, curves_table, during_fit_table, timings_table, trials_table
+
+SECONDS_TO_MEASURE = 0.2  # how fast this core is
 
 
 def run(params: Params, name: str) -> None:
@@ -39,13 +42,30 @@ def run(params: Params, name: str) -> None:
     with (
         StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker,
         Cluster(params.execution) as cluster,
-        TrialProgress(f"study {name}", study.total, study.cost, study.fixed_trials) as progress,
+        TrialProgress(
+            f"study {name}",
+            study.total,
+            study.cost,
+            study.fixed_trials,
+            expected_seconds(study, params.training, cluster.workers),
+            cluster.workers,
+        ) as progress,
     ):
         records = study.run(cluster, paths.optuna_storage(), Journal(paths.journal_folder()), [progress, tracker])
         write_results(folder, study, records)
         # Of a list somebody has chosen every entry: what seems to matter there is what they chose.
         chosen = isinstance(study.study, ListStudy)
         tracker.finish(folder, None if chosen else search_plots(paths.optuna_storage(), study.optuna_study))
+
+
+def expected_seconds(study: StudyRun, defaults: TrainingSettings, workers: int) -> float:
+    """How long the whole study takes on `workers` cores like this one, before anything of it has been trained."""
+    trials = study.fixed_trials
+    if isinstance(study.study, SampledStudy):
+        typical = typical_configurations(study.study, defaults, study.sizes)
+        trials = [Trial(0, configuration, 0) for configuration in typical]
+    mean_cost = sum(map(study.cost, trials)) / len(trials)
+    return study_seconds(mean_cost, study.total, workers, sgemm_rate(SECONDS_TO_MEASURE))
 
 
 def write_results(folder: paths.Path, study: StudyRun, records: Sequence[TrialRecord]) -> None:

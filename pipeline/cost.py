@@ -1,0 +1,130 @@
+"""What a training costs, before it starts: seconds, from the network's size and the speed of this processor."""
+
+import itertools
+import math
+import random
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from pipeline.network import NetworkSpec, multiplications
+from pipeline.params import Configuration, IntegerRange, RealRange, SampledStudy, Space, TrainingSettings
+from pipeline.proposals import configure, units_within
+
+
+class CellCost(NamedTuple):
+    """What one step of training on a batch takes on the reference core, apart from each other.
+
+    `step`: seconds to start the kernels of one time step of one layer; `unit`: seconds for each state of each sequence
+    in it, for all that is done element by element; `efficiency`: the share of `REFERENCE_RATE` at which matrices are
+    multiplied.
+    """
+
+    step: float
+    unit: float
+    efficiency: float
+
+
+# All constants below: `python -m benchmarks.growth --fit`, 2026-11-24, one core of an Intel Xeon (Sapphire Rapids).
+REFERENCE_RATE = 170e9  # float32 operations a second in a product of matrices, see `sgemm_rate`
+CELL_COSTS = {
+    "simple_rnn": CellCost(60e-6, 1.5e-9, 0.6),
+    "elman_output": CellCost(60e-6, 1.5e-9, 0.6),
+    "lstm": CellCost(90e-6, 6e-9, 0.6),
+    "gru": CellCost(120e-6, 6e-9, 0.6),
+    "mlp": CellCost(300e-6, 0.0, 0.6),
+    "cnn": CellCost(300e-6, 0.0, 0.3),
+}
+START_SECONDS = 2.0  # of one training: to read the data, build the network, trace its graphs and describe it
+STUDY_START_SECONDS = 12.0  # until the workers are there and have imported TensorFlow
+# How long a training that may stop early lasts: with a patience of 3 the capacity study's trainings on 20,000 images
+# ran 16.4 of 25 epochs, those of `views` all of their 10, those of `search` 5.5 of 6.
+EPOCHS_PER_PATIENCE = 6
+
+SIZE = 512  # of the matrices in `sgemm_rate`; they fit into a core's cache
+
+
+def training_seconds(
+    configuration: Configuration, samples: int, evaluated: int, timesteps: int, features: int, classes: int
+) -> float:
+    """How long one training takes on the reference core: at most its epochs, fewer where patience will end it.
+
+    Every epoch trains on `samples` and then passes `evaluated` sequences forward, which is a third of the work.
+    """
+    epochs = configuration.epochs
+    if configuration.patience is not None:
+        epochs = min(epochs, EPOCHS_PER_PATIENCE * configuration.patience)
+    work = step_work(configuration.network, configuration.batch_size, timesteps, features, classes)
+    seconds = sum(amount * constant for amount, constant in zip(work, _constants(configuration.cell), strict=True))
+    steps = math.ceil(samples / configuration.batch_size) + evaluated / configuration.batch_size / 3
+    return START_SECONDS + epochs * steps * seconds
+
+
+def step_work(
+    network: NetworkSpec, batch_size: int, timesteps: int, features: int, classes: int
+) -> tuple[float, float, float]:
+    """What one step of training on a batch consists of: time steps, states of sequences in them, and operations.
+
+    Six operations for each multiplication and sequence: two forward, four backward. The reference networks have no
+    time steps: their layers count.
+    """
+    recurrent = network.cell not in ("mlp", "cnn")
+    layers = network.depth * (2 if network.bidirectional else 1) * (timesteps if recurrent else 1)
+    operations = 6 * batch_size * multiplications(network, timesteps, features, classes)
+    return layers, layers * batch_size * network.units, operations
+
+
+def _constants(cell: str) -> tuple[float, float, float]:
+    cost = CELL_COSTS[cell]
+    return cost.step, cost.unit, 1 / (cost.efficiency * REFERENCE_RATE)
+
+
+def study_seconds(mean_training_seconds: float, trainings: int, workers: int, rate: float) -> float:
+    """How long a study takes on workers whose cores multiply matrices at `rate` operations a second."""
+    return STUDY_START_SECONDS + trainings * mean_training_seconds / min(workers, trainings) * REFERENCE_RATE / rate
+
+
+def typical_configurations(
+    study: SampledStudy, defaults: TrainingSettings, sizes: tuple[int, int, int], count: int = 200
+) -> list[Configuration]:
+    """Drawn evenly from a search space: what a sampler proposes before it has learned anything; always the same.
+
+    `sizes` are timesteps, features and classes.
+    """
+    rng = random.Random(0)
+    axes = {name: axis for name in Space.model_fields if (axis := getattr(study.space, name))}
+    drawn = [{name: _draw(axis, rng) for name, axis in axes.items()} for _ in range(count)]
+    if study.parameter_budgets and isinstance(study.space.units, IntegerRange):
+        for fields, budget in zip(drawn, itertools.cycle(study.parameter_budgets), strict=False):
+            fields["units"] = units_within(fields, study.space.units, budget, sizes)
+    return [configure(fields, defaults) for fields in drawn]
+
+
+def _draw(axis: Any, rng: random.Random) -> Any:
+    if not isinstance(axis, IntegerRange | RealRange):
+        return rng.choice(axis)
+    if axis.log:
+        value = math.exp(rng.uniform(math.log(axis.low), math.log(axis.high)))
+    else:
+        value = rng.uniform(axis.low, axis.high)
+    return min(round(value), axis.high) if isinstance(axis, IntegerRange) else min(value, axis.high)
+
+
+def sgemm_rate(seconds: float, best: bool = True) -> float:
+    """Floating-point operations a second of one core that multiplies float32 matrices, tried for so many seconds.
+
+    The `best` product is what the processor can do, whatever else it has to do meanwhile; else their mean.
+    """
+    a = np.full((SIZE, SIZE), 0.5, np.float32)
+    product = np.empty_like(a)
+    durations: list[float] = []
+    with threadpool_limits(1):
+        np.matmul(a, a, out=product)  # the first one starts threads and touches memory
+        ends = time.perf_counter() + seconds
+        while not durations or time.perf_counter() < ends:
+            started = time.perf_counter()
+            np.matmul(a, a, out=product)
+            durations.append(time.perf_counter() - started)
+    return 2 * SIZE**3 / (min(durations) if best else sum(durations) / len(durations))
