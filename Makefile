@@ -6,7 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 
 PYTHON = .venv/bin/python
 
-.PHONY: help quick test repro ui dashboard lint venv lock
+.PHONY: help quick test repro ui dashboard lint venv bench lock
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -33,6 +33,9 @@ lint: .venv/installed  ## style, format and types
 	@$(PYTHON) -m mypy
 
 venv: .venv/installed  ## the environment alone
+
+bench: .venv/installed  ## the benchmarks: beside what one would use otherwise, and beside the processor's limit
+	@$(PYTHON) -m benchmarks
 
 lock: .venv/installed  ## make requirements.lock again, from pyproject.toml
 	@$(PYTHON) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \

@@ -1,0 +1,272 @@
+"""One run of one contestant, in the current folder, a workspace (see `work`); its last line of output is the result.
+
+    python -m benchmarks.contestants NAME STUDY
+
+All train the same networks for as many epochs on the same images and validate after each epoch. The others are what
+their own documentation shows: Keras's `fit`, TensorFlow's default threads, one trial after the other unless they say
+otherwise. MLflow's autologging saves no models, which would take it longer than these trainings.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import paths
+from pipeline.cluster import Cluster, Event, Started
+from pipeline.journal import Journal
+from pipeline.lineage import lineage
+from pipeline.params import Configuration, SampledStudy, load_params
+from pipeline.proposals import configure, constants, fixed_trials
+from pipeline.sampling import Sampling
+from pipeline.stages.study import write_results
+from pipeline.study import StudyRun
+from pipeline.tracking import StudyTracker
+from pipeline.trials import TrialRecord
+
+Report = dict[str, Any]  # first_training: time.time() when it began; accuracies in order of the trials
+
+
+class TimedCluster(Cluster):
+    """Keeps every event with the time at which the driver heard of it."""
+
+    def __enter__(self) -> "TimedCluster":
+        self.timeline: list[tuple[float, Event]] = []
+        super().__enter__()
+        self.ready = time.time()
+        return self
+
+    def next_event(self) -> Event:
+        event = super().next_event()
+        self.timeline.append((time.time(), event))
+        return event
+
+    @property
+    def first_training(self) -> float:
+        return next(moment for moment, event in self.timeline if isinstance(event, Started))
+
+
+class Found(Exception):
+    """The search has what it was looking for."""
+
+
+class StopWhenFound:
+    """An observer that ends a study when a configuration of `wanted` has been trained to its end."""
+
+    def __init__(self, wanted: Sequence[tuple[Any, ...]]) -> None:
+        self._wanted = wanted
+        self.accuracies: list[float] = []
+
+    def trial_started(self, trial: object) -> None: ...
+    def epoch_finished(self, trial: object, metrics: object) -> None: ...
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        if record.result is None:
+            return
+        self.accuracies.append(record.result.best.validation_accuracy or 0.0)
+        if record.state == "COMPLETE" and identity(record.trial.configuration) in self._wanted:
+            raise Found
+
+
+def identity(configuration: Configuration) -> tuple[Any, ...]:
+    """What tells the configurations of the search for quality apart."""
+    return configuration.cell, configuration.units, configuration.learning_rate
+
+
+def engine(name: str) -> Report:
+    """This project, as its stage does it."""
+    report, _, _ = timed_study(name)
+    return report
+
+
+def timed_study(name: str, wanted: Sequence[tuple[Any, ...]] = ()) -> tuple[Report, TimedCluster, list[TrialRecord]]:
+    """What `python -m pipeline study` does, with a clock; it ends early when a configuration of `wanted` is found."""
+    params, folder = load_params(), paths.study_folder(name)
+    summary = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
+    study = StudyRun(name, params, summary, paths.SEQUENCES)
+    origin = lineage(
+        "study", experiment="benchmark", data=summary, fingerprint=study.fingerprint, study=name,
+        optuna_study=study.optuna_study,
+    )  # fmt: skip
+    stop = StopWhenFound(wanted)
+    records: list[TrialRecord] = []
+    cluster = TimedCluster(params.execution)
+    try:
+        with StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker, cluster:
+            records = study.run(cluster, paths.optuna_storage(), Journal(paths.journal_folder()), [tracker, stop])
+            write_results(folder, study, records)
+            tracker.finish(folder)
+    except Found:
+        pass
+    return {"first_training": cluster.first_training, "accuracies": stop.accuracies}, cluster, records
+
+
+def search(name: str) -> Report:
+    """This project's search, until it has found one of the best configurations."""
+    report, _, _ = timed_study(name, best_configurations())
+    return report
+
+
+def best_configurations() -> list[tuple[Any, ...]]:
+    """Those within 0.1 points of the best, by the table of `benchmarks.quality`."""
+    from benchmarks.quality import read_best
+
+    return read_best()
+
+
+def configurations(name: str) -> list[Configuration]:
+    """Those of a study, in order. A random search proposes the same whatever the results; repeats are left out."""
+    params = load_params()
+    study = params.study(name)
+    if not isinstance(study, SampledStudy):
+        return [trial.configuration for trial in fixed_trials(study, params.training)]
+    sampling = Sampling(study, max(study.space.epochs))
+    proposals = [sampling.ask(number).params for number in range(study.trials)]
+    return list(dict.fromkeys(configure(constants(study.space) | p, params.training) for p in proposals))
+
+
+def sequences() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """x and y to train on, x and y to validate on."""
+    pairs = []
+    for path in (paths.TRAIN, paths.VALIDATION):
+        with np.load(path, allow_pickle=False) as arrays:
+            pairs.append((arrays["x"], arrays["y"]))
+    return pairs[0], pairs[1]
+
+
+def keras_model(configuration: Configuration) -> Any:
+    """The same network as `pipeline.network.build`, as one would write it."""
+    import keras
+
+    layer = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+    model = keras.Sequential([keras.Input((28, 28))])
+    for depth in range(1, configuration.depth + 1):
+        model.add(layer[configuration.cell](configuration.units, return_sequences=depth < configuration.depth))
+    model.add(keras.layers.Dense(10, activation="softmax"))
+    optimizer = keras.optimizers.Adam(configuration.effective_learning_rate)
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def fit(configuration: Configuration) -> float:
+    """Train and return the last epoch's validation accuracy."""
+    (x, y), validation = sequences()
+    model = keras_model(configuration)
+    history = model.fit(
+        x, y, batch_size=configuration.batch_size, epochs=configuration.epochs, validation_data=validation, verbose=0
+    )
+    return float(history.history["val_accuracy"][-1])
+
+
+def optuna_example(name: str, jobs: int = 1, wanted: Sequence[tuple[Any, ...]] = ()) -> Report:
+    """Optuna's example with Keras and MLflow (optuna-examples, mlflow/keras_mlflow.py), with autologging; as there,
+    every trial loads the data and clears Keras's session."""
+    import keras
+    import mlflow
+    import mlflow.keras
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    mlflow.set_tracking_uri(paths.tracking_uri())
+    mlflow.keras.autolog(log_models=False)
+    networks = configurations(name)
+    first_training = time.time()
+
+    def objective(trial: optuna.Trial) -> float:
+        keras.utils.clear_session()
+        return fit(networks[trial.suggest_int("network", 0, len(networks) - 1)])
+
+    def stop_when_found(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        if identity(networks[trial.params["network"]]) in wanted:
+            study.stop()
+
+    study = optuna.create_study(direction="maximize")
+    for number in range(len(networks)):
+        study.enqueue_trial({"network": number})
+    study.optimize(objective, n_trials=len(networks), n_jobs=jobs, callbacks=[stop_when_found])
+    return {"first_training": first_training, "accuracies": [trial.value for trial in study.trials]}
+
+
+def n_jobs(name: str) -> Report:
+    """The same with as many threads as cores."""
+    return optuna_example(name, os.cpu_count() or 1)
+
+
+def optuna_search(name: str) -> Report:
+    """Optuna's example with the proposals of `search`, until it has found one of the best configurations."""
+    return optuna_example(name, wanted=best_configurations())
+
+
+def keras_tuner(name: str) -> Report:
+    """KerasTuner over the same list."""
+    import keras_tuner
+
+    class GridSearch(keras_tuner.GridSearch):
+        def _configure_tensorboard_dir(self, *_: Any) -> None:
+            """Nothing: it would want TensorBoard installed, for callbacks that are not used here."""
+
+    networks = configurations(name)
+    (x, y), validation = sequences()
+    tuner = GridSearch(
+        lambda choice: keras_model(networks[choice.Choice("network", list(range(len(networks))))]),
+        objective="val_accuracy",
+        max_trials=len(networks),
+        directory=str(paths.home()),
+    )
+    first_training = time.time()
+    tuner.search(
+        x, y, batch_size=networks[0].batch_size, epochs=networks[0].epochs, validation_data=validation, verbose=0
+    )
+    trials = tuner.oracle.trials.values()
+    scores = {trial.hyperparameters.get("network"): trial.score for trial in trials}
+    return {"first_training": first_training, "accuracies": [scores[number] for number in sorted(scores)]}
+
+
+def ray_tune(name: str) -> Report:
+    """Ray Tune with Optuna's search, a core for each trial."""
+    import optuna
+    import ray
+    from ray import tune
+    from ray.tune.search.optuna import OptunaSearch
+
+    networks, workspace = configurations(name), Path.cwd()
+
+    def objective(config: dict[str, int]) -> dict[str, float]:
+        os.chdir(workspace)  # Ray gives each trial a folder of its own
+        import keras  # noqa: F401 - a new process for each trial: the import is a part of its work
+
+        started = time.time()
+        return {"accuracy": fit(networks[config["network"]]), "started": started}
+
+    ray.init(include_dashboard=False, log_to_driver=False)
+    algorithm = OptunaSearch(
+        {"network": optuna.distributions.IntDistribution(0, len(networks) - 1)},
+        metric="accuracy",
+        mode="max",
+        points_to_evaluate=[{"network": number} for number in range(len(networks))],
+    )
+    tuner = tune.Tuner(
+        objective,
+        tune_config=tune.TuneConfig(search_alg=algorithm, num_samples=len(networks)),
+        run_config=tune.RunConfig(storage_path=str(paths.home()), verbose=0),
+    )
+    runs: Any = tuner.fit()  # iterable, though it does not say so
+    results = sorted((run.metrics for run in runs), key=lambda metrics: metrics["config"]["network"])
+    return {
+        "first_training": min(metrics["started"] for metrics in results),
+        "accuracies": [metrics["accuracy"] for metrics in results],
+    }
+
+
+CONTESTANTS: dict[str, Callable[[str], Report]] = {
+    contestant.__name__: contestant
+    for contestant in (engine, optuna_example, n_jobs, keras_tuner, ray_tune, search, optuna_search)
+}
+
+if __name__ == "__main__":
+    print(json.dumps(CONTESTANTS[sys.argv[1]](sys.argv[2])))

@@ -1,0 +1,207 @@
+"""How time and memory grow with what one may ask for, and the constants of the cost estimate.
+
+    .venv/bin/python -m benchmarks.growth         # growth.svg, growth.csv and the exponents
+    .venv/bin/python -m benchmarks.growth --fit   # the constants of pipeline/cost.py, to be pasted there
+
+Everything is measured in processor time of a process with one TensorFlow thread, which is the wall time of a worker on
+a core of its own, and which other processes disturb less.
+"""
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from scipy.optimize import nnls
+
+from benchmarks.limits import CLASSES, FEATURES, TIMESTEPS, random_data
+from benchmarks.results import FOLDER
+from benchmarks.work import CELLS, ROOT, environment, run_python
+from pipeline.cluster import KEEP_FREED_MEMORY
+from pipeline.cost import CELL_COSTS, CellCost, sgemm_rate, step_work
+from pipeline.params import Configuration
+from pipeline.training import TrainingData, configure_tensorflow, train
+from pipeline.trials import EpochMetrics
+
+TABLE, PICTURE = FOLDER / "growth.csv", FOLDER / "growth.svg"
+STEPS, EPOCHS = 6, 3  # of a training whose steps are measured; the first epoch warms up
+BASE: dict[str, Any] = {"units": 64, "depth": 1, "timesteps": 28, "samples": 3000}
+AXES: dict[str, list[int]] = {
+    "units": [32, 64, 128, 256, 512],
+    "depth": [1, 2, 3, 4],
+    "timesteps": [28, 98, 196, 392, 784],
+    "samples": [3000, 12000, 48000],
+}
+TRIALS = [50, 200, 800]
+# For the constants: what a step takes has to be seen where each of its parts is the largest.
+FITTED = [
+    {"units": units, "depth": depth, "batch_size": batch_size}
+    for units, depth, batch_size in (
+        (8, 1, 64), (32, 1, 64), (32, 2, 64), (64, 1, 128), (128, 1, 64), (128, 2, 128), (256, 1, 128), (512, 1, 128)
+    )
+]  # fmt: skip
+
+
+def measure(cell: str, timesteps: int, samples: int, **network: Any) -> dict[str, float]:
+    """One training in this process, which must be new: processor seconds of an epoch, of what comes before the first
+    one, and MiB that the training needs at most, in addition to TensorFlow's own."""
+    configure_tensorflow()
+    import keras  # noqa: F401 - the memory and the time of the import are TensorFlow's own
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    configuration = Configuration.model_validate({"cell": cell, "batch_size": 128} | network)
+    epoch, start = processor_seconds(configuration, random_data(samples, timesteps, max(1, 784 // timesteps)))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return {"seconds": epoch, "start_seconds": start, "mebibytes": memory / 1024}
+
+
+def measure_steps(cell: str) -> list[dict[str, Any]]:
+    """What a step of each of the `FITTED` trainings consists of, what it takes, and what the training's start takes."""
+    configure_tensorflow()
+    rows = []
+    for tried in FITTED:
+        configuration = Configuration.model_validate({"cell": cell} | tried)
+        epoch, start = processor_seconds(configuration, random_data(STEPS * configuration.batch_size))
+        work = step_work(configuration.network, configuration.batch_size, TIMESTEPS, FEATURES, CLASSES)
+        rows.append({"work": work, "seconds": epoch / STEPS, "start_seconds": start})
+    return rows
+
+
+def processor_seconds(configuration: Configuration, data: TrainingData) -> tuple[float, float]:
+    """Of one epoch, and of all before the end of the first one but what an epoch takes."""
+    moments = [time.process_time()]
+
+    def on_epoch(metrics: EpochMetrics) -> bool:
+        moments.append(time.process_time())
+        return False
+
+    train(configuration.model_copy(update={"epochs": EPOCHS, "patience": None}), data, seed=0, on_epoch=on_epoch)
+    epoch = (moments[-1] - moments[1]) / (EPOCHS - 1)
+    return epoch, moments[1] - moments[0] - epoch
+
+
+def in_fresh_process(function: str, **arguments: Any) -> Any:
+    """What `function` of this module returns in a new process, its memory set up like a worker's."""
+    variables = environment(ROOT) | KEEP_FREED_MEMORY
+    return run_python(["-m", "benchmarks.growth", "--one", function, json.dumps(arguments)], ROOT, variables)
+
+
+def study_of_trials(trials: int) -> dict[str, float]:
+    """A study that trains nothing, its seconds and its driver's memory: see `benchmarks.window`."""
+    from benchmarks.window import bookkeeping_milliseconds
+
+    _, milliseconds = bookkeeping_milliseconds(trials, "tpe", "SQLite")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": milliseconds * trials / 1000, "mebibytes": memory / 1024}
+
+
+def power_law(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+    """Exponent and constant of y = constant · x ** exponent, by least squares of the logarithms."""
+    exponent, logarithm = np.polyfit(np.log(x), np.log(y), 1)
+    return float(exponent), float(np.exp(logarithm))
+
+
+def fitted(work: Sequence[tuple[float, float, float]], seconds: Sequence[float], rate: float) -> CellCost:
+    """The constants that describe the seconds of a step best in proportion, none of them below zero."""
+    rows = np.array(work) / np.array(seconds)[:, None]
+    scale = rows.max(axis=0, initial=1e-30)
+    (step, unit, operation), _ = nnls(rows / scale, np.ones(len(rows)))
+    step, unit, operation = np.array([step, unit, operation]) / scale
+    return CellCost(step, unit, 1 / (operation * rate) if operation else np.inf)
+
+
+def measure_growth() -> pd.DataFrame:
+    """One row a measurement: axis, value, cell, seconds and mebibytes."""
+    rows: list[dict[str, Any]] = []
+    for axis, values in AXES.items():
+        for cell in CELLS:
+            for value in values:
+                found = in_fresh_process("measure", cell=cell, **(BASE | {axis: value}))
+                rows.append({"axis": axis, "value": value, "cell": cell} | found)
+    for trials in TRIALS:
+        rows.append({"axis": "trials", "value": trials, "cell": "bookkeeping"})
+        rows[-1] |= in_fresh_process("study_of_trials", trials=trials)
+    return pd.DataFrame(rows)[["axis", "value", "cell", "seconds", "mebibytes"]].round(4)
+
+
+def exponents(measured: pd.DataFrame) -> pd.DataFrame:
+    """Of each axis and cell: the exponent and the constant of seconds, and the exponent of mebibytes."""
+    rows = []
+    for (axis, cell), group in measured.groupby(["axis", "cell"], sort=False):
+        exponent, constant = power_law(group["value"].tolist(), group["seconds"].tolist())
+        memory, _ = power_law(group["value"].tolist(), group["mebibytes"].clip(lower=1).tolist())
+        rows.append((axis, cell, exponent, constant, memory))
+    return pd.DataFrame(rows, columns=["axis", "cell", "exponent", "constant", "memory_exponent"])
+
+
+def picture(measured: pd.DataFrame) -> None:
+    """Seconds and mebibytes against each axis, both logarithmic."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    axes_names = list(dict.fromkeys(measured["axis"]))
+    figure = Figure(figsize=(3 * len(axes_names), 5), layout="constrained")
+    panels = figure.subplots(2, len(axes_names), sharex="col", squeeze=False)
+    for column, axis in enumerate(axes_names):
+        for cell, group in measured[measured["axis"] == axis].groupby("cell", sort=False):
+            for row, name in enumerate(("seconds", "mebibytes")):
+                panels[row, column].loglog(group["value"], group[name], marker="o", markersize=4, label=cell)
+        panels[1, column].set_xlabel(axis)
+        panels[0, column].set_title(axis, loc="left")
+    panels[0, 0].set_ylabel("seconds an epoch, a study's for trials")
+    panels[1, 0].set_ylabel("MiB")
+    panels[0, 0].legend(frameon=False)
+    with matplotlib.rc_context({"svg.hashsalt": "benchmarks"}):
+        figure.savefig(PICTURE, metadata={"Date": None})
+
+
+def fit(console: Console) -> None:
+    """Print the constants of pipeline/cost.py as measured now, and by how much each measurement is missed."""
+    rate = sgemm_rate(2.0)
+    console.print(f"REFERENCE_RATE = {rate:.3g}")
+    starts: list[float] = []
+    for cell in CELL_COSTS:
+        rows = in_fresh_process("measure_steps", cell=cell)
+        work, seconds = [row["work"] for row in rows], [row["seconds"] for row in rows]
+        starts += [row["start_seconds"] for row in rows]
+        cost = fitted(work, seconds, rate)
+        estimates = np.array(work) @ [cost.step, cost.unit, 1 / (cost.efficiency * rate)]
+        errors = " ".join(f"{error:+.0%}" for error in estimates / seconds - 1)
+        console.print(f'"{cell}": CellCost({cost.step:.3g}, {cost.unit:.3g}, {cost.efficiency:.2f}),  # {errors}')
+    console.print(f"START_SECONDS = {np.median(starts):.1f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fit", action="store_true", help="print the constants of pipeline/cost.py")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    console = Console()
+    if arguments.one:
+        function, text = arguments.one
+        functions: dict[str, Callable[..., Any]] = {f.__name__: f for f in (measure, measure_steps, study_of_trials)}
+        print(json.dumps(functions[function](**json.loads(text))))
+        return
+    if arguments.fit:
+        fit(console)
+        return
+    measured = measure_growth()
+    measured.to_csv(TABLE, index=False)
+    picture(measured)
+    table = Table("axis", "cell", "constant", "seconds grow as", "memory grows as")
+    for row in exponents(measured).to_dict("records"):
+        powers = (f"x^{row[name]:.2f}" for name in ("exponent", "memory_exponent"))
+        table.add_row(row["axis"], row["cell"], f"{row['constant']:.2g} s", *powers)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""How near training comes to what the processor can do, and what moves it.
+
+    .venv/bin/python -m benchmarks.limits            # as many processes as cores, side by side
+    .venv/bin/python -m benchmarks.limits --explore  # one core: batch sizes, oneDNN, XLA, bfloat16, …
+
+The limit is the product of two float32 matrices (sgemm) by NumPy's BLAS, measured in the same processes, right before
+the trainings that are compared with it. What a training does is counted in closed form, not measured: for each sample
+two operations for each multiplication forward and four backward (`pipeline.network.multiplications`).
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.work import CELLS, ROOT, environment, run_python
+from pipeline.cluster import KEEP_FREED_MEMORY
+from pipeline.cost import sgemm_rate
+from pipeline.network import NetworkSpec, multiplications
+from pipeline.params import Configuration
+from pipeline.training import TrainingData, configure_tensorflow, train
+from pipeline.trials import EpochMetrics
+
+TIMESTEPS, FEATURES, CLASSES = 28, 28, 10
+UNITS, BATCH_SIZE = 256, 128
+SAMPLES, EPOCHS, ROUNDS = 2560, 2, 5
+SGEMM_SECONDS = 1.0
+
+# Configurations, and the environment of their process; XLA compiles every graph that TensorFlow can hand to it.
+XLA = {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"}
+TRIED: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+    ("as a study trains", {}, {}),
+    ("batches of 32", {"batch_size": 32}, {}),
+    ("batches of 512", {"batch_size": 512}, {}),
+    ("loop over time written out", {"unroll": True}, {}),
+    ("without oneDNN", {}, {"TF_ENABLE_ONEDNN_OPTS": "0"}),
+    ("freed memory given back", {}, {"MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_MMAP_THRESHOLD_": "131072"}),
+    ("XLA", {}, XLA),
+    ("bfloat16", {}, {"BENCHMARK_DTYPE": "mixed_bfloat16"}),
+]
+
+
+def training_operations(network: NetworkSpec, samples: int) -> int:
+    """Floating-point operations of one epoch over so many samples."""
+    return 6 * samples * multiplications(network, TIMESTEPS, FEATURES, CLASSES)
+
+
+def random_data(samples: int, timesteps: int = TIMESTEPS, features: int = FEATURES) -> TrainingData:
+    """Noise to train on, for speed does not depend on what is learned, and one sequence to validate on."""
+    rng = np.random.default_rng(0)
+    x = rng.random((samples, timesteps, features), dtype=np.float32)
+    y = rng.integers(0, CLASSES, samples)
+    return TrainingData(x, y, CLASSES, x[:1], y[:1])
+
+
+def epoch_seconds(
+    configuration: Configuration, data: TrainingData, epochs: int, wait: Callable[[], object] = lambda: None
+) -> float:
+    """Mean of `epochs` epochs, after one that warms up and after `wait`. The evaluations in it see one sequence."""
+    moments: list[float] = []
+
+    def on_epoch(metrics: EpochMetrics) -> bool:
+        if metrics.epoch == 1:
+            wait()
+        moments.append(time.perf_counter())
+        return False
+
+    longer = configuration.model_copy(update={"epochs": epochs + 1, "patience": None})
+    train(longer, data, seed=0, on_epoch=on_epoch)
+    return (moments[-1] - moments[0]) / epochs
+
+
+def _one_core(rounds: int, barrier: Barrier, results: "multiprocessing.Queue[list[dict[str, float]]]") -> None:
+    configure_tensorflow()
+    data = random_data(SAMPLES)
+    rates = []
+    for _ in range(rounds):
+        barrier.wait()
+        rates.append({"sgemm": sgemm_rate(SGEMM_SECONDS, best=False)})
+        for cell in CELLS:
+            configuration = Configuration(cell=cell, units=UNITS, batch_size=BATCH_SIZE)
+            seconds = epoch_seconds(configuration, data, EPOCHS, barrier.wait)
+            rates[-1][cell] = training_operations(configuration.network, SAMPLES) / seconds
+    results.put(rates)
+
+
+def shares(rounds: int = ROUNDS, cores: int = os.cpu_count() or 1) -> dict[str, list[float]]:
+    """For each cell the share of the sgemm peak in every round; and `sgemm`, operations a second of all cores."""
+    os.environ.update(KEEP_FREED_MEMORY)  # read when a process starts
+    spawn = multiprocessing.get_context("spawn")
+    barrier, results = spawn.Barrier(cores), spawn.Queue()
+    processes = [spawn.Process(target=_one_core, args=(rounds, barrier, results)) for _ in range(cores)]
+    for process in processes:
+        process.start()
+    by_core = [results.get() for _ in processes]
+    for process in processes:
+        process.join()
+    totals = [{name: sum(core[r][name] for core in by_core) for name in by_core[0][r]} for r in range(rounds)]
+    return {"sgemm": [total["sgemm"] for total in totals]} | {
+        cell: [total[cell] / total["sgemm"] for total in totals] for cell in CELLS
+    }
+
+
+def _tried(changes: dict[str, Any]) -> dict[str, float]:
+    """In a process of its own: the share of the peak of each cell, on one core."""
+    configure_tensorflow()
+    if dtype := os.environ.get("BENCHMARK_DTYPE"):
+        import keras
+
+        keras.config.set_dtype_policy(dtype)
+    data = random_data(SAMPLES)
+    found: dict[str, float] = {}
+    for cell in CELLS:
+        configuration = Configuration.model_validate({"cell": cell, "units": UNITS, "batch_size": BATCH_SIZE} | changes)
+        peak = sgemm_rate(SGEMM_SECONDS, best=False)
+        seconds = epoch_seconds(configuration, data, EPOCHS)
+        found[cell] = training_operations(configuration.network, SAMPLES) / seconds / peak
+    return found
+
+
+def explore(console: Console) -> None:
+    """Print what each change does to the share of the peak, one change at a time."""
+    table = Table("units 256, 28 × 28, one core", *(f"{cell}, % of sgemm" for cell in CELLS))
+    for title, changes, variables in TRIED:
+        try:
+            found = run_python(
+                ["-m", "benchmarks.limits", "--try", json.dumps(changes)],
+                ROOT,
+                environment(ROOT) | KEEP_FREED_MEMORY | variables,
+            )
+        except RuntimeError as error:
+            console.print(f"{title} fails: {str(error).splitlines()[-1]}")
+            continue
+        table.add_row(title, *(f"{100 * found[cell]:.0f}" for cell in CELLS))
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--explore", action="store_true", help="try what may move it")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--try", dest="tried", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    console = Console()
+    if arguments.tried:
+        print(json.dumps(_tried(json.loads(arguments.tried))))
+    elif arguments.explore:
+        explore(console)
+    else:
+        found = shares(arguments.rounds)
+        console.print(f"sgemm: {np.median(found['sgemm']) / 1e9:.0f} GFLOP/s on {os.cpu_count()} cores")
+        for cell in CELLS:
+            console.print(f"{cell}-{UNITS}: " + ", ".join(f"{100 * share:.0f} %" for share in found[cell]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What a study's wall time goes into, apart from training.
+
+    .venv/bin/python -m benchmarks.overhead   # a study with the budgets of params.yaml's capacity study
+
+Each worker's time, from the start of the driver to its end, is divided up by the events that the driver hears.
+"""
+
+import itertools
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.work import environment, make_workspace, run_python
+from pipeline.cluster import Event, Finished, Started
+
+PARTS = {
+    "fit": "training",
+    "evaluate": "evaluating after each epoch (estimated from the speed on the validation data)",
+    "build": "reading data, building, tracing, summary and diagram",
+    "dispatch": "between trainings: results, journal, Optuna, MLflow",
+    "start": "start of the driver, MLflow's database, the workers, importing TensorFlow",
+    "tail": "idle at the end: other workers' last trainings, tables, the driver's exit",
+}
+
+
+def divide(
+    began: float, ended: float, workers: int, timeline: Sequence[tuple[float, Event]], evaluated: int
+) -> dict[str, float]:
+    """Shares of workers × (ended - began), which add up to 1; keys as in `PARTS`.
+
+    `timeline` are the driver's events with the time; `evaluated` sequences are measured after every epoch.
+    """
+    started: dict[int, float] = {}
+    spans: dict[str, list[tuple[float, float]]] = defaultdict(list)  # of each worker, in order
+    seconds = dict.fromkeys(PARTS, 0.0)
+    for moment, event in timeline:
+        if isinstance(event, Started):
+            started[event.key] = moment
+        elif isinstance(event, Finished) and event.result is not None:
+            begin = started[event.key]
+            spans[event.worker].append((begin, moment))
+            per_sequence = event.result.predict_microseconds_per_sequence / 1e6
+            evaluation = len(event.result.epochs) * evaluated * per_sequence
+            seconds["fit"] += event.result.fit_seconds
+            seconds["evaluate"] += evaluation
+            seconds["build"] += moment - begin - event.result.fit_seconds - evaluation
+    # A worker that was replaced is another one afterwards: what lies between two workers counts as start and tail.
+    for trainings in spans.values():
+        for (_, end), (begin, _) in itertools.pairwise(trainings):
+            seconds["dispatch"] += begin - end
+    first = sorted(trainings[0][0] for trainings in spans.values())[:workers]
+    seconds["start"] = sum(begin - began for begin in first)
+    seconds["tail"] = workers * (ended - began) - sum(seconds.values())
+    return {part: value / (workers * (ended - began)) for part, value in seconds.items()}
+
+
+def measure(workspace: Path, study: str = "budget") -> dict[str, float]:
+    """Run the study in a fresh process and divide its time up."""
+    with tempfile.TemporaryDirectory() as home:
+        began = time.time()
+        report = run_python(["-m", "benchmarks.overhead", "--one", study], workspace, environment(Path(home)))
+        ended = time.time()
+    # The process's own start and exit lie outside of what it could divide up itself.
+    whole = ended - began
+    shares = {part: share * (report["ended"] - report["began"]) / whole for part, share in report["shares"].items()}
+    shares["start"] += (report["began"] - began) / whole
+    shares["tail"] += (ended - report["ended"]) / whole
+    return shares
+
+
+def _one(study: str) -> None:
+    from benchmarks.contestants import timed_study
+
+    began = time.time()
+    _, cluster, _ = timed_study(study)
+    ended = time.time()
+    evaluated = 2 * json.loads(Path("data/sequences/summary.json").read_text())["validation"]["samples"]
+    shares = divide(began, ended, os.cpu_count() or 1, cluster.timeline, evaluated)
+    print(json.dumps({"began": began, "ended": ended, "shares": shares}))
+
+
+def main() -> None:
+    if "--one" in sys.argv:
+        _one(sys.argv[-1])
+        return
+    with tempfile.TemporaryDirectory() as name:
+        make_workspace(Path(name))
+        shares = [measure(Path(name))]
+    table = Table("part of the workers' time", "%")
+    for part, title in PARTS.items():
+        table.add_row(title, f"{100 * mean(share[part] for share in shares):.1f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

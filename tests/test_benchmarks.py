@@ -1,0 +1,118 @@
+"""What of the benchmarks is not a measurement: the table, closed forms, how time is divided, what is fitted."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import growth, limits, overhead, quality, results, work
+from pipeline.cluster import EpochFinished, Event, Finished, Started
+from pipeline.network import NetworkSpec
+from pipeline.params import validate_params
+from pipeline.trials import EpochMetrics, TrainingResult
+
+FIGURES = {
+    "processor": "Example CPU", "cores": 2, "date": "2026-11-24",
+    **results.spread("throughput_vs_optuna_example", [2.5, 2.0, 3.0]),
+    **results.spread("throughput_vs_optuna_example_without_start", [2.75]),
+    **results.spread("share_of_sgemm_lstm", [0.71, 0.69]),
+    **results.spread("overhead_fraction", [0.0456]),
+}  # fmt: skip
+
+
+def test_spread_is_the_median_and_the_extremes() -> None:
+    assert results.spread("x", [3.0, 1.0, 2.0, 10.0]) == {"x": 2.5, "x_low": 1.0, "x_high": 10.0}
+
+
+def test_table_has_a_row_for_each_figure_that_was_measured() -> None:
+    assert results.markdown_table(FIGURES).splitlines() == [
+        "| | median | from … to | without start-up |",
+        "|---|---|---|---|",
+        "| trials an hour, against Optuna's Keras example with MLflow | 2.50 × | 2.00 × … 3.00 × | 2.75 × |",
+        "| operations a second of LSTM-256 in training, of the sgemm peak | 70 % | 69 % … 71 % |  |",
+        "| of a study's processor time, what is not training | 4.6 % | 4.6 % … 4.6 % |  |",
+        "",
+        "`make bench` on Example CPU, 2 cores, 2026-11-24.",
+    ]
+
+
+def test_table_replaces_what_stands_between_the_markers() -> None:
+    begin, end = results.MARKERS
+    once = results.with_table(f"above\n{begin}\n{end}\nbelow\n", "| new |")
+    assert once == f"above\n{begin}\n\n| new |\n\n{end}\nbelow\n"
+    assert results.with_table(once, "| new |") == once
+    with pytest.raises(ValueError, match="put the two markers"):
+        results.with_table("no markers", "| new |")
+
+
+def test_picture_shows_what_was_measured(tmp_path: Path) -> None:
+    results.picture(FIGURES, tmp_path / "results.svg")
+    assert (tmp_path / "results.svg").read_text(encoding="utf-8").count("<svg") == 1
+
+
+def test_a_training_is_six_operations_for_each_multiplication() -> None:
+    lstm = NetworkSpec(cell="lstm", units=256)
+    assert limits.training_operations(lstm, samples=100) == 6 * 100 * (28 * 4 * 256 * (28 + 256 + 1) + 10 * 257)
+
+
+def test_the_workspace_is_a_valid_project_with_twelve_networks() -> None:
+    params = validate_params(work.params_document(epochs=2), "workspace")
+    networks = params.studies["throughput"].trials  # type: ignore[union-attr]
+    assert len(networks) == 12  # type: ignore[arg-type]
+    assert {network.cell for network in networks} == set(work.CELLS)  # type: ignore[union-attr]
+
+
+def test_the_best_configurations_are_those_within_a_tenth_of_a_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "quality.csv"
+    rows = [
+        "cell,units,learning_rate,validation_accuracy",
+        "gru,64,0.003,0.95",
+        "lstm,32,0.01,0.949",
+        "gru,16,0.01,0.9489",
+    ]
+    table.write_text("\n".join(rows), encoding="utf-8")
+    monkeypatch.setattr(quality, "TABLE", table)
+    assert quality.read_best() == [("gru", 64, 0.003), ("lstm", 32, 0.01)]
+
+
+def test_a_studys_time_is_divided_up_without_rest() -> None:
+    metrics = EpochMetrics(1, 0.5, 0.8, 0.6, 0.75, 0.7, 0.7)
+
+    def finished(key: int, worker: str, fit_seconds: float) -> Finished:
+        result = TrainingResult(10, (metrics, metrics), 1, False, "", fit_seconds, 1000.0, "", "")
+        return Finished(key, result, None, worker)
+
+    timeline: list[tuple[float, Event]] = [
+        (10.0, Started(0)), (12.0, Started(1)), (20.0, EpochFinished(0, metrics)), (30.0, finished(0, "a", 16.0)),
+        (31.0, Started(2)), (52.0, finished(1, "b", 36.0)), (61.0, finished(2, "a", 26.0)),
+    ]  # fmt: skip
+    shares = overhead.divide(0.0, 100.0, 2, timeline, evaluated=1000)
+    # Each of the three trainings evaluates 2 × 1,000 sequences in a millisecond each.
+    assert shares == pytest.approx(
+        {"fit": 78 / 200, "evaluate": 6 / 200, "build": (2 + 2 + 2) / 200, "dispatch": 1 / 200, "start": 22 / 200,
+         "tail": 87 / 200}
+    )  # fmt: skip
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_power_laws_and_constants_are_found_again() -> None:
+    assert growth.power_law([1, 2, 4], [3, 12, 48]) == pytest.approx((2, 3))
+    work_done = [(28, 28 * batch * units, 1e6 * batch * units**2) for batch in (32, 128) for units in (8, 64, 256)]
+    seconds = np.array(work_done) @ [50e-6, 2e-9, 1 / 80e9]
+    assert growth.fitted(work_done, seconds.tolist(), rate=100e9) == pytest.approx((50e-6, 2e-9, 0.8))
+
+
+def test_results_of_the_last_run_have_every_figure_with_its_spread() -> None:
+    if not results.RESULTS.exists():
+        pytest.skip("the benchmarks have not been run")
+    figures = json.loads(results.RESULTS.read_text(encoding="utf-8"))
+    cells = ("lstm", "gru", "simple_rnn")
+    assert {
+        "throughput_vs_optuna_example", "throughput_vs_n_jobs", "time_to_quality_ratio", "overhead_fraction",
+        *(f"share_of_sgemm_{cell}" for cell in cells),
+    } <= figures.keys()  # fmt: skip
+    for key in [key for key in figures if f"{key}_low" in figures]:
+        assert figures[f"{key}_low"] <= figures[key] <= figures[f"{key}_high"]
