@@ -23,7 +23,7 @@ from pipeline.journal import Journal
 from pipeline.lineage import lineage
 from pipeline.params import Configuration, SampledStudy, load_params
 from pipeline.proposals import configure, constants, fixed_trials
-from pipeline.sampling import Sampling
+from pipeline.sampling import sampling_of
 from pipeline.stages.study import write_results
 from pipeline.study import StudyRun
 from pipeline.tracking import StudyTracker
@@ -125,7 +125,7 @@ def configurations(name: str) -> list[Configuration]:
     study = params.study(name)
     if not isinstance(study, SampledStudy):
         return [trial.configuration for trial in fixed_trials(study, params.training)]
-    sampling = Sampling(study, max(study.space.epochs))
+    sampling = sampling_of(study, max(study.space.epochs), (28, 28, 10))
     proposals = [sampling.ask(number).params for number in range(study.trials)]
     return list(dict.fromkeys(configure(constants(study.space) | p, params.training) for p in proposals))
 

@@ -103,7 +103,7 @@ def test_a_trial_is_shown_while_it_trains_epoch_by_epoch(project: Project) -> No
 def test_optunas_own_commands_open_the_study(project: Project, verb: str) -> None:
     [name] = optuna.get_all_study_names(project.optuna_storage)
     program = Path(sys.executable).with_name("optuna")
-    command = [program, verb, "--storage", "sqlite:///optuna.db", "--format", "json"]
+    command: list[str | Path] = [program, verb, "--storage", "sqlite:///optuna.db", "--format", "json"]
     command += [] if verb == "studies" else ["--study-name", name]
     answer = json.loads(subprocess.run(command, cwd=project.folder, check=True, capture_output=True, text=True).stdout)
     trials = table(project, "trials")
