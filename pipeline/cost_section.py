@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline import analysis, capacity, comparison_figures, figures
 from pipeline.figures import network_name
+from pipeline.params import SampledStudy
 from pipeline.prediction_times import BATCH_SIZES, with_prediction_times
 from pipeline.results import Results, StudyResults
 from pipeline.wording import Column, Table, number, percent, text_table
@@ -53,7 +54,22 @@ def cost(results: Results) -> dict[str, Any] | None:
         "equal_parameters": _equal_budget(table, "parameters", "parameters at most"),
         "equal_seconds": _equal_budget(table, "fit_seconds", "seconds to train at most"),
         "equal_predict_ms": _equal_budget(table, "predict_ms", "ms a prediction at most"),
+        "searched": [searched for name in results.studies if (searched := _by_budgets(name, results))],
     }  # fmt: skip
+
+
+def _by_budgets(name: str, results: Results) -> dict[str, Any] | None:
+    """What a study by budgets has found for each; None for any other study."""
+    study = results.params.study(name)
+    if not isinstance(study, SampledStudy) or study.parameter_budgets is None:
+        return None
+    table = capacity.budgets_table(results.studies[name].trials, study.parameter_budgets)
+    rows = [row | {"network": network_name(row)} for row in analysis.records(table)]
+    return {"name": name, "table": text_table(rows, {
+        "budget": ("parameters at most", number), "network": ("the most accurate found", str),
+        "parameters": ("parameters", number), "validation_accuracy": ("validation accuracy", percent),
+        "learning_rate": ("learning rate", number), "trials": ("trials", number), "pruned": ("pruned", number),
+    })}  # fmt: skip
 
 
 def _chosen(table: pd.DataFrame, choice: dict[str, Any] | None) -> dict[str, Any] | None:

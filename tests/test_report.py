@@ -13,7 +13,7 @@ import yaml
 
 from pipeline import analysis, paths, wording
 from pipeline.errors import PipelineError
-from pipeline.params import Params, load_params, validate_params
+from pipeline.params import Params, SampledStudy, load_params, validate_params
 from pipeline.stages import report
 from tests.example_results import (
     book_records,
@@ -151,6 +151,21 @@ def test_costs_are_those_of_one_sequence_and_of_a_batch(workspace: Path, params:
     assert "The stage evaluate has not run, so prediction times are not known." in page().text
 
 
+def test_a_study_by_budgets_shows_the_best_of_each(workspace: Path, params: Params) -> None:
+    write_results()
+    write_study("frontier", search_records())
+    report.run(params)
+    study = params.study("frontier")
+    assert isinstance(study, SampledStudy)
+    assert study.parameter_budgets is not None
+    table = page().parts["cost"][-1]
+    assert [row[0] for row in table[1:]] == [f"{budget:,}" for budget in study.parameter_budgets]
+    trials = read_trials("frontier")
+    first = trials[(trials["number"] % 3 == 0)]
+    best = first.loc[first["state"] == "COMPLETE", "validation_accuracy"].max()
+    assert table[1][3:] == [f"{100 * best:.2f} %", table[1][4], "6", str((first["state"] == "PRUNED").sum())]
+
+
 def test_larger_networks_stand_against_the_choice(workspace: Path, params: Params) -> None:
     write_results()
     write_study("capacity", capacity_records(seeds=10))
@@ -232,7 +247,7 @@ def test_without_champion_and_evaluation_the_rest_shows(workspace: Path, params:
     assert "No network is recommended yet." in made.text
     assert "The stage champion has not run, so nothing has been chosen." in made.text
     assert "the test data are untouched" in made.text
-    assert made.text.count("This study has not run: there is no trials.csv of it.") == 3
+    assert made.text.count("This study has not run: there is no trials.csv of it.") == len(params.studies) - 1
     assert "Every configuration has one seed" in made.text
     assert len(made.parts["studies"][0]) == 1 + 18
     assert "Nothing has been chosen, so there is nothing to compare with." in made.text
@@ -291,7 +306,7 @@ def test_study_without_complete_trial(workspace: Path, params: Params) -> None:
 def test_nothing_but_data(workspace: Path, params: Params) -> None:
     write_summary()
     report.run(params)
-    assert page().text.count("This study has not run") == 4
+    assert page().text.count("This study has not run") == len(params.studies)
     assert "no study has a complete trial" in paths.ANSWER.read_text(encoding="utf-8")
 
 
