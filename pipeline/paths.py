@@ -24,6 +24,7 @@ STUDIES = Path("data/studies")
 CHAMPION = Path("data/models/champion")
 CHOICE = CHAMPION / "choice.json"
 BEST_MODEL = CHAMPION / "best-0.keras"
+CHAMPION_CURVES = CHAMPION / "curves.csv"
 
 REPORTS = Path("data/reports")
 METRICS = REPORTS / "metrics.json"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pipeline.pictures import curves_png, diagram_png
+from pipeline.pictures import curves_svg, diagram_png
 from pipeline.trials import EpochMetrics, TrainingResult, Trial
 
 
@@ -53,10 +53,10 @@ def final_figures(result: TrainingResult) -> dict[str, float]:
 
 
 def save_artifacts(folder: Path, title: str, result: TrainingResult) -> None:
-    """Write model_summary.txt, model.png and curves.png."""
+    """Write model_summary.txt, model.png and curves.svg."""
     (folder / "model_summary.txt").write_text(result.model_summary, encoding="utf-8")
     (folder / "model.png").write_bytes(diagram_png(result.model_dot))
-    (folder / "curves.png").write_bytes(curves_png(title, result.epochs, result.best_epoch))
+    (folder / "curves.svg").write_text(curves_svg(title, result.epochs, result.best_epoch), encoding="utf-8")
 
 
 def numbers(document: dict[str, Any], leave_out: Iterable[str] = ()) -> dict[str, float]:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 ENDED = ("FINISHED", "KILLED", "FAILED")
 SECONDS_BETWEEN_ATTEMPTS = 10.0  # to reach a server that does not answer
-SECONDS_BETWEEN_SHOWN_EPOCHS = 1.0  # shorter epochs of a trial are logged together: one request costs as much as many
+# Shorter epochs of a trial are logged together: one request costs as much as many, and MLflow's page reloads only
+# every 30 seconds.
+SECONDS_BETWEEN_SHOWN_EPOCHS = 5.0
 
 
 class StudyTracker:

@@ -2,14 +2,17 @@
 
 from io import BytesIO
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib.image
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.pictures import TRAINING, VALIDATION, curves_png, diagram_png
+from pipeline.pictures import COLOURS, curves_svg, diagram_png
 from pipeline.trials import EpochMetrics
+
+NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 
 def dot(first: int, second: int, label: str) -> str:
@@ -26,11 +29,6 @@ def dot(first: int, second: int, label: str) -> str:
 def pixels(png: bytes) -> NDArray[np.float32]:
     """(height, width, red green blue alpha), each from 0 to 1."""
     return np.asarray(matplotlib.image.imread(BytesIO(png), format="png"))
-
-
-def has_colour(picture: NDArray[np.float32], colour: str) -> bool:
-    wanted = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    return bool((np.abs(picture[:, :, :3] - wanted).max(axis=2) < 0.02).any())
 
 
 def epochs(*, held_out: bool) -> list[EpochMetrics]:
@@ -66,9 +64,24 @@ def test_a_broken_diagram_is_not_passed_over() -> None:
 
 @pytest.mark.parametrize("held_out", [True, False])
 def test_curves_show_what_was_measured(held_out: bool) -> None:
-    png = curves_png("#012 lstm 2×128", epochs(held_out=held_out), best_epoch=5)
-    picture = pixels(png)
-    assert picture.shape[:2] == (320, 800)
-    assert has_colour(picture, TRAINING)
-    assert has_colour(picture, VALIDATION) is held_out
-    assert png == curves_png("#012 lstm 2×128", epochs(held_out=held_out), best_epoch=5)
+    svg = curves_svg("#012 <lstm> 2×128", epochs(held_out=held_out), best_epoch=5)
+    assert svg == curves_svg("#012 <lstm> 2×128", epochs(held_out=held_out), best_epoch=5)
+    picture = ElementTree.fromstring(svg)
+    texts = [element.text for element in picture.iter(f"{NAMESPACE}text")]
+    assert {"#012 <lstm> 2×128", "loss (nats) after each epoch", "accuracy after each epoch", "train"} <= set(texts)
+    assert texts.count("validation") == (2 if held_out else 0)
+    lines = list(picture.iter(f"{NAMESPACE}polyline"))
+    assert [line.get("stroke") for line in lines] == [COLOURS["train"], COLOURS["validation"]][: 1 + held_out] * 2
+    losses = [tuple(map(float, point.split(","))) for point in str(lines[0].get("points")).split()]
+    assert [x for x, _ in losses] == [60, 115, 170, 225, 280, 335, 390]
+    heights = [265 - y for _, y in losses]  # the axis goes from 0 to 1.2 with the validation loss, else to 1.05
+    assert heights == pytest.approx([heights[0] / n for n in range(1, 8)], abs=0.2)
+    best = [element.get("d") for element in picture.iter() if element.get("class") == "best"]
+    assert best == ["M280.0 40V265", "M680.0 40V265"]
+
+
+@pytest.mark.parametrize("loss", [0.5, 1e37])
+def test_curves_of_a_single_epoch(loss: float) -> None:
+    svg = curves_svg("one", [EpochMetrics(1, loss, 1.0, loss, 1.0, loss, 1.0)], best_epoch=1)
+    assert "nan" not in svg
+    assert len(list(ElementTree.fromstring(svg).iter(f"{NAMESPACE}polyline"))) == 4

@@ -129,7 +129,8 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
     assert complete.data.metrics["best_epoch"] == 3
 
     assert artifact(complete, "model_summary.txt").decode() == "Model: lstm · 1,234 parameters"
-    assert all(artifact(complete, name).startswith(b"\x89PNG") for name in ("model.png", "curves.png"))
+    assert artifact(complete, "model.png").startswith(b"\x89PNG")
+    assert b"#000 lstm 1\xc3\x978</text>" in artifact(complete, "curves.svg")
     assert complete.inputs is not None
     [used] = complete.inputs.dataset_inputs
     assert (used.dataset.name, len(used.dataset.digest)) == ("mnist5k as rows", 36)
@@ -317,8 +318,8 @@ def test_a_server_at_the_root_shows_the_runs_and_takes_new_ones(
 ) -> None:
     with tracker() as study:  # straight into mlflow.db
         run_id = study.trial_finished(record(0))["mlflow_run_id"]
-    shown = requests.get(f"{server.address}/get-artifact", {"path": "curves.png", "run_uuid": run_id}, timeout=10)
-    assert shown.content == artifact(all_runs()["#000 lstm 1×8"], "curves.png")
+    shown = requests.get(f"{server.address}/get-artifact", {"path": "curves.svg", "run_uuid": run_id}, timeout=10)
+    assert shown.content == artifact(all_runs()["#000 lstm 1×8"], "curves.svg")
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
     with tracker() as study:  # through the server, and in the same study

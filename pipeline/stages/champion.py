@@ -15,11 +15,11 @@ from pipeline.errors import PipelineError
 from pipeline.params import Configuration, Params
 from pipeline.progress import TrialProgress
 from pipeline.registry import log_champion
-from pipeline.trials import Trial, TrialRecord
+from pipeline.trials import Trial, TrialRecord, curves_table
 
 
 def run(params: Params) -> None:
-    """Write choice.json and one model per seed to data/models/champion.
+    """Write choice.json, one model per seed and their learning curves, by seed, to data/models/champion.
 
     Where a larger network was the best, one model of it, best-0.keras, is there too: to be compared with, no more.
     """
@@ -38,6 +38,8 @@ def run(params: Params) -> None:
         trials[paths.BEST_MODEL] = Trial(len(models), _configuration(choice["best"]), 0)
     samples = sum(summary[split]["samples"] for split in ("train", "validation"))
     records = refit(trials, params, samples, summary["view"])
+    with paths.atomic_write(paths.CHAMPION_CURVES) as file:
+        curves_table(records[: len(models)]).to_csv(file, index=False, lineterminator="\n")
     with np.load(paths.VALIDATION, allow_pickle=False) as arrays:
         input_example = arrays["x"][:2]
     outcome = log_champion(

@@ -1,0 +1,93 @@
+"""Takes the pictures of MLflow's and Optuna's pages that README.md shows.
+
+    .venv/bin/python -m docs.screenshots [EXPERIMENT]
+
+From mlflow.db and optuna.db in the current folder, the project's root; EXPERIMENT is `mnist-rnn`, or `mnist-rnn-quick`
+for what `make quick` has left there. Needs Debian's package chromium.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlflow import MlflowClient
+
+from tests.example_servers import browser_page, mlflow_server, optuna_dashboard
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+DOCS = Path("docs")
+STUDY = "search"
+HIDDEN = ["Dataset", "Source", "Models"]
+COLUMNS = ["parameters", "best_validation_accuracy", "best_generalization_gap", "dropout", "learning_rate"]
+CURVES = "^(train_accuracy|validation_accuracy|generalization_gap)$"
+
+
+def main(experiment: str = "mnist-rnn") -> None:
+    client = MlflowClient("sqlite:///mlflow.db")
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        sys.exit(f"error: mlflow.db has no experiment {experiment}: `make repro` or `make quick` makes one")
+    condition = f"tags.stage = 'study' and tags.study = '{STUDY}'"
+    runs = client.search_runs([found.experiment_id], condition, order_by=["attributes.start_time DESC"])
+    parent = next(run for run in runs if not run.data.tags["trial"])
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    best = next(run for run in children if int(run.data.tags["trial"]) == parent.data.metrics["best_number"])
+
+    mlflow, dashboard = mlflow_server(Path.cwd(), "ui"), optuna_dashboard(Path.cwd())
+    try:
+        mlflow.start()
+        dashboard.start()
+        with browser_page(1200, 720) as page:
+            home = f"{mlflow.address}/#/experiments/{found.experiment_id}"
+            open_mlflow(page, mlflow.address)
+            page.goto(f"{home}/runs")
+            show_study(page, str(parent.info.run_name))
+            page.screenshot(path=DOCS / "mlflow.png")
+            page.goto(f"{home}/runs/{best.info.run_id}/model-metrics")
+            page.get_by_placeholder("Search metric charts").fill(CURVES)
+            page.locator(".js-plotly-plot .scatterlayer .point").nth(8).wait_for()
+            settle(page)
+            page.screenshot(path=DOCS / "mlflow-run.png")
+            page.goto(dashboard.address)
+            page.get_by_text(parent.data.tags["optuna_study"]).click()
+            page.locator(".js-plotly-plot .scatterlayer .point").first.wait_for()
+            settle(page)
+            page.screenshot(path=DOCS / "optuna-dashboard.png")
+    finally:
+        mlflow.kill()
+        dashboard.kill()
+
+
+def open_mlflow(page: "Page", address: str) -> None:
+    """Open MLflow, tell it that this is no language model, and close the panel in which it offers an assistant."""
+    page.goto(address)
+    page.get_by_text("Model training", exact=True).click()
+    page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
+
+
+def show_study(page: "Page", name: str) -> None:
+    """Unfold a study's trials in the list of runs, with the columns that matter."""
+    for column in [*HIDDEN, *COLUMNS]:
+        page.get_by_role(
+            "button", name="Columns", exact=True
+        ).click()  # open anew, it has no group of columns folded away
+        page.get_by_placeholder("Search columns").fill(column)
+        entry = page.locator("[class*=tree-treenode]").filter(has_text=re.compile(f"^{column}$"))
+        entry.locator("[class*=tree-checkbox]").first.click()
+        page.keyboard.press("Escape")
+    page.get_by_role("row").filter(has_text=name).get_by_role("button").first.click()
+    page.get_by_role("link", name="#000").wait_for()
+    settle(page)
+
+
+def settle(page: "Page") -> None:
+    """Let what moves come to rest, with the pointer out of the way."""
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(3000)  # milliseconds
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
