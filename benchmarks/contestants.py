@@ -189,7 +189,10 @@ def optuna_example(name: str, jobs: int = 1, wanted: Sequence[tuple[Any, ...]] =
     for number in range(len(networks)):
         study.enqueue_trial({"network": number})
     study.optimize(objective, n_trials=len(networks), n_jobs=jobs, callbacks=[stop_when_found])
-    return {"first_training": first_training, "accuracies": [trial.value for trial in study.trials]}
+    return {
+        "first_training": first_training,
+        "accuracies": [trial.value for trial in study.trials if trial.value is not None],
+    }
 
 
 def n_jobs(name: str) -> Report:
