@@ -18,6 +18,8 @@ from pipeline.params import Params
 from pipeline.stages import evaluate
 from tests.example_results import write_summary
 
+pytestmark = pytest.mark.usefixtures("one_thread")  # it must come before TensorFlow's first operation
+
 ROOT = Path(__file__).parents[1]
 SPEC = NetworkSpec(cell="gru", units=4)
 PROBABILITIES = np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.2, 0.8]], dtype=np.float32)

@@ -29,7 +29,7 @@ from tests.example_runs import (
 
 SEQUENCES = np.random.default_rng(0).random((7, 5, 3), dtype=np.float32)
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("one_thread", "home")
 
 
 @dataclass(frozen=True)
