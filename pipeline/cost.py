@@ -28,7 +28,7 @@ class CellCost(NamedTuple):
 
 
 # By `python -m benchmarks.growth --fit`, 2026-11-24, one core of an Intel Xeon (family 6, model 167, AMX); measurements
-# of recurrent cells are met within 10 %, but for two of SimpleRNN-128 (16 and 23 %). All of it in processor time.
+# of recurrent cells are met within 10 %, but for one of SimpleRNN-128 (16 %) and one of Elman (23 %). All of it in processor time.
 REFERENCE_RATE = 197e9  # float32 operations a second in a product of matrices, see `sgemm_rate`
 CELL_COSTS = {
     "simple_rnn": CellCost(83e-6, 5.2e-9, 0.81),
