@@ -27,8 +27,8 @@ class CellCost(NamedTuple):
     efficiency: float
 
 
-# By `python -m benchmarks.growth --fit`, 2026-11-24, one core of an Intel Xeon (family 6, model 167, AMX); measurements
-# of recurrent cells are met within 10 %, but for one of SimpleRNN-128 (16 %) and one of Elman (23 %). All of it in processor time.
+# By `python -m benchmarks.growth --fit`, 2026-11-24, one core of an Intel Xeon (family 6, model 167, AMX), all of it in
+# processor time; recurrent cells are met within 10 %, but for one of SimpleRNN-128 (16 %) and one of Elman (23 %).
 REFERENCE_RATE = 197e9  # float32 operations a second in a product of matrices, see `sgemm_rate`
 CELL_COSTS = {
     "simple_rnn": CellCost(83e-6, 5.2e-9, 0.81),
