@@ -99,11 +99,20 @@ def test_a_trial_is_shown_while_it_trains_epoch_by_epoch(project: Project) -> No
     assert max(curves["epoch"]) == 4
 
 
+def test_the_champions_curves_are_those_of_its_runs(project: Project) -> None:
+    curves = pd.read_csv(project.folder / "data/models/champion/curves.csv")
+    [run] = project.runs("tags.stage = 'champion' and tags.seed = '0'")
+    assert curves["number"].tolist() == [0] * len(curves)
+    for name in ("train_loss", "train_accuracy"):
+        assert project.epochs(run, name) == curves.set_index("epoch")[name].to_dict()
+    assert not curves.empty
+
+
 @pytest.mark.parametrize("verb", ["studies", "trials", "best-trial"])
 def test_optunas_own_commands_open_the_study(project: Project, verb: str) -> None:
     [name] = optuna.get_all_study_names(project.optuna_storage)
     program = Path(sys.executable).with_name("optuna")
-    command: list[str | Path] = [program, verb, "--storage", "sqlite:///optuna.db", "--format", "json"]
+    command = [str(program), verb, "--storage", "sqlite:///optuna.db", "--format", "json"]
     command += [] if verb == "studies" else ["--study-name", name]
     answer = json.loads(subprocess.run(command, cwd=project.folder, check=True, capture_output=True, text=True).stdout)
     trials = table(project, "trials")
