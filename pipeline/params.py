@@ -220,6 +220,8 @@ class GridStudy(StudyBase):
 class SampledStudy(StudyBase):
     """`trials` configurations proposed one after the other by an Optuna sampler, each trained once.
 
+    The sampler draws at random, and the pruner prunes nothing, until they know the results of `startup_trials`.
+
     With `parameter_budgets` the trials take turns at these: each gets as many units, within the range of `units`, as
     its budget allows (the fewest where it allows none), and is proposed and pruned by what is known of its own
     budget's trials alone. So the study finds the best network of every size, the Pareto front of accuracy against
@@ -229,11 +231,14 @@ class SampledStudy(StudyBase):
     sampler: Literal["tpe", "cmaes", "random"]
     trials: Positive
     pruner: Literal["median", "percentile", "successive_halving", "hyperband"] | None = None
+    startup_trials: Positive = 4
     parameter_budgets: Choices[Positive] | None = None
     space: Space
 
     @model_validator(mode="after")
     def _budgets_decide_the_units(self) -> Self:
+        if self.parameter_budgets and len(set(self.parameter_budgets)) < len(self.parameter_budgets):
+            raise ValueError("parameter_budgets must differ from each other")
         if self.parameter_budgets and not isinstance(self.space.units, IntegerRange):
             raise ValueError(
                 "parameter_budgets decide how many units a network gets, so space.units must be a range, "

@@ -25,8 +25,6 @@ from pipeline.trials import Trial, TrialRecord
 
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
-# A median of fewer curves than this prunes by chance.
-PRUNER_STARTUP_TRIALS = 4
 PRUNER_WARMUP_EPOCHS = 1
 # These judge a trial by what they noted about the ones before.
 PRUNERS_WITH_NOTES = ("successive_halving", "hyperband")
@@ -72,7 +70,7 @@ class PlainSampling:
             storage=self._storage,
             study_name=MEMORY_STUDY,
             direction="maximize",
-            pruner=_pruner(study.pruner, epochs),
+            pruner=_pruner(study, epochs),
         )
         self._places: dict[int, int] = {}  # open trial → its place
         self._views: dict[int, tuple[FrozenTrial, ...]] = {}  # open trial → the trials told when it was asked
@@ -87,7 +85,7 @@ class PlainSampling:
     def should_prune(self, number: int) -> "FrozenPruner | None":
         if self._study.pruner is None:
             return None
-        return FrozenPruner(self._study.pruner, self._epochs, self._views[number], self._places[number])
+        return FrozenPruner(self._study, self._epochs, self._views[number], self._places[number])
 
     def tell(self, record: TrialRecord) -> None:
         """Record how a trial ended, with what the pruner noted about it (the rungs of successive halving)."""
@@ -95,7 +93,7 @@ class PlainSampling:
         place, view = self._places.pop(number), self._views.pop(number)
         trial_id = self._memory.get_trials(deepcopy=False)[place]._trial_id
         if self._study.pruner in PRUNERS_WITH_NOTES and record.result is not None:
-            pruner = FrozenPruner(self._study.pruner, self._epochs, view, place)
+            pruner = FrozenPruner(self._study, self._epochs, view, place)
             pruner([metrics.validation_accuracy or 0.0 for metrics in record.result.epochs])
             for key, value in pruner.notes().items():
                 self._storage.set_trial_system_attr(trial_id, key, value)
@@ -172,8 +170,8 @@ class FrozenPruner:
     Made in the driver, sent to a worker, and called there after each epoch.
     """
 
-    def __init__(self, name: str, epochs: int, view: tuple[FrozenTrial, ...], place: int) -> None:
-        self._name, self._epochs, self._view, self._place = name, epochs, view, place
+    def __init__(self, settings: SampledStudy, epochs: int, view: tuple[FrozenTrial, ...], place: int) -> None:
+        self._settings, self._epochs, self._view, self._place = settings, epochs, view, place
         self._shown = 0
         self._decision = False
 
@@ -192,7 +190,7 @@ class FrozenPruner:
 
     @functools.cached_property
     def _pruner(self) -> BasePruner:
-        return _pruner(self._name, self._epochs)
+        return _pruner(self._settings, self._epochs)
 
     @functools.cached_property
     def _storage(self) -> optuna.storages.InMemoryStorage:
@@ -215,12 +213,12 @@ class FrozenPruner:
         return self._storage.create_new_trial(self._study._study_id)
 
 
-def _pruner(name: str | None, epochs: int) -> BasePruner:
-    match name:
+def _pruner(study: SampledStudy, epochs: int) -> BasePruner:
+    match study.pruner:
         case "median":
-            return MedianPruner(PRUNER_STARTUP_TRIALS, PRUNER_WARMUP_EPOCHS)
+            return MedianPruner(study.startup_trials, PRUNER_WARMUP_EPOCHS)
         case "percentile":
-            return PercentilePruner(25.0, PRUNER_STARTUP_TRIALS, PRUNER_WARMUP_EPOCHS)
+            return PercentilePruner(25.0, study.startup_trials, PRUNER_WARMUP_EPOCHS)
         case "successive_halving":
             return SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
         case "hyperband":
@@ -234,6 +232,10 @@ def _sampler(study: SampledStudy, number: int) -> optuna.samplers.BaseSampler:
         case "random":
             return optuna.samplers.RandomSampler(seed)
         case "cmaes":
-            return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+            return optuna.samplers.CmaEsSampler(
+                n_startup_trials=study.startup_trials, seed=seed, warn_independent_sampling=False
+            )
     # constant_liar: open trials count as poor ones, so that neighbours in the window do not propose the same.
-    return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+    return optuna.samplers.TPESampler(
+        n_startup_trials=study.startup_trials, seed=seed, multivariate=True, constant_liar=True
+    )

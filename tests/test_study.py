@@ -10,12 +10,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from optuna.storages import BaseStorage, InMemoryStorage
 
+from pipeline.cluster import TrainingTask
 from pipeline.errors import PipelineError
 from pipeline.journal import Journal
 from pipeline.network import parameter_count
+from pipeline.params import Configuration
+from pipeline.sampling import sampling_of
 from pipeline.study import StudyRun, best_document
-from pipeline.trials import TrialRecord, curves_table, trials_table
-from tests.example_cluster import ToyCluster
+from pipeline.trials import Trial, TrialRecord, curves_table, trials_table
+from tests.example_cluster import ToyCluster, toy_result
 from tests.example_sequences import params_with
 
 SUMMARY: dict[str, Any] = {
@@ -280,3 +283,24 @@ def test_a_storage_that_does_not_answer_is_named_without_its_password(tmp_path: 
     with pytest.raises(PipelineError, match="OPTUNA_STORAGE") as caught:
         run(tmp_path, ToyCluster(0), storage="postgresql://user:secret@127.0.0.1:1/nowhere")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("budgets", [None, [300, 3000]])
+def test_proposals_follow_the_results_once_there_are_enough(tmp_path: Path, budgets: list[int] | None) -> None:
+    """The same study with other results: the first proposals are random, the later ones are not."""
+    study = SEARCH | {"pruner": None, "startup_trials": 3, "trials": 16} | {"parameter_budgets": budgets}
+    proposals = []
+    for seed in (0, 1):
+        sampling = sampling_of(params_with({"s": study}).study("s"), 5, (6, 4, 3))  # type: ignore[arg-type]
+        asked = []
+        for number in range(16):
+            asked.append(sampling.ask(number).params)
+            fields = {name: value for name, value in asked[-1].items() if name != "parameter_budget"}
+            configuration = Configuration(**fields, epochs=5)
+            result = toy_result(TrainingTask(configuration, seed, tmp_path, "validation"))
+            sampling.tell(TrialRecord(Trial(number, configuration, seed), "COMPLETE", 96, "rows", result))
+        proposals.append(asked)
+    same = [one == other for one, other in zip(*proposals, strict=True)]
+    random = 3 * len(budgets or [1])
+    assert same[:random] == [True] * random
+    assert same[random : 3 * random].count(False) >= random / 2, "Optuna's own default is 10 random ones a study"
