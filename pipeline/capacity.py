@@ -212,13 +212,13 @@ def budgets_table(trials: pd.DataFrame, budgets: Sequence[int]) -> pd.DataFrame:
     """The most accurate network that a study by budgets has found for each: a row per budget, `BUDGET_COLUMNS`.
 
     `trials` is its trials.csv, in which trial n has the budget n modulo their number; `trials` and `pruned` are
-    counts. A budget of which no trial is complete has no row. One training each: the best of many is partly lucky.
+    counts. A budget within which no trial is complete has no row. One training each: the best of many is partly lucky.
     """
     turn = trials["number"] % len(budgets)
     complete = complete_trials(trials)
     rows = []
     for place, budget in enumerate(budgets):
-        offered = complete[turn[complete.index] == place]
+        offered = complete[(turn[complete.index] == place) & (complete["parameters"] <= budget)]
         if offered.empty:
             continue
         best = offered.iloc[int(offered["validation_accuracy"].argmax())]

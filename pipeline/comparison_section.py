@@ -17,6 +17,8 @@ def bigger(results: Results) -> dict[str, Any] | None:
         return None
     choice = results.choice["choice"]
     competing = [study.trials for name, study in results.studies.items() if name in results.params.champion.studies]
+    if not competing:
+        return None
     table = comparisons.paired_comparisons(pd.concat(competing), choice)
     section: dict[str, Any] = {
         "findings": [*_findings(table, choice), _mcnemar_finding(results)],
@@ -38,8 +40,9 @@ def bigger(results: Results) -> dict[str, Any] | None:
         "p_value": ("p, sign flips", number), "p_adjusted": ("p, Holm-adjusted", number),
         "verdict": ("the larger one is", str), "dropout": ("dropout", number), "optimizer": ("optimizer", str),
         "learning_rate": ("learning rate", number), "batch_size": ("batch size", number),
+        "epochs": ("epochs at most", number),
     }  # fmt: skip
-    section["table"] = text_table(rows, columns, fold=list(columns)[-4:])
+    section["table"] = text_table(rows, columns, fold=list(columns)[-5:])
     return section
 
 
@@ -63,10 +66,10 @@ def _findings(table: pd.DataFrame, choice: dict[str, Any]) -> list[str]:
         f"samples, {', '.join(parts)}."
     ]
     if "too few seeds to tell" in counts:
-        most = int(table["seeds"].max())
+        most = int(table.loc[table["verdict"] == "too few seeds to tell", "seeds"].max())
         needed = 1 + math.ceil(math.log2(len(table) / comparisons.SIGNIFICANCE))
         sentences.append(
-            f"They share at most {plural(most, 'seed')} with the choice"
+            f"The latter share at most {plural(most, 'seed')} with the choice"
             + (f", and with {most} no p-value can be below {number(2.0 ** (1 - most))}" if most > 1 else "")
             + f"; to compare {len(table)} at {100 * comparisons.SIGNIFICANCE:g} % takes {needed} seeds."
         )

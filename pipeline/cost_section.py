@@ -47,7 +47,7 @@ def cost(results: Results) -> dict[str, Any] | None:
             "network": ("network", str), "study": ("study", str), "parameters": ("parameters", number),
             "validation_accuracy": ("validation accuracy", percent), "fit_seconds": ("s to train", number),
             "predict_ms": ("ms a prediction", number),
-            "predict_batch_ms": (f"ms for a batch of {BATCH_SIZES[1]}", number),
+            "predict_batch_ms": (f"ms for a batch of {BATCH_SIZES[1]}", number), "seeds": ("seeds", number),
             "fronts": ("nothing is better for less", str),
         }),
         "prediction": _prediction(results),
@@ -105,8 +105,8 @@ def _prediction(results: Results) -> dict[str, Any] | None:
     low, middle, high = times["sgemm_gflops"].quantile([0, 0.5, 1])
     sentences.append(
         f"Between the measurements the machine multiplied float32 matrices at {number(middle)} GFLOP/s on one thread "
-        f"({number(low)} to {number(high)}): expect times in that proportion on another machine, and where the rate "
-        "was low this one was busy with something else."
+        f"({number(low)} to {number(high)}). On another machine expect the times of large batches in that "
+        "proportion, those of one sequence less so; where the rate was low this machine was busy with something else."
     )
     rows = [
         row

@@ -23,9 +23,17 @@ def limits(results: Results) -> list[str]:
         sentences += _of_the_choice(results, results.choice)
         sentences += _of_the_recipe(results, results.choice)
     if results.metrics is not None:
+        readers = [f"by {plural(results.metrics['seeds'], 'model')} of the chosen network"]
+        if results.mcnemar is not None:
+            readers.append("by one of the most accurate network, for McNemar's test")
+        readers += [
+            f"by the study {name}, which reproduces a published table and takes no part in the choice"
+            for name, study in results.studies.items()
+            if study.held_out == "test"
+        ]
         sentences.append(
-            f"The test data were used once, by {plural(results.metrics['seeds'], 'model')} of the chosen network. The "
-            f"interval speaks of seeds and takes the {summary['test']['samples']:,} test samples as given."
+            f"The test data have chosen nothing. They were read {', and '.join(readers)}. The interval speaks of seeds "
+            f"and takes the {summary['test']['samples']:,} test samples as given."
         )
     if results.prediction_times is not None and len(results.prediction_times):
         rate = number(results.prediction_times["sgemm_gflops"].median())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pipeline.cost import sgemm_rate
 from pipeline.network import NetworkSpec, build
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 NETWORK = ["cell", "units", "depth", "bidirectional", "merge_mode", "unroll"]  # what decides the time of an answer
 BATCH_SIZES = (1, 128)
 CALLS, WARM_UP = 50, 5
-MATRIX = 1024
+SECONDS_OF_SGEMM = 0.05
 COLUMNS = [*NETWORK, "model", "batch_size", "calls", "median_ms", "lower_quartile_ms", "upper_quartile_ms",
            "sgemm_gflops"]  # fmt: skip
 
@@ -42,7 +43,6 @@ def prediction_times(
     import keras
     import tensorflow as tf
 
-    square = tf.ones((MATRIX, MATRIX))
     rng = np.random.default_rng(0)
     batches = {size: tf.constant(rng.random((size, *shape), dtype=np.float32)) for size in BATCH_SIZES}
     rows = []
@@ -50,7 +50,7 @@ def prediction_times(
         keras.utils.clear_session()
         model = saved.get(network) or build(network, *shape, classes, seed=0)
         answer = _compiled(model)
-        gflops = 2e-6 * MATRIX**3 / np.median(milliseconds(lambda: tf.linalg.matmul(square, square).numpy(), calls=5))
+        gflops = sgemm_rate(SECONDS_OF_SGEMM, best=False) / 1e9
         for size, batch in batches.items():
             times = milliseconds(partial(answer, batch))
             lower, median, upper = np.quantile(times, [0.25, 0.5, 0.75])

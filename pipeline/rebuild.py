@@ -52,7 +52,7 @@ def _rebuild(params: Params, name: str, folder: Path) -> tuple[str, bool]:
         changed = "params.yaml, the data or the libraries have changed since it ran"
         return f"not rebuilt, {changed}: `dvc repro study@{name}` runs it as it is now", False
     experiment = params.tracking.experiment
-    runs = RunStore(experiment).search(f"tags.fingerprint = '{study.fingerprint}' and tags.study = '{name}'")
+    runs = RunStore(experiment).study_runs(name, study.fingerprint)
     if any(run.info.status == "FINISHED" for run in runs if PARENT_TAG not in run.data.tags):
         return "already there", True
     today = lineage(

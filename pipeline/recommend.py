@@ -47,6 +47,8 @@ def recommend(
     times = pd.read_csv(paths.PREDICTION_TIMES) if paths.PREDICTION_TIMES.exists() else None
     everything = with_prediction_times(pd.concat(tables, ignore_index=True), times)
 
+    if max_predict_ms is not None and (unknown := int(everything["predict_ms"].isna().sum())):
+        console.print(f"{unknown} networks have not been timed: `dvc repro evaluate` does it.", soft_wrap=True)
     limits = {"parameters": max_parameters, "predict_ms": max_predict_ms}
     qualifying = everything
     for column, limit in limits.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.lineage import Lineage
@@ -14,14 +15,17 @@ def log_report(
     """Log the page, and each figure as `report/NAME.svg`, to the parent run of the study that `origin` names.
 
     Where MLflow has no such run (its database may have been lost), a run of its own, `report`, takes them. `data` is
-    the content of data/sequences/summary.json.
+    the content of data/sequences/summary.json. Raises PipelineError or StoreAway where MLflow does not answer.
     """
     store = RunStore(experiment)
-    runs = store.search(f"tags.fingerprint = '{origin.fingerprint}' and tags.study = '{origin.study}'")
-    parents = [run.info.run_id for run in runs if PARENT_TAG not in run.data.tags]
-    run_id = parents[0] if parents else store.create("report", origin, origin.tags(), {}, data)
-    for name, svg in figures.items():
-        store.client.log_text(run_id, svg, f"report/{name}.svg")
-    store.client.log_artifact(run_id, str(page), "report")
-    if not parents:
-        store.client.set_terminated(run_id)
+    with store.answering(patient=False):
+        runs = store.study_runs(origin.study, origin.fingerprint)
+        parents = [run.info.run_id for run in runs if PARENT_TAG not in run.data.tags]
+        run_id = parents[0] if parents else store.create("report", origin, origin.tags(), {}, data)
+        with TemporaryDirectory() as folder:
+            for name, svg in figures.items():
+                Path(folder, f"{name}.svg").write_text(svg, encoding="utf-8")
+            Path(folder, page.name).write_bytes(page.read_bytes())
+            store.client.log_artifacts(run_id, folder, "report")
+        if not parents:
+            store.client.set_terminated(run_id)

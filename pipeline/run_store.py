@@ -72,6 +72,10 @@ class RunStore:
             if not token:
                 return runs
 
+    def study_runs(self, study: str, fingerprint: str) -> list[Run]:
+        """A study's runs, oldest first: its parent, which has no parent itself, and its trials."""
+        return self.search(f"tags.stage = 'study' and tags.study = '{study}' and tags.fingerprint = '{fingerprint}'")
+
     def run(self, run_id: str) -> Run | None:
         """The run with this id, in whatever experiment; None if there is none."""
         from mlflow.exceptions import MlflowException

@@ -199,7 +199,8 @@ def _overfitting(table: pd.DataFrame) -> Table:
 
 
 def curves(results: Results) -> dict[str, Any] | None:
-    """Learning curves of the smallest, the chosen and the largest of the networks compared; None before a choice."""
+    """Learning curves of the smallest, the chosen and the largest of the networks compared; None before a choice, and
+    of those whose study is there."""
     if results.choice is None:
         return None
     candidates = results.choice["candidates"]
@@ -211,7 +212,10 @@ def curves(results: Results) -> dict[str, Any] | None:
     }
     roles: dict[int, list[str]] = {}
     for role, row in shown.items():
-        roles.setdefault(candidates.index(row), []).append(role)
+        if row["study"] in results.studies:
+            roles.setdefault(candidates.index(row), []).append(role)
+    if not roles:
+        return None
     frames = {position: _epochs(results, candidates[position]) for position in roles}
     every = pd.concat(frames.values())
     drawn, rows = {}, []

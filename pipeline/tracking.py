@@ -111,7 +111,7 @@ class StudyTracker:
     def _open(self) -> None:
         """Find the study's runs, and begin or reopen the parent."""
         study = self._lineage.study
-        runs = self._store.search(f"tags.fingerprint = '{self._lineage.fingerprint}' and tags.study = '{study}'")
+        runs = self._store.study_runs(study, self._lineage.fingerprint)
         parents = [run for run in runs if PARENT_TAG not in run.data.tags]
         tags = self._lineage.tags()
         if parents:
@@ -195,6 +195,6 @@ class _TrialRun:
 
     @classmethod
     def found(cls, run: Run) -> _TrialRun:
-        """A run of an earlier session. An interrupted one has not ended, whatever its status."""
+        """A run of an earlier start. An interrupted one has not ended, whatever its status."""
         ended = run.info.status in ENDED and "interrupted" not in run.data.tags
         return cls(run.info.run_id, ended=ended, failed=run.info.status == "FAILED")

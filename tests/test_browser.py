@@ -56,7 +56,7 @@ def test_mlflow_shows_the_study_and_its_trials_below_it(project: Project, mlflow
     names = {run.info.run_name for run in project.runs("tags.study = 'search'") if run.data.tags["trial"]}
     assert page.get_by_text("#000", exact=False).count() == 0, "trials are folded away at first"
     row.get_by_role("button").first.click()
-    page.get_by_role("link", name="#000").wait_for()
+    page.get_by_role("link").filter(has_text="#0").nth(len(names) - 1).wait_for()
     shown = {link.inner_text() for link in page.get_by_role("link").filter(has_text="#0").all()}
     assert shown == {name for name in names if str(name).startswith("#")}
 
@@ -70,6 +70,7 @@ def test_mlflow_draws_the_validation_accuracy_over_epochs(project: Project, mlfl
     line = chart.evaluate("plot => plot.data.find(trace => trace.mode.includes('markers'))")
     points = project.epochs(run, "validation_accuracy")
     assert (line["x"], line["y"]) == (list(points), list(points.values()))
+    chart.locator(".scatterlayer .point").nth(len(points) - 1).wait_for(state="attached")
     assert chart.locator(".scatterlayer .point").count() == len(points) == 4
 
 

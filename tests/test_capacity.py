@@ -323,10 +323,11 @@ def test_budgets_table_of_a_worked_example() -> None:
         seeds(41, [0.94], state="PRUNED"),
         seeds(3, [0.84]),
         seeds(42, [0.92]),
+        seeds(6, [0.99]),  # over the budget: not even the fewest units fit
     )
     table = capacity.budgets_table(trials, [500, 5000])
     assert table[["budget", "trials", "pruned", "units", "parameters", "validation_accuracy"]].to_numpy().tolist() == [
-        [500, 3, 0, 5, 500, 0.85],
+        [500, 4, 0, 5, 500, 0.85],
         [5000, 3, 1, 40, 4000, 0.93],
     ]
     nothing = capacity.budgets_table(trials.assign(state="FAIL"), [500, 5000])

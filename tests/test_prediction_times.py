@@ -22,7 +22,7 @@ def test_networks_that_predict_alike_are_measured_once() -> None:
 
 @pytest.mark.usefixtures("one_thread")
 def test_every_network_is_measured_with_both_batch_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction_times, "MATRIX", 8)
+    monkeypatch.setattr(prediction_times, "SECONDS_OF_SGEMM", 0.001)
     saved = {BOTH_WAYS: build(BOTH_WAYS, 5, 3, 2, seed=1)}
     table = prediction_times.prediction_times([SMALL, BOTH_WAYS], saved, (5, 3), classes=2)
     assert table.columns.tolist() == prediction_times.COLUMNS

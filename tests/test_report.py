@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -132,7 +133,7 @@ def test_whole_report(workspace: Path, params: Params) -> None:
     front = made.parts["cost"][0]
     parameters = [int(row[2].replace(",", "")) for row in front[1:]]
     assert parameters == sorted(parameters)
-    fastest = [float(row[3].removesuffix(" %")) for row in front[1:] if "parameters" in row[7]]
+    fastest = [float(row[3].removesuffix(" %")) for row in front[1:] if "parameters" in row[8]]
     assert fastest == sorted(fastest), "on the front more parameters mean more accuracy"
 
 
@@ -153,17 +154,31 @@ def test_costs_are_those_of_one_sequence_and_of_a_batch(workspace: Path, params:
 
 def test_a_study_by_budgets_shows_the_best_of_each(workspace: Path, params: Params) -> None:
     write_results()
-    write_study("frontier", search_records())
-    report.run(params)
     study = params.study("frontier")
     assert isinstance(study, SampledStudy)
-    assert study.parameter_budgets is not None
+    generous = study.model_copy(update={"parameter_budgets": (10**7, 2 * 10**7, 3 * 10**7)})
+    write_study("frontier", search_records())
+    report.run(params.model_copy(update={"studies": params.studies | {"frontier": generous}}))
     table = page().parts["cost"][-1]
-    assert [row[0] for row in table[1:]] == [f"{budget:,}" for budget in study.parameter_budgets]
+    assert [row[0] for row in table[1:]] == ["10,000,000", "20,000,000", "30,000,000"]
     trials = read_trials("frontier")
     first = trials[(trials["number"] % 3 == 0)]
     best = first.loc[first["state"] == "COMPLETE", "validation_accuracy"].max()
     assert table[1][3:] == [f"{100 * best:.2f} %", table[1][4], "6", str((first["state"] == "PRUNED").sum())]
+
+
+def test_a_study_that_is_gone_takes_its_part_with_it(workspace: Path, params: Params) -> None:
+    write_results()
+    shutil.rmtree(paths.study_folder("search"))
+    report.run(params)
+    assert page().text.count("This study has not run") == len(params.studies) - 2
+    shutil.rmtree(paths.study_folder("capacity"))
+    report.run(params)
+    assert "Use LSTM 2×170" in page().text, "what has been chosen stands in choice.json"
+    write_study("capacity", capacity_records())
+    (paths.study_folder("capacity") / "timings.csv").unlink()  # DVC's cache has it, git does not
+    with pytest.raises(PipelineError, match=r"data/studies/capacity lacks timings\.csv: `dvc pull` or `dvc repro"):
+        report.run(params)
 
 
 def test_larger_networks_stand_against_the_choice(workspace: Path, params: Params) -> None:
@@ -205,7 +220,7 @@ def test_what_it_cannot_say_is_computed(workspace: Path, params: Params) -> None
     assert "The choice, LSTM 2×170, rests on 1 seed: what another seed would give is not known." in made.text
     assert "With 6,000 validation samples a single accuracy of" in made.text
     assert "It was chosen among 12 configurations" in made.text
-    assert "The test data were used once, by 3 models of the chosen network." in made.text
+    assert "The test data have chosen nothing. They were read by 3 models of the chosen network, and" in made.text
     trials = read_trials("search").query("state == 'COMPLETE'")
     last = (trials["best_epoch"] == trials["epochs"]).sum()
     assert f"{last} of the 12 trainings compared counted at the last epoch" in made.text

@@ -45,3 +45,13 @@ def test_without_the_studys_run_they_have_one_of_their_own(home: Path) -> None:
     assert run.info.status == "FINISHED"
     assert run.data.tags["stage"] == "report"
     assert artifacts(run.info.run_id) == FILES
+
+
+def test_a_run_of_its_own_is_never_taken_for_the_studys(home: Path) -> None:
+    log("abc123")
+    with tracker() as tracked:
+        tracked.trial_started(record(0).trial)
+        tracked.trial_finished(record(0))
+    runs = all_runs()
+    assert {"report", "study/capacity", "#000 lstm 1×8"} == set(runs)
+    assert runs["#000 lstm 1×8"].data.tags["mlflow.parentRunId"] == runs["study/capacity"].info.run_id

@@ -13,9 +13,11 @@ from pipeline.lineage import lineage
 from pipeline.params import Params
 from pipeline.pictures import diagram_png
 from pipeline.report_run import log_report
+from pipeline.run_store import StoreAway
 
 # Figures of times differ from run to run: they are on the page and in MLflow, but no output that has to be the same.
 CLOCK = {"pareto_fronts"}
+STUDY_FILES = ["best.json", "trials.csv", "curves.csv", "during_fit.csv", "timings.csv", "networks.json"]
 
 
 def run(params: Params) -> None:
@@ -30,13 +32,16 @@ def run(params: Params) -> None:
     _write_csv(paths.CAPACITY, results.capacity_table(found))
     _write_csv(paths.VIEWS, results.views_table(found))
     _write_text(paths.REPORT, report.render(content))
-    log_report(
-        experiment=params.tracking.experiment,
-        origin=found.lineage,
-        data=found.summary,
-        figures=drawings,
-        page=paths.REPORT,
-    )
+    try:
+        log_report(
+            experiment=params.tracking.experiment,
+            origin=found.lineage,
+            data=found.summary,
+            figures=drawings,
+            page=paths.REPORT,
+        )
+    except (PipelineError, StoreAway) as reason:  # MLflow is a view: the page is there without it
+        print(f"report: not logged to MLflow, `dvc repro -f -s report` tries again ({reason})")
     print(f"report: {paths.REPORT}")
 
 
@@ -77,6 +82,9 @@ def _test_x() -> np.ndarray:
 
 def _study(name: str) -> results.StudyResults:
     folder = paths.study_folder(name)
+    missing = [file for file in STUDY_FILES if not (folder / file).exists()]
+    if missing:
+        raise PipelineError(f"{folder} lacks {', '.join(missing)}: `dvc pull` or `dvc repro study@{name}` brings them")
     best = _read_json(folder / "best.json")
     tables = {table: pd.read_csv(folder / f"{table}.csv") for table in ("trials", "curves", "during_fit", "timings")}
     networks = _read_json(folder / "networks.json")
