@@ -69,7 +69,7 @@ def _findings(table: pd.DataFrame, choice: dict[str, Any]) -> list[str]:
         most = int(table.loc[table["verdict"] == "too few seeds to tell", "seeds"].max())
         needed = 1 + math.ceil(math.log2(len(table) / comparisons.SIGNIFICANCE))
         sentences.append(
-            f"The latter share at most {plural(most, 'seed')} with the choice"
+            f"These share at most {plural(most, 'seed')} with the choice"
             + (f", and with {most} no p-value can be below {number(2.0 ** (1 - most))}" if most > 1 else "")
             + f"; to compare {len(table)} at {100 * comparisons.SIGNIFICANCE:g} % takes {needed} seeds."
         )

@@ -207,7 +207,7 @@ def test_a_single_seed_is_too_few_to_tell(workspace: Path, params: Params) -> No
     write_results()
     report.run(params)
     made = page()
-    assert "1 is trained with too few seeds to tell. They share at most 1 seed with the choice" in made.text
+    assert "1 is trained with too few seeds to tell. These share at most 1 seed with the choice" in made.text
     assert "to compare 1 at 5 % takes 6 seeds" in made.text
     assert "The choice is the most accurate network itself, so there are no two models to compare" in made.text
 
