@@ -21,6 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import limits, overhead, startup
+from benchmarks import quality as reference
 from benchmarks.results import README, RESULTS, START_EXCLUDED, spread
 from benchmarks.results import main as write_pages
 from benchmarks.work import CELLS, QUALITY_SEEDS, Outcome, make_workspace, run_contestant
@@ -62,6 +63,8 @@ def throughput(workspace: Path) -> dict[str, float]:
 
 def quality(workspace: Path) -> dict[str, float]:
     """How much longer the example searches, through the same proposals, until it has one of the best configurations."""
+    if not reference.TABLE.exists():
+        reference.main()
     ratios, without_start = [], []
     for seed in range(QUALITY_SEEDS):
         ours, other = (_run(name, f"quality-{seed}", workspace) for name in ("search", "optuna_search"))
