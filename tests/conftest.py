@@ -65,7 +65,7 @@ def home(tmp_path: Path, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, one_thread: None) -> Project:
     """A finished study with its champion, really trained, in MLflow and Optuna: to look at, not to change."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copy(empty_mlflow, folder)
