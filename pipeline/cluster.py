@@ -11,10 +11,9 @@ import logging
 import os
 import queue
 import signal
-import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -34,6 +33,7 @@ TRAININGS_PER_WORKER = 12
 # A training whose worker died (killed, out of memory) is tried this many times in all.
 ATTEMPTS = 3
 CONNECT_SECONDS = 60
+RESTART_SECONDS = 60
 CLOSE_SECONDS = 3
 # Ctrl-C in a terminal reaches the workers, too. What it means is for the driver to say.
 IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
@@ -255,8 +255,16 @@ class Cluster:
         if self._local is None or self._trainings_by_worker[worker] < TRAININGS_PER_WORKER:
             return
         del self._trainings_by_worker[worker]
-        if worker in self._client.nthreads():  # it may have died since
-            self._client.restart_workers([worker], timeout=60)
+        if worker not in self._client.nthreads():  # it has died since
+            return
+        try:
+            self._client.restart_workers([worker], timeout=RESTART_SECONDS)
+        except TimeoutError as error:
+            if self.workers == 0:
+                raise PipelineError(
+                    f"no worker process has started for {RESTART_SECONDS} s: the machine is very busy or short of "
+                    "memory; the same command goes on with what is left"
+                ) from error
 
 
 def _reason(error: BaseException) -> str:
@@ -294,8 +302,7 @@ def run_task(key: int, task: TrainingTask) -> Finished:
 
     try:
         with _one_training_at_a_time:
-            with _tensorflow_silenced():
-                configure_tensorflow()
+            configure_tensorflow()
             report(None)
             data = load_data(task.sequences, task.held_out, task.configuration.view)
             model, result = train(task.configuration, data, task.seed, on_epoch)
@@ -304,27 +311,6 @@ def run_task(key: int, task: TrainingTask) -> Finished:
     except Exception as error:
         return Finished(key, None, _reason(error), worker.address)
     return Finished(key, result, None, worker.address)
-
-
-@contextlib.contextmanager
-def _tensorflow_silenced() -> Iterator[None]:
-    """For the import of TensorFlow: unless the user asks for its log, it leaves the terminal to the progress bar.
-
-    It logs every training's graph, which its own variable stops, and while it is loaded half a dozen lines about the
-    processor, which nothing stops: they come from C++ before that variable is read. Hence the file descriptor.
-    """
-    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if "tensorflow" in sys.modules or level != "3":
-        yield
-        return
-    stderr = os.dup(2)
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
 
 
 @functools.lru_cache(maxsize=1)

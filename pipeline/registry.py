@@ -17,6 +17,7 @@ from pipeline.model_card import model_card
 from pipeline.params import Configuration
 from pipeline.run_store import RunStore, environment_variable
 from pipeline.runs import flattened, numbers, trial_parameters
+from pipeline.training import tensorflow_silenced
 from pipeline.trials import TrialRecord
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def log_champion(
 
 def _register(run_id: str, name: str, path: Path, input_example: np.ndarray) -> str:
     """Log the Keras model at `path` as the run's, and register it; returns the version."""
-    import keras
+    with tensorflow_silenced():
+        import keras
+
     import mlflow
     from mlflow.models import Model, infer_signature
 
