@@ -127,6 +127,9 @@ class Cluster:
                 # Dask's profiler looks at every stack a hundred times a second and keeps what it sees: 1.6 MiB a
                 # training, and a fifth of a small one's time.
                 "distributed.worker.profile.enabled": False,
+                # So long after a worker was lost, Dask looks whether it is back and gives it up for good if it is not:
+                # also where it is away only because it is being replaced once more.
+                "distributed.deploy.lost-worker-timeout": "365 days",
                 "distributed.nanny.pre-spawn-environ": dask.config.get("distributed.nanny.pre-spawn-environ")
                 | KEEP_FREED_MEMORY,
             }
