@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks [PART …]   # parts: throughput quality limits overhead startup; default: all
 
 Contestants take turns, so whatever else slows the machine down slows all of them; a ratio is that of one turn.
-A part that is run alone replaces its own figures in results.json. About 25 minutes on two cores that do nothing else.
+A part that is run alone replaces its own figures in results.json. Meant for 25 minutes on two cores that are idle.
 """
 
 import argparse

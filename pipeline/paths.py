@@ -46,6 +46,12 @@ def study_folder(name: str) -> Path:
     return STUDIES / name
 
 
+def missing_results(study: str) -> list[str]:
+    """The files of a finished study's results that are not there."""
+    files = ["trials.csv", "curves.csv", "during_fit.csv", "timings.csv", "networks.json", "best.json"]
+    return [file for file in files if not (study_folder(study) / file).exists()]
+
+
 def home() -> Path:
     """The folder of the databases: `PIPELINE_HOME`, else the DVC root, else the current folder.
 

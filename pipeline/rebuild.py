@@ -17,8 +17,6 @@ from pipeline.study import StudyRun
 from pipeline.tracking import StudyTracker
 from pipeline.trials import EpochMetrics, TrainingResult, Trial, TrialRecord
 
-FILES = ["trials.csv", "curves.csv", "during_fit.csv", "timings.csv", "networks.json", "best.json"]
-
 
 def rebuild_tracking(params: Params) -> bool:
     """Log every finished study of params.yaml that MLflow does not have; prints a line for each.
@@ -29,7 +27,7 @@ def rebuild_tracking(params: Params) -> bool:
     fine = True
     for name in params.studies:
         folder = paths.study_folder(name)
-        missing = [file for file in FILES if not (folder / file).exists()]
+        missing = paths.missing_results(name)
         if not paths.SEQUENCES_SUMMARY.exists():
             missing.append(str(paths.SEQUENCES_SUMMARY))
         if not (folder / "best.json").exists():

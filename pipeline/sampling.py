@@ -113,7 +113,7 @@ class BudgetedSampling:
         assert study.parameter_budgets is not None
         assert isinstance(study.space.units, IntegerRange)
         self._units, self._budgets, self._sizes = study.space.units, study.parameter_budgets, sizes
-        self._constants = {name: value for name, value in constants(study.space).items() if name != "units"}
+        self._constants = constants(study.space)
         self._distributions = {
             "units": IntDistribution(self._units.low, self._units.high, log=self._units.log),
             "parameter_budget": CategoricalDistribution(self._budgets),

@@ -12,16 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import requests
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = Path("/usr/bin/chromium")  # Debian's; Playwright's own would be another download
 CHROMIUM_OPTIONS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+needs_chromium = pytest.mark.skipif(
+    not CHROMIUM.exists() and os.environ.get("CI") != "true",
+    reason=f"{CHROMIUM} is not there: install it with `apt-get install chromium`",
+)
 PATIENCE = 240  # seconds for a server to start; it takes 10 on a machine that does nothing else
 
 
@@ -87,15 +92,32 @@ def optuna_dashboard(home: Path) -> Server:
 
 
 @contextmanager
-def browser_page(width: int = 1400, height: int = 900) -> Iterator["Page"]:
-    """An empty page, `width` × `height` pixels, in Debian's Chromium."""
+def serving(server: Server) -> Iterator[str]:
+    """The address of a server that runs meanwhile."""
+    try:
+        server.start()
+        yield server.address
+    finally:
+        server.kill()
+
+
+@contextmanager
+def chromium() -> Iterator["Browser"]:
+    """Debian's Chromium, without a window."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         try:
-            page = browser.new_page(viewport={"width": width, "height": height})
-            page.set_default_timeout(60_000)  # milliseconds; a loaded machine is no reason to fail
-            yield page
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def browser_page(width: int = 1400, height: int = 900) -> Iterator["Page"]:
+    """An empty page, `width` × `height` pixels, in Debian's Chromium."""
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(60_000)  # milliseconds; a loaded machine is no reason to fail
+        yield page

@@ -1,6 +1,5 @@
 """What a user sees of a finished study: MLflow's and Optuna's pages in a real browser."""
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -8,37 +7,26 @@ import optuna
 import pytest
 
 from tests.example_project import Project
-from tests.example_servers import CHROMIUM, browser_page, mlflow_server, optuna_dashboard
+from tests.example_servers import browser_page, mlflow_server, needs_chromium, optuna_dashboard, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists() and os.environ.get("CI") != "true",
-    reason=f"{CHROMIUM} is not there: install it with `apt-get install chromium`",
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def mlflow(project: Project) -> Iterator[str]:
     """The address of `mlflow ui`, started in the project's folder."""
-    server = mlflow_server(project.folder, "ui")
-    try:
-        server.start()
-        yield server.address
-    finally:
-        server.kill()
+    with serving(mlflow_server(project.folder, "ui")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def dashboard(project: Project) -> Iterator[str]:
     """The address of `optuna-dashboard sqlite:///optuna.db`, started in the project's folder."""
-    server = optuna_dashboard(project.folder)
-    try:
-        server.start()
-        yield server.address
-    finally:
-        server.kill()
+    with serving(optuna_dashboard(project.folder)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -1,29 +1,27 @@
 """The page in a real browser, as a reader opens it: from disk, light and dark, on a desktop and on a phone."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from docs.report_screenshots import SIZES, SWITCHES, browser_path
+from docs.report_screenshots import SIZES
 from pipeline import paths
 from pipeline.params import load_params
 from pipeline.stages import report
 from tests.example_results import capacity_records, write_results, write_study, write_summary
+from tests.example_servers import chromium, needs_chromium
+
+pytestmark = needs_chromium
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if browser_path() is None and os.environ.get("CI") != "true":
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser_path(), args=SWITCHES)
-        yield opened
-        opened.close()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from pipeline.run_store import StoreAway
 
 # Figures of times differ from run to run: they are on the page and in MLflow, but no output that has to be the same.
 CLOCK = {"pareto_fronts"}
-STUDY_FILES = ["best.json", "trials.csv", "curves.csv", "during_fit.csv", "timings.csv", "networks.json"]
 
 
 def run(params: Params) -> None:
@@ -82,8 +81,7 @@ def _test_x() -> np.ndarray:
 
 def _study(name: str) -> results.StudyResults:
     folder = paths.study_folder(name)
-    missing = [file for file in STUDY_FILES if not (folder / file).exists()]
-    if missing:
+    if missing := paths.missing_results(name):
         raise PipelineError(f"{folder} lacks {', '.join(missing)}: `dvc pull` or `dvc repro study@{name}` brings them")
     best = _read_json(folder / "best.json")
     tables = {table: pd.read_csv(folder / f"{table}.csv") for table in ("trials", "curves", "during_fit", "timings")}
