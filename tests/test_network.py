@@ -126,6 +126,26 @@ def test_unrolled_and_looped_networks_are_the_same_network(cell: Cell) -> None:
         assert np.abs(one).max() > 1e-5, "a gradient of zero would prove nothing"
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("units", [3, 32])
+def test_a_gru_has_the_bits_of_keras(units: int, bidirectional: bool) -> None:
+    """Of outputs and of gradients, though its gates are taken apart in another way."""
+    spec = NetworkSpec(cell="gru", units=units, depth=2, bidirectional=bidirectional, dropout=0.3)
+    ours = build(spec, 9, 3, 4, seed=1)
+    plain = keras.models.clone_model(ours)
+    plain.set_weights(ours.get_weights())
+    x = np.random.default_rng(3).normal(size=(16, 9, 3)).astype(np.float32)
+    found = []
+    for model in (ours, plain):
+        with tf.GradientTape() as tape:
+            outputs = model(x, training=True)
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(np.arange(16) % 4, outputs))
+        found.append([outputs, *tape.gradient(loss, model.trainable_variables)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert np.abs(one).max() > 0
+
+
 @pytest.mark.parametrize("merge_mode", MERGE_MODES)
 def test_merge_mode_joins_the_two_directions(merge_mode: MergeMode) -> None:
     spec = NetworkSpec(cell="gru", units=4, bidirectional=True, merge_mode=merge_mode)
