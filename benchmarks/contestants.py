@@ -97,7 +97,7 @@ def timed_study(name: str, wanted: Sequence[tuple[Any, ...]] = ()) -> tuple[Repo
     records: list[TrialRecord] = []
     cluster = TimedCluster(params.execution)
     try:
-        with StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker, cluster:
+        with cluster, StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker:
             records = study.run(cluster, paths.optuna_storage(), Journal(paths.journal_folder()), [tracker, stop])
             write_results(folder, study, records)
             tracker.finish(folder)

@@ -35,8 +35,8 @@ ATTEMPTS = 3
 CONNECT_SECONDS = 60
 RESTART_SECONDS = 60
 CLOSE_SECONDS = 3
-# Ctrl-C in a terminal reaches the workers, too. What it means is for the driver to say.
-IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+# What a worker process does first, as Dask wants it: in Python's language.
+PRELOAD = "from pipeline.cluster import prepare_worker; prepare_worker()"
 PROGRESS_TOPIC = "pipeline-progress"
 # Dask has its workers give memory back to the system at every chance (64 KiB). A training frees and takes buffers
 # of megabytes at each step: with Dask's setting it spends 1.7 times the processor time, all of it on page faults.
@@ -160,7 +160,7 @@ class Cluster:
                     host="127.0.0.1",
                     dashboard_address=":0",  # any free port: nobody is told, but None would be 8787
                     silence_logs="CRITICAL",
-                    preload=IGNORE_INTERRUPTS,
+                    preload=PRELOAD,
                 )
             except RuntimeError as error:  # after Dask has ended the other workers
                 if attempt == ATTEMPTS:
@@ -283,6 +283,13 @@ def _obituary(times: int) -> str:
 
 # Keras keeps state per process: a worker started with several threads still trains one network at a time.
 _one_training_at_a_time = threading.Lock()
+
+
+def prepare_worker() -> None:
+    """Get a new worker process ready: deaf to Ctrl-C, which is for the driver to answer, and with TensorFlow on its
+    way, which takes seconds that the driver has work for as well."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=configure_tensorflow, daemon=True).start()
 
 
 def run_task(key: int, task: TrainingTask) -> Finished:
