@@ -46,6 +46,10 @@ FITTED = [
         (8, 1, 64), (32, 1, 64), (32, 2, 64), (64, 1, 128), (128, 1, 64), (128, 2, 128), (256, 1, 128), (512, 1, 128)
     )
 ]  # fmt: skip
+FITTED_REFERENCES = {
+    "mlp": [{"units": units, "depth": depth} for units, depth in ((64, 2), (128, 2), (256, 1), (256, 2), (512, 2))],
+    "cnn": [{"units": units, "depth": depth} for units, depth in ((16, 3), (32, 2), (32, 3), (64, 2), (64, 3))],
+}
 
 
 def measure(cell: str, timesteps: int, samples: int, **network: Any) -> dict[str, float]:
@@ -65,8 +69,8 @@ def measure_steps(cell: str) -> list[dict[str, Any]]:
     """What a step of each of the `FITTED` trainings consists of, what it takes, and what the training's start takes."""
     configure_tensorflow()
     rows = []
-    for tried in FITTED:
-        configuration = Configuration.model_validate({"cell": cell} | tried)
+    for tried in FITTED_REFERENCES.get(cell, FITTED):
+        configuration = Configuration.model_validate({"cell": cell, "batch_size": 128} | tried)
         epoch, start = processor_seconds(configuration, random_data(STEPS * configuration.batch_size))
         work = step_work(configuration.network, configuration.batch_size, TIMESTEPS, FEATURES, CLASSES)
         rows.append({"work": work, "seconds": epoch / STEPS, "start_seconds": start})
