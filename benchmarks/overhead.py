@@ -1,8 +1,11 @@
 """What a study's wall time goes into, apart from training.
 
-    .venv/bin/python -m benchmarks.overhead   # a study with the budgets of params.yaml's capacity study
+    .venv/bin/python -m benchmarks.overhead              # a study with the budgets of params.yaml's capacity study
+    .venv/bin/python -m benchmarks.overhead --finished   # the studies of this folder, as MLflow remembers them
 
-Each worker's time, from the start of the driver to its end, is divided up by the events that the driver hears.
+Each worker's time, from the start of the driver to its end, is divided up by the events that the driver hears. Of
+finished studies, if nothing stopped them on the way, it is known when they began and ended, what they trained, and at
+what speed they evaluated.
 """
 
 import itertools
@@ -16,11 +19,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.work import environment, make_workspace, run_python
+from pipeline import paths
 from pipeline.cluster import Event, Finished, Started
+from pipeline.params import load_params
 
 PARTS = {
     "fit": "training",
@@ -77,6 +83,32 @@ def measure(workspace: Path, study: str = "budget") -> dict[str, float]:
     return shares
 
 
+def finished_studies() -> dict[str, dict[str, float]]:
+    """For each study of the current folder: minutes, and the shares of the workers' time as in `PARTS`, the rest as
+    `rest`."""
+    from mlflow import MlflowClient
+
+    params = load_params()
+    client = MlflowClient(paths.tracking_uri())
+    summary = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
+    experiment = client.get_experiment_by_name(params.tracking.experiment)
+    if experiment is None:
+        raise RuntimeError(f"{paths.tracking_uri()} has no experiment {params.tracking.experiment}: run `make repro`")
+    found: dict[str, dict[str, float]] = {}
+    for name, study in params.studies.items():
+        folder = paths.study_folder(name)
+        trials, curves, timings = (pd.read_csv(folder / f"{table}.csv") for table in ("trials", "curves", "timings"))
+        held_out = summary[study.held_out]["samples"]
+        evaluated = curves.groupby("number").size() * (trials.train_samples.clip(upper=held_out) + held_out)
+        per_sequence = timings.predict_microseconds_per_sequence / 1e6
+        runs = client.search_runs([experiment.experiment_id], f"attributes.run_name = 'study/{name}'", max_results=1)
+        seconds = (runs[0].info.end_time - runs[0].info.start_time) / 1000
+        whole = seconds * (params.execution.workers or os.cpu_count() or 1)
+        shares = {"fit": timings.fit_seconds.sum() / whole, "evaluate": (evaluated * per_sequence).sum() / whole}
+        found[name] = {"minutes": seconds / 60} | shares | {"rest": 1 - sum(shares.values())}
+    return found
+
+
 def _one(study: str) -> None:
     from benchmarks.contestants import timed_study
 
@@ -91,6 +123,14 @@ def _one(study: str) -> None:
 def main() -> None:
     if "--one" in sys.argv:
         _one(sys.argv[-1])
+        return
+    if "--finished" in sys.argv:
+        table = Table("study", "minutes", "training, %", "evaluating, %", "the rest, %")
+        for name, found in finished_studies().items():
+            table.add_row(
+                name, f"{found['minutes']:.1f}", *(f"{100 * found[part]:.1f}" for part in ("fit", "evaluate", "rest"))
+            )
+        Console().print(table)
         return
     with tempfile.TemporaryDirectory() as name:
         make_workspace(Path(name))
