@@ -9,9 +9,11 @@ a core of its own, and which other processes disturb less.
 
 import argparse
 import json
+import os
 import resource
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -96,6 +98,13 @@ def in_fresh_process(function: str, **arguments: Any) -> Any:
     return run_python(["-m", "benchmarks.growth", "--one", function, json.dumps(arguments)], ROOT, variables)
 
 
+def on_every_core(function: str, **arguments: Any) -> list[Any]:
+    """The same on all cores at once, as a study's workers are: they share caches and memory."""
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as threads:
+        return list(threads.map(lambda _: in_fresh_process(function, **arguments), range(cores)))
+
+
 def study_of_trials(trials: int) -> dict[str, float]:
     """A study that trains nothing, its seconds and its driver's memory: see `benchmarks.window`."""
     from benchmarks.window import bookkeeping_milliseconds
@@ -173,9 +182,10 @@ def fit(console: Console) -> None:
     console.print(f"REFERENCE_RATE = {rate:.3g}")
     starts: list[float] = []
     for cell in CELL_COSTS:
-        rows = in_fresh_process("measure_steps", cell=cell)
-        work, seconds = [row["work"] for row in rows], [row["seconds"] for row in rows]
-        starts += [row["start_seconds"] for row in rows]
+        tables = on_every_core("measure_steps", cell=cell)
+        work = [row["work"] for row in tables[0]]
+        seconds = np.mean([[row["seconds"] for row in rows] for rows in tables], axis=0).tolist()
+        starts += [row["start_seconds"] for rows in tables for row in rows]
         cost = fitted(work, seconds, rate)
         estimates = np.array(work) @ [cost.step, cost.unit, 1 / (cost.efficiency * rate)]
         errors = " ".join(f"{error:+.0%}" for error in estimates / seconds - 1)
