@@ -289,7 +289,13 @@ def prepare_worker() -> None:
     """Get a new worker process ready: deaf to Ctrl-C, which is for the driver to answer, and with TensorFlow on its
     way, which takes seconds that the driver has work for as well."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=configure_tensorflow, daemon=True).start()
+    threading.Thread(target=_configure_in_turn, daemon=True).start()
+
+
+def _configure_in_turn() -> None:
+    """Not beside a training that comes early: who imports TensorFlow turns stderr off and on again."""
+    with _one_training_at_a_time:
+        configure_tensorflow()
 
 
 def run_task(key: int, task: TrainingTask) -> Finished:

@@ -54,7 +54,7 @@ def training_seconds(
 
     Every epoch trains on `samples` and then passes `evaluated` sequences forward, which is a third of the work.
     """
-    epochs: float = configuration.epochs
+    epochs = configuration.epochs
     if configuration.patience is not None:
         epochs = min(epochs, EPOCHS_PER_PATIENCE * configuration.patience)
     work = step_work(configuration.network, configuration.batch_size, timesteps, features, classes)

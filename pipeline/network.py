@@ -164,11 +164,6 @@ def _recurrent_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> A
         return derived_seed(seed, "layer", layer, direction, purpose)
 
     def recurrent(layer: int, direction: str) -> keras.Layer:
-        made = new_layer(layer, direction)
-        _split_gates(made)
-        return made
-
-    def new_layer(layer: int, direction: str) -> keras.Layer:
         output = {"output_initializer": glorot("layer", layer, direction, "output_kernel")}
         return layer_class(
             spec.units,
@@ -195,10 +190,13 @@ def _recurrent_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> A
             )
             # Even so it makes the forward layer anew, from a configuration that in SimpleRNN lacks the dropout's seed.
             both.forward_layer.cell.seed_generator = keras.random.SeedGenerator(seed_for(layer, "forward", "dropout"))
-            _split_gates(both.forward_layer)
+            for one_way in (both.forward_layer, both.backward_layer):
+                _split_gates(one_way)
             x = both(x)  # (batch, timesteps, 2 units if concatenated), the last layer without timesteps
         else:
-            x = recurrent(layer, "forward")(x)  # (batch, timesteps, units), the last layer (batch, units)
+            one_way = recurrent(layer, "forward")
+            _split_gates(one_way)
+            x = one_way(x)  # (batch, timesteps, units), the last layer (batch, units)
     return x
 
 
