@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import heapq
 import itertools
 import json
@@ -27,13 +28,9 @@ from pipeline.sequences import change_view
 from pipeline.training import TrainingData, configure_tensorflow, train
 from pipeline.trials import EpochMetrics, TrainingResult
 
-# TensorFlow leaks about 6 MiB a training, so a worker process makes way for a new one after this many: before it has
-# grown by a tenth.
-TRAININGS_PER_WORKER = 12
 # A training whose worker died (killed, out of memory) is tried this many times in all.
 ATTEMPTS = 3
 CONNECT_SECONDS = 60
-RESTART_SECONDS = 60
 CLOSE_SECONDS = 3
 # What a worker process does first, as Dask wants it: in Python's language.
 PRELOAD = "from pipeline.cluster import prepare_worker; prepare_worker()"
@@ -98,8 +95,7 @@ _Waiting = tuple[float, int, int, TrainingTask]  # priority, number of the submi
 class Cluster:
     """Runs training tasks, as many at once as there are workers, and reports what happens as events.
 
-    Tasks wait here rather than in Dask's queue: that gives them an order of our own (`priority`, lowest
-    first) and leaves a worker idle for the moment in which it is replaced.
+    Tasks wait here rather than in Dask's queue, which gives them an order of our own: `priority`, lowest first.
     """
 
     def __init__(self, execution: ExecutionParams) -> None:
@@ -108,7 +104,6 @@ class Cluster:
         self._submissions = itertools.count()
         self._running: dict[int, tuple[_Waiting, Any]] = {}  # key → what waited, and its Dask future
         self._events: queue.Queue[Event | _WorkerDied | _SchedulerGone] = queue.Queue()
-        self._trainings_by_worker: Counter[str] = Counter()
         self._deaths: Counter[int] = Counter()  # by key
 
     def __enter__(self) -> Self:
@@ -128,7 +123,7 @@ class Cluster:
                 # training, and a fifth of a small one's time.
                 "distributed.worker.profile.enabled": False,
                 # So long after a worker was lost, Dask looks whether it is back and gives it up for good if it is not:
-                # also where it is away only because it is being replaced once more.
+                # also where it is away only because it was killed once more.
                 "distributed.deploy.lost-worker-timeout": "365 days",
                 "distributed.nanny.pre-spawn-environ": dask.config.get("distributed.nanny.pre-spawn-environ")
                 | KEEP_FREED_MEMORY,
@@ -220,7 +215,6 @@ class Cluster:
                 return Finished(event.key, None, _obituary(self._deaths[event.key]), "")
             if isinstance(event, Finished):
                 self._running.pop(event.key)
-                self._replace_if_worn_out(event.worker)
             return event
 
     def _dispatch(self) -> None:
@@ -253,22 +247,6 @@ class Cluster:
         except Exception as error:  # one that has kept the worker from the task or the result from us
             self._events.put(Finished(key, None, _reason(error), ""))
 
-    def _replace_if_worn_out(self, worker: str) -> None:
-        self._trainings_by_worker[worker] += 1
-        if self._local is None or self._trainings_by_worker[worker] < TRAININGS_PER_WORKER:
-            return
-        del self._trainings_by_worker[worker]
-        if worker not in self._client.nthreads():  # it has died since
-            return
-        try:
-            self._client.restart_workers([worker], timeout=RESTART_SECONDS)
-        except TimeoutError as error:
-            if self.workers == 0:
-                raise PipelineError(
-                    f"no worker process has started for {RESTART_SECONDS} s: the machine is very busy or short of "
-                    "memory; the same command goes on with what is left"
-                ) from error
-
 
 def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
@@ -296,6 +274,10 @@ def _configure_in_turn() -> None:
     """Not beside a training that comes early: who imports TensorFlow turns stderr off and on again."""
     with _one_training_at_a_time:
         configure_tensorflow()
+        # Keras collects garbage before it makes a network. Of TensorFlow's own objects, which are half a million and
+        # take a sixth of a second to go through, none ever is.
+        gc.collect()
+        gc.freeze()
 
 
 def run_task(key: int, task: TrainingTask) -> Finished:

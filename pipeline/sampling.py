@@ -141,13 +141,22 @@ class BudgetedSampling:
         self._part(record.trial.number).tell(record)
 
 
-def finished_twin(trial: Trial, records: Sequence[TrialRecord]) -> TrialRecord | None:
-    """A told trial that was trained to its end with the same configuration and seed."""
-    for record in records:
-        same = (record.trial.configuration, record.trial.seed) == (trial.configuration, trial.seed)
-        if same and record.state == "COMPLETE":
-            return record
-    return None
+def finished_twin(
+    trial: Trial, records: Sequence[TrialRecord], should_prune: "FrozenPruner | None"
+) -> TrialRecord | None:
+    """A told trial of the same configuration and seed whose result will do: it was trained to its end, or pruned after
+    the very epoch after which `should_prune` would prune this one."""
+    told = [record for record in records if record.result is not None and record.trial.seed == trial.seed]
+    twins = [record for record in told if record.trial.configuration == trial.configuration]
+    for twin in twins:
+        if twin.state == "COMPLETE":
+            return twin
+    if should_prune is None or not twins:
+        return None
+    curves = [[metrics.validation_accuracy or 0.0 for metrics in twin.result.epochs] for twin in twins if twin.result]
+    longest = max(curves, key=len)  # the others are its beginnings
+    pruned_after = next((epoch for epoch in range(1, len(longest) + 1) if should_prune(longest[:epoch])), None)
+    return next((twin for twin, curve in zip(twins, curves, strict=True) if len(curve) == pruned_after), None)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:

@@ -92,7 +92,7 @@ class StudyRun:
             if error is not None:
                 finished[number] = self._failure(trial, error)
                 return
-            twin = finished_twin(trial, records) if sampling else None
+            twin = finished_twin(trial, records, sampling.should_prune(number)) if sampling else None
             result = twin.result if twin else journal.get(self._journal_key(trial))
             if result is not None:
                 finished[number] = self._record(trial, result, worker="", reused=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import math
 import os
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,15 @@ from pipeline.trials import EpochMetrics, TrainingResult
 if TYPE_CHECKING:
     import keras
 
-    from pipeline.params import Configuration
+    from pipeline.network import NetworkSpec
+    from pipeline.params import Configuration, Optimizer
 
 # Part of every study's fingerprint: raise it whenever the same configuration, data and seed may train differently.
 SEMANTICS_VERSION = 1
 
 EVALUATION_BATCH_SIZE = 1000
+# How many networks' graphs a process keeps: of small ones they are a tenth of its memory.
+KEPT_GRAPHS = 8
 
 
 class TrainingFailed(Exception):
@@ -101,14 +105,15 @@ def train(
     import keras
     import tensorflow as tf
 
-    keras.utils.clear_session()
     x, y = data.x[: configuration.train_samples], data.y[: configuration.train_samples]
     samples = len(x)
     # As many training samples as are held out: the two accuracies then have the same standard error.
     measured = samples if data.held_out_x is None else min(samples, len(data.held_out_x))
 
-    model = build(configuration.network, x.shape[1], x.shape[2], data.classes, seed)
-    train_epoch, evaluate = _compiled(model, _optimizer(configuration), configuration.batch_size)
+    sizes = x.shape[1], x.shape[2], data.classes
+    traced = _traced(configuration.network, configuration.optimizer, configuration.batch_size, *sizes)
+    model = build(configuration.network, *sizes, seed)
+    traced.start_from(model, configuration.effective_learning_rate)
 
     x, y = _tensors(x, y)
     measured_x, measured_y = x[:measured], y[:measured]
@@ -117,19 +122,19 @@ def train(
         held_out = _tensors(data.held_out_x, data.held_out_y)
 
     epochs: list[EpochMetrics] = []
-    best_epoch, best_loss, best_weights = 0, math.inf, model.get_weights()
+    best_epoch, best_loss, best_weights = 0, math.inf, traced.model.get_weights()
     fit_seconds, predict_seconds, predicted, pruned = 0.0, 0.0, 0, False
     for epoch in range(1, configuration.epochs + 1):
         order = tf.constant(np.random.default_rng(derived_seed(seed, "shuffle", epoch)).permutation(samples))
         started = time.perf_counter()
-        during_fit_loss, during_fit_accuracy = _figures(train_epoch(x, y, order))
+        during_fit_loss, during_fit_accuracy = _figures(traced.train_epoch(x, y, order))
         fit_seconds += time.perf_counter() - started
 
-        train_loss, train_accuracy = _figures(evaluate(measured_x, measured_y))
+        train_loss, train_accuracy = _figures(traced.evaluate(measured_x, measured_y))
         validation_loss = validation_accuracy = None
         if held_out is not None:
             started = time.perf_counter()
-            validation_loss, validation_accuracy = _figures(evaluate(*held_out))
+            validation_loss, validation_accuracy = _figures(traced.evaluate(*held_out))
             predict_seconds, predicted = time.perf_counter() - started, len(held_out[0])
         metrics = EpochMetrics(
             epoch,
@@ -145,7 +150,7 @@ def train(
         epochs.append(metrics)
 
         if configuration.patience is None or validation_loss is None or validation_loss < best_loss:
-            best_epoch, best_loss, best_weights = epoch, validation_loss or 0.0, model.get_weights()
+            best_epoch, best_loss, best_weights = epoch, validation_loss or 0.0, traced.model.get_weights()
         if on_epoch is not None and on_epoch(metrics):
             pruned = True
             break
@@ -166,22 +171,46 @@ def train(
     )
 
 
-def _optimizer(configuration: Configuration) -> keras.optimizers.Optimizer:
+def _optimizer(name: Optimizer, learning_rate: float) -> keras.optimizers.Optimizer:
     import keras
 
     classes = {"sgd": keras.optimizers.SGD, "rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}
-    return classes[configuration.optimizer](learning_rate=configuration.effective_learning_rate)
+    return classes[name](learning_rate=learning_rate)
 
 
-def _compiled(model: keras.Model, optimizer: keras.optimizers.Optimizer, batch_size: int) -> tuple[Any, Any]:
-    """Two graphs, traced once each: a whole epoch of training in a given order, and a whole evaluation.
+class _Traced(NamedTuple):
+    """Two graphs over the variables of `model` and `optimizer`: a whole epoch of training in a given order, and a
+    whole evaluation. Both return loss and accuracy as float64 means over the samples."""
 
-    Both return loss and accuracy as float64 means over the samples. `Model.fit` does the same work, but goes
-    through Python and tf.data at every step: with 28 time steps and 32 units that is two thirds of its time.
+    model: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    optimizer_state: list[NDArray[Any]]  # before the first step
+    train_epoch: Callable[[Any, Any, Any], tuple[Any, Any]]
+    evaluate: Callable[[Any, Any], tuple[Any, Any]]
+
+    def start_from(self, model: keras.Model, learning_rate: float) -> None:
+        """Begin a training with the state of a new model, which is its weights and the seeds of its dropouts."""
+        values = [variable.value for variable in model.variables] + self.optimizer_state
+        for variable, value in zip(self.model.variables + self.optimizer.variables, values, strict=True):
+            variable.assign(value)
+        self.optimizer.learning_rate = learning_rate
+
+
+@functools.lru_cache(maxsize=KEPT_GRAPHS)
+def _traced(
+    network: NetworkSpec, optimizer_name: Optimizer, batch_size: int, timesteps: int, features: int, classes: int
+) -> _Traced:
+    """The graphs of a network, which take longer to make than an epoch of a small one: once for all its trainings.
+
+    `Model.fit` does the same work, but goes through Python and tf.data at every step: with 28 time steps and 32 units
+    that is two thirds of its time.
     """
     import keras
     import tensorflow as tf
 
+    keras.utils.clear_session()
+    model = build(network, timesteps, features, classes, seed=0)
+    optimizer = _optimizer(optimizer_name, learning_rate=0.0)
     optimizer.build(model.trainable_variables)
 
     def totals(y: tf.Tensor, probabilities: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -198,7 +227,12 @@ def _compiled(model: keras.Model, optimizer: keras.optimizers.Optimizer, batch_s
                 probabilities = model(batch_x, training=True)
                 losses = keras.losses.sparse_categorical_crossentropy(batch_y, probabilities)
                 mean_loss = tf.reduce_mean(losses)
-            optimizer.apply(tape.gradient(mean_loss, model.trainable_variables), model.trainable_variables)
+            gradients = tape.gradient(mean_loss, model.trainable_variables)
+            # What `optimizer.apply` does with one replica, whose sum over replicas TensorFlow keeps for good, and with
+            # it the whole graph.
+            for gradient, variable in zip(gradients, model.trainable_variables, strict=True):
+                optimizer.update_step(gradient, variable, optimizer.learning_rate)
+            optimizer.iterations.assign_add(1)
             batch_loss, batch_correct = totals(batch_y, probabilities, losses)
             loss, correct = loss + batch_loss, correct + batch_correct
         samples = tf.cast(len(order), tf.float64)
@@ -217,7 +251,10 @@ def _compiled(model: keras.Model, optimizer: keras.optimizers.Optimizer, batch_s
         return loss / samples, correct / samples
 
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int64)]
-    return (
+    return _Traced(
+        model,
+        optimizer,
+        [variable.numpy() for variable in optimizer.variables],
         train_epoch.get_concrete_function(*signature, tf.TensorSpec((None,), tf.int64)),
         evaluate.get_concrete_function(*signature),
     )

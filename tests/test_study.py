@@ -15,7 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.journal import Journal
 from pipeline.network import parameter_count
 from pipeline.params import Configuration
-from pipeline.sampling import sampling_of
+from pipeline.sampling import finished_twin, sampling_of
 from pipeline.study import StudyRun, best_document
 from pipeline.trials import Trial, TrialRecord, curves_table, trials_table
 from tests.example_cluster import ToyCluster, toy_result
@@ -221,6 +221,25 @@ def test_a_repeated_configuration_takes_the_result_that_is_there(tmp_path: Path)
     assert [record.trial.number for record in records if not record.reused] == sorted(cluster.trained)
     by_units = {(r.trial.configuration.units, r.result.weights_sha256) for r in records if r.result is not None}
     assert len(by_units) == 2
+
+
+@pytest.mark.parametrize("pruner", ["median", "successive_halving", "hyperband"])
+def test_a_repeated_configuration_that_would_be_pruned_again_is_not_trained(
+    tmp_path: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the tables are those of a study that trains it."""
+    space = {"cell": ["gru", "lstm"], "units": [2, 4, 8, 16, 32], "epochs": [5]}
+    narrow = SEARCH | {"trials": 60, "space": space, "sampler": "random", "pruner": pruner}
+    cluster, diligent = ToyCluster(0), ToyCluster(0)
+    records = run(tmp_path, cluster, narrow)
+    assert any(record.reused and record.state == "PRUNED" for record in records)
+
+    def only_complete(trial: Trial, told: list[TrialRecord], _: object) -> TrialRecord | None:
+        return finished_twin(trial, told, None)
+
+    monkeypatch.setattr("pipeline.study.finished_twin", only_complete)
+    assert tables(run(tmp_path / "diligent", diligent, narrow, storage="sqlite:///:memory:")) == tables(records)
+    assert len(cluster.trained) < len(diligent.trained) < 60
 
 
 def test_a_grid_runs_the_longest_first_and_tells_in_order(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """train() is a pure function, does what Keras's own fit does, and measures what it says."""
 
+import gc
 import random
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from pipeline.training import (
     TrainingFailed,
     _optimizer,
     _sha256,
+    _traced,
     train,
 )
 from pipeline.trials import EpochMetrics
@@ -43,6 +45,8 @@ def test_the_same_arguments_give_the_same_weights_whatever_global_generators_do(
 
 
 OTHERS = [
+    LSTM,
+    Configuration(cell="gru", units=4, dropout=0.3, bidirectional=True, optimizer="rmsprop", epochs=2),
     Configuration(cell="elman_output", units=4, depth=2, bidirectional=True, dropout=0.3, epochs=2),
     Configuration(cell="lstm", units=4, recurrent_dropout=0.3, epochs=2),
     Configuration(cell="simple_rnn", units=4, dropout=0.3, unroll=True, epochs=2),
@@ -53,12 +57,26 @@ OTHERS = [
 
 @pytest.mark.parametrize("configuration", OTHERS, ids=lambda c: c.cell)
 def test_every_kind_of_network_trains_to_the_same_bits_again(configuration: Configuration) -> None:
+    """Also in graphs that other trainings of the network have used before."""
+    _traced.cache_clear()
     _, first = train(configuration, training_data(), seed=3)
-    np.random.seed(1)
+    faster = configuration.model_copy(update={"learning_rate": 0.01})
+    train(faster, training_data(), seed=4, on_epoch=lambda metrics: True)
     _, again = train(configuration, training_data(), seed=3)
     assert first.weights_sha256 == again.weights_sha256
     assert first.epochs == again.epochs
     assert first.epochs[0].train_loss != first.epochs[1].train_loss
+    assert (_traced.cache_info().misses, _traced.cache_info().hits) == (1, 2)
+
+
+@pytest.mark.parametrize("configuration", OTHERS, ids=lambda c: c.cell)
+def test_of_a_training_whose_graphs_are_given_up_nothing_stays_behind(configuration: Configuration) -> None:
+    from tensorflow.python.framework.func_graph import FuncGraph
+
+    train(configuration, training_data(), seed=3)
+    _traced.cache_clear()
+    keras.utils.clear_session()
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, FuncGraph)]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -70,7 +88,8 @@ def test_training_is_bit_for_bit_that_of_keras_fit(optimizer: Optimizer) -> None
     ours = build(configuration.network, TIMESTEPS, FEATURES, CLASSES, seed=5)
     model = keras.models.clone_model(ours)  # of Keras's own layers
     model.set_weights(ours.get_weights())
-    model.compile(_optimizer(configuration), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    optimizer = _optimizer(configuration.optimizer, configuration.effective_learning_rate)
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     for metrics in result.epochs:
         order = np.random.default_rng(derived_seed(5, "shuffle", metrics.epoch)).permutation(len(data.x))
         history = model.fit(data.x[order], data.y[order], batch_size=20, shuffle=False, verbose=0).history
