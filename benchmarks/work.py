@@ -21,11 +21,11 @@ from pipeline.network import Cell
 ROOT = Path(__file__).parents[1]
 CELLS: tuple[Cell, ...] = ("simple_rnn", "lstm", "gru")
 SIZES = ((32, 1), (64, 2), (128, 1), (256, 1))  # units, depth
-VALIDATION, EPOCHS = 500, 3  # of 4,000 digits, 1,000 being kept for tests: 3,500 to train on
+VALIDATION, EPOCHS = 500, 2  # of 4,000 digits, 1,000 being kept for tests: 3,500 to train on
 QUALITY_SEEDS = 5
 # What is searched for quality. Every configuration's accuracy is known: `python -m benchmarks.quality`.
 QUALITY_SPACE: dict[str, Any] = {
-    "cell": list(CELLS), "units": [16, 32, 64], "learning_rate": [0.0003, 0.001, 0.003, 0.01], "epochs": [8],
+    "cell": list(CELLS), "units": [16, 32, 64], "learning_rate": [0.0003, 0.001, 0.003, 0.01], "epochs": [6],
 }  # fmt: skip
 # The capacity study of params.yaml, its budgets unchanged, on fewer images and sizes.
 BUDGET_SPACE: dict[str, Any] = {
