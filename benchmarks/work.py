@@ -46,7 +46,7 @@ class Outcome:
 def params_document(epochs: int) -> dict[str, Any]:
     """The workspace's params.yaml."""
     networks = [{"cell": cell, "units": units, "depth": depth} for cell in CELLS for units, depth in SIZES]
-    quality = {"sampler": "random", "trials": 200, "pruner": "median", "window": 4, "space": QUALITY_SPACE}
+    quality = {"sampler": "random", "trials": 200, "pruner": "median", "window": 8, "space": QUALITY_SPACE}
     studies: dict[str, Any] = {
         "throughput": {"sampler": "list", "trials": networks},
         "budget": {"sampler": "grid", "space": BUDGET_SPACE},

@@ -16,7 +16,6 @@ import pandas as pd
 from pipeline.lineage import Lineage
 from pipeline.run_store import PARENT_TAG, RunStore, StoreAway
 from pipeline.runs import epoch_figures, flattened, trial_parameters
-from pipeline.study_note import study_note
 from pipeline.trials import EpochMetrics, Trial, TrialRecord
 
 if TYPE_CHECKING:
@@ -150,6 +149,8 @@ class StudyTracker:
         logged = self._store.client.get_run(self._parent_id).data.metrics
         new = {name: value for name, value in summary.items() if value is not None and logged.get(name) != value}
         importances = plots.importances if plots else {}
+        from pipeline.study_note import study_note  # scipy comes with it, which no study should wait for at its start
+
         note = study_note(best, self._parameters["sampler"], pd.read_csv(folder / "trials.csv"), importances)
         self._store.log(self._parent_id, metrics=[(0, new)], tags={"mlflow.note.content": note})
         for name in ("trials.csv", "curves.csv", "best.json"):
