@@ -59,7 +59,7 @@ def divide(
             seconds["fit"] += event.result.fit_seconds
             seconds["evaluate"] += evaluation
             seconds["build"] += moment - begin - event.result.fit_seconds - evaluation
-    # A worker that was replaced is another one afterwards: what lies between two workers counts as start and tail.
+    # A worker that died is another one afterwards: what lies between two workers counts as start and tail.
     for trainings in spans.values():
         for (_, end), (begin, _) in itertools.pairwise(trainings):
             seconds["dispatch"] += begin - end

@@ -274,8 +274,8 @@ def _configure_in_turn() -> None:
     """Not beside a training that comes early: who imports TensorFlow turns stderr off and on again."""
     with _one_training_at_a_time:
         configure_tensorflow()
-        # Keras collects garbage before it makes a network. Of TensorFlow's own objects, which are half a million and
-        # take a sixth of a second to go through, none ever is.
+        # Keras collects garbage before it makes a network. Of TensorFlow's own objects, which are 440,000 and take a
+        # tenth of a second to go through, none ever is.
         gc.collect()
         gc.freeze()
 

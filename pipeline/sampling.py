@@ -146,17 +146,20 @@ def finished_twin(
 ) -> TrialRecord | None:
     """A told trial of the same configuration and seed whose result will do: it was trained to its end, or pruned after
     the very epoch after which `should_prune` would prune this one."""
-    told = [record for record in records if record.result is not None and record.trial.seed == trial.seed]
-    twins = [record for record in told if record.trial.configuration == trial.configuration]
-    for twin in twins:
-        if twin.state == "COMPLETE":
-            return twin
-    if should_prune is None or not twins:
+    twins: dict[int, TrialRecord] = {}  # by their epochs
+    curve: list[float] = []  # the longest twin's; the others' are its beginnings
+    for record in records:
+        same = (record.trial.configuration, record.trial.seed) == (trial.configuration, trial.seed)
+        if same and record.state == "COMPLETE":
+            return record
+        if same and record.result is not None:
+            accuracies = [metrics.validation_accuracy or 0.0 for metrics in record.result.epochs]
+            twins[len(accuracies)] = record
+            curve = max(curve, accuracies, key=len)
+    if should_prune is None:
         return None
-    curves = [[metrics.validation_accuracy or 0.0 for metrics in twin.result.epochs] for twin in twins if twin.result]
-    longest = max(curves, key=len)  # the others are its beginnings
-    pruned_after = next((epoch for epoch in range(1, len(longest) + 1) if should_prune(longest[:epoch])), None)
-    return next((twin for twin, curve in zip(twins, curves, strict=True) if len(curve) == pruned_after), None)
+    pruned_after = next((epoch for epoch in range(1, len(curve) + 1) if should_prune(curve[:epoch])), 0)
+    return twins.get(pruned_after)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
