@@ -34,7 +34,6 @@ CONNECT_SECONDS = 60
 CLOSE_SECONDS = 3
 # What a worker process does first, as Dask wants it: in Python's language.
 PRELOAD = "from pipeline.cluster import prepare_worker; prepare_worker()"
-PROGRESS_TOPIC = "pipeline-progress"
 # Dask has its workers give memory back to the system at every chance (64 KiB). A training frees and takes buffers
 # of megabytes at each step: with Dask's setting it spends 1.7 times the processor time, all of it on page faults.
 KEEP_FREED_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
@@ -139,7 +138,8 @@ class Cluster:
                 f"no Dask workers at {where}: start `dask scheduler` and `dask worker`, or set "
                 f"execution.scheduler to null in params.yaml for the embedded cluster ({error})"
             ) from error
-        self._client.subscribe_topic(PROGRESS_TOPIC, self._on_progress)
+        self._topic = f"trainings of {self._client.id}"  # not of another client of the same scheduler
+        self._client.subscribe_topic(self._topic, self._on_progress)
         return self
 
     def _start_workers(self) -> Any:
@@ -213,6 +213,8 @@ class Cluster:
                     heapq.heappush(self._waiting, waited)
                     continue
                 return Finished(event.key, None, _obituary(self._deaths[event.key]), "")
+            if event.key not in self._running:
+                continue  # late news of a training that has been given up
             if isinstance(event, Finished):
                 self._running.pop(event.key)
             return event
@@ -221,14 +223,12 @@ class Cluster:
         while self._waiting and len(self._running) < self.workers:
             waited = heapq.heappop(self._waiting)
             _, _, key, task = waited
-            future = self._client.submit(run_task, key, task, pure=False)
+            future = self._client.submit(run_task, key, task, self._topic, pure=False)
             self._running[key] = waited, future
             future.add_done_callback(functools.partial(self._on_done, key))
 
     def _on_progress(self, event: tuple[float, Any]) -> None:
         message = event[1]
-        if message["key"] not in self._running:
-            return  # another client's, on a shared scheduler
         metrics = message["metrics"]
         self._events.put(
             Started(message["key"]) if metrics is None else EpochFinished(message["key"], EpochMetrics(**metrics))
@@ -280,14 +280,14 @@ def _configure_in_turn() -> None:
         gc.freeze()
 
 
-def run_task(key: int, task: TrainingTask) -> Finished:
-    """Train in this worker process, with news of every epoch."""
+def run_task(key: int, task: TrainingTask, topic: str) -> Finished:
+    """Train in this worker process, with news of every epoch under Dask's `topic`."""
     import distributed
 
     worker = distributed.get_worker()
 
     def report(metrics: EpochMetrics | None) -> None:
-        worker.log_event(PROGRESS_TOPIC, {"key": key, "metrics": None if metrics is None else vars(metrics)})
+        worker.log_event(topic, {"key": key, "metrics": None if metrics is None else vars(metrics)})
 
     accuracies: list[float] = []
 

@@ -70,7 +70,11 @@ def run_all(cluster: Cluster, tasks: dict[int, TrainingTask]) -> tuple[dict[int,
 def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler: str, sequences: Path) -> None:
     tasks = {seed: TrainingTask(GRU, seed, sequences, "validation") for seed in range(3)}
     with Cluster(ExecutionParams(scheduler=scheduler)) as cluster:
-        finished, events = run_all(cluster, tasks)
+        with Cluster(ExecutionParams(scheduler=scheduler)) as other:
+            another_study = threading.Thread(target=run_all, args=(other, tasks))
+            another_study.start()
+            finished, events = run_all(cluster, tasks)
+            another_study.join()
         assert cluster.workers == 2
         endless = GRU.model_copy(update={"epochs": 10_000})
         killer = threading.Timer(2, kill_the_scheduler)
@@ -114,6 +118,23 @@ def test_an_embedded_cluster_saves_models_and_fails_what_fails(
     assert finished[1].error.startswith("TrainingFailed: the loss is not a finite number after epoch")
     assert keras.saving.load_model(tmp_path / "model.keras").output_shape == (None, CLASSES)
     assert capfd.readouterr().err == "", "TensorFlow in a worker writes nothing over the progress bar"
+
+
+def test_no_news_of_a_training_is_lost_however_fast_the_worker_is(
+    sequences: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Cluster(ExecutionParams(workers=1)) as cluster:
+        submit = cluster._client.submit
+
+        def submit_and_sleep(*arguments: object, **options: object) -> object:
+            future = submit(*arguments, **options)
+            future.result()
+            time.sleep(0.1)
+            return future
+
+        monkeypatch.setattr(cluster._client, "submit", submit_and_sleep)
+        _, events = run_all(cluster, {0: TrainingTask(GRU, 0, sequences, "validation")})
+    assert events == [(Started, 0), (EpochFinished, 0), (EpochFinished, 0), (Finished, 0)]
 
 
 def test_a_training_outlives_its_workers_and_one_that_kills_them_all_fails_alone(
