@@ -17,97 +17,32 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import paths
-from pipeline.cluster import Cluster, Event, Started
-from pipeline.journal import Journal
-from pipeline.lineage import lineage
+from pipeline import forkserver, paths
+from pipeline.cli import prepare_process
 from pipeline.params import Configuration, SampledStudy, load_params
-from pipeline.proposals import configure, constants, fixed_trials
-from pipeline.sampling import sampling_of
-from pipeline.stages.study import write_results
-from pipeline.study import StudyRun
-from pipeline.tracking import StudyTracker
-from pipeline.trials import TrialRecord
 
 Report = dict[str, Any]  # first_training: time.time() when it began; accuracies in order of the trials
 
 
-class TimedCluster(Cluster):
-    """Keeps every event with the time at which the driver heard of it."""
-
-    def __enter__(self) -> "TimedCluster":
-        self.timeline: list[tuple[float, Event]] = []
-        super().__enter__()
-        self.ready = time.time()
-        return self
-
-    def next_event(self) -> Event:
-        event = super().next_event()
-        self.timeline.append((time.time(), event))
-        return event
-
-    @property
-    def first_training(self) -> float:
-        return next(moment for moment, event in self.timeline if isinstance(event, Started))
-
-
-class Found(Exception):
-    """The search has what it was looking for."""
-
-
-class StopWhenFound:
-    """An observer that ends a study when a configuration of `wanted` has been trained to its end."""
-
-    def __init__(self, wanted: Sequence[tuple[Any, ...]]) -> None:
-        self._wanted = wanted
-        self.accuracies: list[float] = []
-
-    def trial_started(self, trial: object) -> None: ...
-    def epoch_finished(self, trial: object, metrics: object) -> None: ...
-
-    def trial_finished(self, record: TrialRecord) -> None:
-        if record.result is None:
-            return
-        self.accuracies.append(record.result.best.validation_accuracy or 0.0)
-        if record.state == "COMPLETE" and identity(record.trial.configuration) in self._wanted:
-            raise Found
-
-
-def identity(configuration: Configuration) -> tuple[Any, ...]:
-    """What tells the configurations of the search for quality apart."""
-    return configuration.cell, configuration.units, configuration.learning_rate
+def _as_the_command_line_does() -> None:
+    prepare_process()
+    forkserver.start()
 
 
 def engine(name: str) -> Report:
     """This project, as its stage does it."""
+    _as_the_command_line_does()
+    from benchmarks.engine import timed_study
+
     report, _, _ = timed_study(name)
     return report
 
 
-def timed_study(name: str, wanted: Sequence[tuple[Any, ...]] = ()) -> tuple[Report, TimedCluster, list[TrialRecord]]:
-    """What `python -m pipeline study` does, with a clock; it ends early when a configuration of `wanted` is found."""
-    params, folder = load_params(), paths.study_folder(name)
-    summary = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
-    study = StudyRun(name, params, summary, paths.SEQUENCES)
-    origin = lineage(
-        "study", experiment="benchmark", data=summary, fingerprint=study.fingerprint, study=name,
-        optuna_study=study.optuna_study,
-    )  # fmt: skip
-    stop = StopWhenFound(wanted)
-    records: list[TrialRecord] = []
-    cluster = TimedCluster(params.execution)
-    try:
-        with cluster, StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker:
-            records = study.run(cluster, paths.optuna_storage(), Journal(paths.journal_folder()), [tracker, stop])
-            write_results(folder, study, records)
-            tracker.finish(folder)
-    except Found:
-        pass
-    return {"first_training": cluster.first_training, "accuracies": stop.accuracies}, cluster, records
-
-
 def search(name: str) -> Report:
     """This project's search, until it has found one of the best configurations."""
+    _as_the_command_line_does()
+    from benchmarks.engine import timed_study
+
     report, _, _ = timed_study(name, best_configurations())
     return report
 
@@ -121,6 +56,9 @@ def best_configurations() -> list[tuple[Any, ...]]:
 
 def configurations(name: str) -> list[Configuration]:
     """Those of a study, in order. A random search proposes the same whatever the results; repeats are left out."""
+    from pipeline.proposals import configure, constants, fixed_trials
+    from pipeline.sampling import sampling_of
+
     params = load_params()
     study = params.study(name)
     if not isinstance(study, SampledStudy):
@@ -170,6 +108,8 @@ def optuna_example(name: str, jobs: int = 1, wanted: Sequence[tuple[Any, ...]] =
     import mlflow
     import mlflow.keras
     import optuna
+
+    from benchmarks.engine import identity
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     mlflow.set_tracking_uri(paths.tracking_uri())

@@ -20,7 +20,8 @@ from rich.table import Table
 from benchmarks.contestants import configurations, fit
 from benchmarks.work import environment, make_workspace, run_contestant, run_python
 from pipeline import paths
-from pipeline.cluster import KEEP_FREED_MEMORY, load_data
+from pipeline.cluster import load_data
+from pipeline.forkserver import KEEP_FREED_MEMORY
 from pipeline.training import configure_tensorflow, train
 
 STUDY = "throughput"

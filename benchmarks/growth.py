@@ -25,8 +25,8 @@ from scipy.optimize import nnls
 from benchmarks.limits import CLASSES, FEATURES, TIMESTEPS, random_data
 from benchmarks.results import FOLDER
 from benchmarks.work import CELLS, ROOT, environment, run_python
-from pipeline.cluster import KEEP_FREED_MEMORY
 from pipeline.cost import CELL_COSTS, CellCost, sgemm_rate, step_work
+from pipeline.forkserver import KEEP_FREED_MEMORY
 from pipeline.params import Configuration
 from pipeline.training import TrainingData, configure_tensorflow, train
 from pipeline.trials import EpochMetrics

@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.work import CELLS, ROOT, environment, run_python
-from pipeline.cluster import KEEP_FREED_MEMORY
 from pipeline.cost import sgemm_rate
+from pipeline.forkserver import KEEP_FREED_MEMORY
 from pipeline.network import NetworkSpec, multiplications
 from pipeline.params import Configuration
 from pipeline.training import TrainingData, configure_tensorflow, train

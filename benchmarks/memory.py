@@ -17,6 +17,7 @@ from pipeline.cluster import Cluster, EpochFinished, TrainingTask
 from pipeline.params import Configuration, ExecutionParams
 from pipeline.training import KEPT_GRAPHS
 from tests.example_sequences import write_sequences
+from tests.processes import worker_processes
 
 TRAININGS, SHOWN_EVERY = 200, 25
 
@@ -27,8 +28,8 @@ def network(units: int) -> Configuration:
 
 def resident_mebibytes() -> float:
     """Of the worker process, while its network is still there."""
-    children = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
-    return max(child.memory_info().rss for child in children) / 2**20
+    [worker] = worker_processes(psutil.Process())
+    return float(worker.memory_info().rss) / 2**20
 
 
 def measure(sequences: Path, different: int) -> list[float]:

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.work import environment, make_workspace, run_python
-from pipeline import paths
+from pipeline import forkserver, paths
 from pipeline.cluster import Event, Finished, Started
 from pipeline.params import load_params
 
@@ -110,9 +110,10 @@ def finished_studies() -> dict[str, dict[str, float]]:
 
 
 def _one(study: str) -> None:
-    from benchmarks.contestants import timed_study
-
     began = time.time()
+    forkserver.start()
+    from benchmarks.engine import timed_study
+
     _, cluster, _ = timed_study(study)
     ended = time.time()
     evaluated = 2 * json.loads(Path("data/sequences/summary.json").read_text())["validation"]["samples"]

@@ -6,6 +6,8 @@ before any library is loaded, and no stage pays for another's libraries.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -35,14 +37,16 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
-    prepare_environment()
+    prepare_process()
     app()
 
 
-def prepare_environment() -> None:
+def prepare_process() -> None:
     """Switch off what libraries send home, and TensorFlow's chatter, unless the user has decided otherwise."""
     for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}.items():
         os.environ.setdefault(name, value)
+    # Before it exits, Python goes several times through all that libraries have made, for garbage: a second of a study.
+    atexit.register(gc.freeze)
 
 
 @contextmanager
@@ -68,6 +72,14 @@ def params_yaml() -> Iterator[Params]:
         yield load_params()
 
 
+def _expect_workers(params: Params) -> None:
+    """Let TensorFlow be imported for this machine's workers while the verb imports what it needs itself."""
+    if params.execution.scheduler is None:
+        from pipeline import forkserver
+
+        forkserver.start()
+
+
 @app.command(rich_help_panel=STAGES)
 def download() -> None:
     """The data set, held to its checksums → data/raw."""
@@ -90,6 +102,7 @@ def prepare() -> None:
 def study(name: Annotated[str, typer.Argument(help="A key of `studies` in params.yaml, for example: search")]) -> None:
     """data/sequences → data/studies/NAME: train and measure many networks."""
     with params_yaml() as params:
+        _expect_workers(params)
         from pipeline.stages import study as stage
 
         stage.run(params, name)
@@ -99,6 +112,7 @@ def study(name: Annotated[str, typer.Argument(help="A key of `studies` in params
 def champion() -> None:
     """data/studies → data/models/champion: choose by validation data, train again with several seeds."""
     with params_yaml() as params:
+        _expect_workers(params)
         from pipeline.stages import champion as stage
 
         stage.run(params)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import heapq
 import itertools
 import json
@@ -21,6 +20,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from pipeline import forkserver
 from pipeline.errors import PipelineError
 from pipeline.params import Configuration, ExecutionParams, View
 from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION
@@ -34,10 +34,6 @@ CONNECT_SECONDS = 60
 CLOSE_SECONDS = 3
 # What a worker process does first, as Dask wants it: in Python's language.
 PRELOAD = "from pipeline.cluster import prepare_worker; prepare_worker()"
-# Dask has its workers give memory back to the system at every chance (64 KiB). A training frees and takes buffers
-# of megabytes at each step: with Dask's setting it spends 1.7 times the processor time, all of it on page faults.
-KEEP_FREED_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
-
 HeldOut = Literal["validation", "test", "nothing"]
 # Given the accuracies of the epochs so far, True to stop the training; decided in the worker.
 ShouldPrune = Callable[[list[float]], bool]
@@ -124,8 +120,6 @@ class Cluster:
                 # So long after a worker was lost, Dask looks whether it is back and gives it up for good if it is not:
                 # also where it is away only because it was killed once more.
                 "distributed.deploy.lost-worker-timeout": "365 days",
-                "distributed.nanny.pre-spawn-environ": dask.config.get("distributed.nanny.pre-spawn-environ")
-                | KEEP_FREED_MEMORY,
             }
         )
         try:
@@ -144,9 +138,13 @@ class Cluster:
 
     def _start_workers(self) -> Any:
         """An embedded cluster; started anew when something kills one of its workers before all of them are there."""
+        import dask
         import distributed
         from dask.system import CPU_COUNT
 
+        if forkserver.AVAILABLE:
+            dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+            forkserver.start()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return distributed.LocalCluster(
@@ -264,20 +262,8 @@ _one_training_at_a_time = threading.Lock()
 
 
 def prepare_worker() -> None:
-    """Get a new worker process ready: deaf to Ctrl-C, which is for the driver to answer, and with TensorFlow on its
-    way, which takes seconds that the driver has work for as well."""
+    """Get a new worker process ready: deaf to Ctrl-C, which is for the driver to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_configure_in_turn, daemon=True).start()
-
-
-def _configure_in_turn() -> None:
-    """Not beside a training that comes early: who imports TensorFlow turns stderr off and on again."""
-    with _one_training_at_a_time:
-        configure_tensorflow()
-        # Keras collects garbage before it makes a network. Of TensorFlow's own objects, which are 440,000 and take a
-        # tenth of a second to go through, none ever is.
-        gc.collect()
-        gc.freeze()
 
 
 def run_task(key: int, task: TrainingTask, topic: str) -> Finished:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from pipeline.cli import plain_errors, prepare_environment
+from pipeline.cli import plain_errors, prepare_process
 from pipeline.errors import PipelineError
 from pipeline.params import validate_params
 from pipeline.paths import PARAMS, REPORT, atomic_write
@@ -118,7 +118,7 @@ def main(
     folder: Annotated[Path, typer.Option(help="The workspace: made if missing, continued if not.")] = Path(".quick"),
 ) -> None:
     """The whole pipeline, shrunk to minutes, in a workspace of its own."""
-    prepare_environment()
+    prepare_process()
     with plain_errors():
         run(dataset, folder)
 

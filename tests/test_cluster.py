@@ -7,8 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -19,6 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.params import Configuration, ExecutionParams
 from pipeline.training import configure_tensorflow, train
 from tests.example_sequences import CLASSES, write_sequences
+from tests.processes import worker_processes
 
 ROOT = Path(__file__).parents[1]
 GRU = Configuration(cell="gru", units=3, batch_size=32, epochs=2, learning_rate=0.01)
@@ -124,9 +126,9 @@ def test_no_news_of_a_training_is_lost_however_fast_the_worker_is(
     sequences: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Cluster(ExecutionParams(workers=1)) as cluster:
-        submit = cluster._client.submit
+        submit: Callable[..., Any] = cluster._client.submit
 
-        def submit_and_sleep(*arguments: object, **options: object) -> object:
+        def submit_and_sleep(*arguments: Any, **options: Any) -> Any:
             future = submit(*arguments, **options)
             future.result()
             time.sleep(0.1)
@@ -171,11 +173,6 @@ def killer(folder: Path, deaths: int) -> ShouldPrune:
     return should_prune
 
 
-def worker_processes() -> list[psutil.Process]:
-    children = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-
-
 @pytest.mark.parametrize("deaths", [1, ATTEMPTS])
 def test_an_embedded_cluster_is_started_again_a_few_times(deaths: int) -> None:
     """A worker of each of the first `deaths` starts is killed as soon as it is there."""
@@ -183,7 +180,7 @@ def test_an_embedded_cluster_is_started_again_a_few_times(deaths: int) -> None:
 
     def kill_early() -> None:
         while len(victims) < deaths and threading.main_thread().is_alive():
-            fresh = [child.pid for child in worker_processes() if child.pid not in victims]
+            fresh = [child.pid for child in worker_processes(psutil.Process()) if child.pid not in victims]
             if fresh:
                 victims.add(fresh[0])
                 os.kill(fresh[0], signal.SIGKILL)
@@ -199,7 +196,7 @@ def test_an_embedded_cluster_is_started_again_a_few_times(deaths: int) -> None:
             assert cluster.workers == 2
     killer.join()
     assert len(victims) == deaths
-    assert worker_processes() == []
+    assert worker_processes(psutil.Process()) == []
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

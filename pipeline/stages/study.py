@@ -40,8 +40,8 @@ def run(params: Params, name: str) -> None:
         optuna_study=study.optuna_study,
     )
     with (
-        Cluster(params.execution) as cluster,  # first: its workers import TensorFlow while MLflow is opened here
         StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker,
+        Cluster(params.execution) as cluster,
         TrialProgress(
             f"study {name}",
             study.total,

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.cluster import ATTEMPTS
 from tests.example_sequences import write_sequences
+from tests.processes import worker_processes
 
 pytestmark = pytest.mark.reproducibility
 ROOT = Path(__file__).parents[2]
@@ -71,8 +72,8 @@ def test_studies_killed_again_and_again_end_like_one_that_never_was(
             if process.poll() is not None:  # workers were killed before the cluster stood: the user starts again
                 process, lost_workers = start(folder, workers=2), 0
                 continue
-            children = [c for c in psutil.Process(process.pid).children() if "spawn_main" in " ".join(c.cmdline())]
-            if moments.random() < 0.5 or not children or lost_workers == ATTEMPTS - 1:
+            workers = worker_processes(psutil.Process(process.pid))
+            if moments.random() < 0.5 or not workers or lost_workers == ATTEMPTS - 1:
                 process.kill()
                 process.wait()
                 kills["driver"] += 1
@@ -80,7 +81,7 @@ def test_studies_killed_again_and_again_end_like_one_that_never_was(
             else:
                 lost_workers += 1
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(moments.choice(children).pid, signal.SIGKILL)
+                    os.kill(moments.choice(workers).pid, signal.SIGKILL)
                 kills["worker"] += 1
         if process.wait(timeout=300) != 0:
             process = start(folder, workers=2)

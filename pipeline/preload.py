@@ -1,0 +1,23 @@
+"""What `pipeline.forkserver` has the process import that workers are forked from."""
+
+import gc
+import sys
+from typing import Any
+
+import distributed  # noqa: F401
+
+import pipeline.cluster  # noqa: F401
+from pipeline.training import tensorflow_silenced
+
+# Keras imports both where it finds them, which takes longer than Keras itself, for what no worker does.
+absent: dict[str, Any] = {"sklearn": None, "matplotlib": None}
+sys.modules.update(absent)
+with tensorflow_silenced():
+    import tensorflow as tf  # noqa: F401
+for name in absent:
+    del sys.modules[name]
+
+# Keras collects garbage before it makes a network. Of TensorFlow's own objects, which are 440,000 and take a tenth of a
+# second to go through, none ever is; and memory that the collector leaves alone stays shared.
+gc.collect()
+gc.freeze()
