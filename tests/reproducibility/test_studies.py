@@ -13,6 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from pipeline import forkserver
 from pipeline.cluster import ATTEMPTS
 from tests.example_sequences import write_sequences
 from tests.processes import worker_processes
@@ -56,9 +57,9 @@ def test_the_number_of_workers_changes_nothing(expected: tuple[bytes, bytes], tm
 def test_studies_killed_again_and_again_end_like_one_that_never_was(
     expected: tuple[bytes, bytes], tmp_path: Path
 ) -> None:
-    """SIGKILL, at moments from a seeded generator, to the driver or to one of its workers; more studies if need be.
+    """SIGKILL, at moments from a seeded generator, to the driver, a worker or the workers' parent.
 
-    A trial whose worker has died in all of its attempts is recorded as failed, and rightly: no driver loses so many.
+    There are more studies if need be. A trial whose worker has died in all of its attempts is recorded as failed, and rightly: no driver loses so many.
     """
     moments = random.Random(2026)
     kills = {"driver": 0, "worker": 0}
@@ -80,8 +81,10 @@ def test_studies_killed_again_and_again_end_like_one_that_never_was(
                 process, lost_workers = start(folder, workers=2), 0
             else:
                 lost_workers += 1
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(moments.choice(workers).pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                    # With their parent all of them are lost.
+                    parent = [workers[0].ppid()] if forkserver.AVAILABLE else []
+                    os.kill(moments.choice([worker.pid for worker in workers] + parent), signal.SIGKILL)
                 kills["worker"] += 1
         if process.wait(timeout=300) != 0:
             process = start(folder, workers=2)
