@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contestants import configurations, fit
-from benchmarks.work import environment, make_workspace, run_contestant, run_python
+from benchmarks.work import EPOCHS, environment, make_workspace, run_contestant, run_python
 from pipeline import paths
 from pipeline.cluster import load_data
 from pipeline.forkserver import KEEP_FREED_MEMORY
@@ -81,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         make_workspace(Path(name))
         rounds = [one_round(Path(name)) for _ in range(ROUNDS)]
-    table = Table("twelve networks, three epochs of 3,500 images", "seconds", "gain")
+    table = Table(f"twelve networks, {EPOCHS} epochs of 3,500 images", "seconds", "gain")
     titles = [title for title, _, _ in STEPS] + [LAST_STEP]
     previous = None
     for title, *seconds in zip(titles, *rounds, strict=True):
