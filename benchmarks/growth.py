@@ -154,24 +154,34 @@ def exponents(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def picture(measured: pd.DataFrame) -> None:
-    """Seconds and mebibytes against each axis, both logarithmic."""
+    """Seconds and mebibytes against each axis, all logarithmic; equal slopes are equal exponents."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
     axes_names = list(dict.fromkeys(measured["axis"]))
-    figure = Figure(figsize=(3 * len(axes_names), 5), layout="constrained")
-    panels = figure.subplots(2, len(axes_names), sharex="col", squeeze=False)
+    figure = Figure(figsize=(3 * len(axes_names), 5.5), layout="constrained")
+    panels = figure.subplots(2, len(axes_names), sharex="col", sharey="row", squeeze=False)
     for column, axis in enumerate(axes_names):
         for cell, group in measured[measured["axis"] == axis].groupby("cell", sort=False):
             for row, name in enumerate(("seconds", "mebibytes")):
                 panels[row, column].loglog(group["value"], group[name], marker="o", markersize=4, label=cell)
+        values = sorted(set(measured.loc[measured["axis"] == axis, "value"]))
+        panels[1, column].xaxis.set_major_locator(FixedLocator(values))
+        panels[1, column].xaxis.set_minor_locator(NullLocator())
+        panels[1, column].xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         panels[1, column].set_xlabel(axis)
-        panels[0, column].set_title(axis, loc="left")
-    panels[0, 0].set_ylabel("seconds an epoch, a study's for trials")
-    panels[1, 0].set_ylabel("MiB")
-    panels[0, 0].legend(frameon=False)
+        for panel in panels[:, column]:
+            panel.grid(alpha=0.3)
+            panel.spines[["top", "right"]].set_visible(False)
+        panels[0, column].legend(frameon=False, loc="upper left", fontsize=8)
+    for row, title in enumerate(("seconds", "MiB")):
+        panels[row, 0].set_ylabel(title)
+        panels[row, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panels[row, 0].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        panels[row, 0].yaxis.set_minor_formatter(NullFormatter())
     with matplotlib.rc_context({"svg.hashsalt": "benchmarks"}):
         figure.savefig(PICTURE, metadata={"Date": None})
 

@@ -14,8 +14,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 AVAILABLE = sys.platform == "linux"
-# Dask would have its workers give memory back to the system at every chance (64 KiB). A training frees and takes buffers
-# of megabytes at each step: with that it spends 1.7 times the processor time, all of it on page faults.
+# Dask would have its workers give memory back to the system at every chance (64 KiB). A training frees and takes
+# buffers of megabytes at each step: with that it spends 1.7 times the processor time, all of it on page faults.
 KEEP_FREED_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
