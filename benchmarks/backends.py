@@ -57,7 +57,7 @@ def main() -> None:
     if "--one" in sys.argv:
         print(json.dumps(milliseconds_a_step()))
         return
-    console = Console()
+    console = Console(width=110)
     networks = [f"{cell}-{units}" for cell in CELLS for units in UNITS_TRIED]
     table = Table("ms a step (share of sgemm)", *networks)
     with tempfile.TemporaryDirectory() as folder:
