@@ -24,14 +24,14 @@ from pipeline.params import Configuration, SampledStudy, load_params
 Report = dict[str, Any]  # first_training: time.time() when it began; accuracies in order of the trials
 
 
-def _as_the_command_line_does() -> None:
+def start_as_the_command_line_does() -> None:
     prepare_process()
     forkserver.start()
 
 
 def engine(name: str) -> Report:
     """This project, as its stage does it."""
-    _as_the_command_line_does()
+    start_as_the_command_line_does()
     from benchmarks.engine import timed_study
 
     report, _, _ = timed_study(name)
@@ -40,7 +40,7 @@ def engine(name: str) -> Report:
 
 def search(name: str) -> Report:
     """This project's search, until it has found one of the best configurations."""
-    _as_the_command_line_does()
+    start_as_the_command_line_does()
     from benchmarks.engine import timed_study
 
     report, _, _ = timed_study(name, best_configurations())

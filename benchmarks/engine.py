@@ -22,7 +22,6 @@ class TimedCluster(Cluster):
     def __enter__(self) -> "TimedCluster":
         self.timeline: list[tuple[float, Event]] = []
         super().__enter__()
-        self.ready = time.time()
         return self
 
     def next_event(self) -> Event:

@@ -33,7 +33,8 @@ ATTEMPTS = 3
 CONNECT_SECONDS = 60
 CLOSE_SECONDS = 3
 # What a worker process does first, as Dask wants it: in Python's language.
-PRELOAD = "from pipeline.cluster import prepare_worker; prepare_worker()"
+# Ctrl-C is for the driver to answer.
+PRELOAD = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 HeldOut = Literal["validation", "test", "nothing"]
 # Given the accuracies of the epochs so far, True to stop the training; decided in the worker.
 ShouldPrune = Callable[[list[float]], bool]
@@ -120,6 +121,9 @@ class Cluster:
                 # So long after a worker was lost, Dask looks whether it is back and gives it up for good if it is not:
                 # also where it is away only because it was killed once more.
                 "distributed.deploy.lost-worker-timeout": "365 days",
+                "distributed.worker.multiprocessing-method": "forkserver" if forkserver.AVAILABLE else "spawn",
+                # For the forkserver that Dask starts where ours was killed.
+                "distributed.nanny.pre-spawn-environ": forkserver.ENVIRONMENT,
             }
         )
         try:
@@ -138,13 +142,10 @@ class Cluster:
 
     def _start_workers(self) -> Any:
         """An embedded cluster; started anew when something kills one of its workers before all of them are there."""
-        import dask
         import distributed
         from dask.system import CPU_COUNT
 
-        if forkserver.AVAILABLE:
-            dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
-            forkserver.start()
+        forkserver.start()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return distributed.LocalCluster(
@@ -259,11 +260,6 @@ def _obituary(times: int) -> str:
 
 # Keras keeps state per process: a worker started with several threads still trains one network at a time.
 _one_training_at_a_time = threading.Lock()
-
-
-def prepare_worker() -> None:
-    """Get a new worker process ready: deaf to Ctrl-C, which is for the driver to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_task(key: int, task: TrainingTask, topic: str) -> Finished:

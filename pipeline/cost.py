@@ -39,7 +39,7 @@ CELL_COSTS = {
     "cnn": CellCost(1160e-6, 0.0, 0.55),
 }
 START_SECONDS = 0.9  # of one training: to build the network and trace its graphs
-STUDY_START_SECONDS = 7.0  # until the workers are there and have imported TensorFlow
+STUDY_START_SECONDS = 4.0  # until the first training: MLflow, TensorFlow and the workers
 # How long a training that may stop early lasts. With a patience of 3 those of the capacity study ran from 7 to 25
 # epochs, the larger the fewer; weighted by what an epoch costs, 15.7 on average.
 EPOCHS_PER_PATIENCE = 5

@@ -1,8 +1,8 @@
 """The process that workers are forked from: TensorFlow is imported there, once for all of them.
 
-Its import takes seconds and starts no threads, so a fork afterwards is safe; what makes threads is TensorFlow's first
-operation, which every worker does for itself. On other systems than Linux, whose own libraries may have made threads
-by then, workers are new processes, as Dask would have it.
+Its import takes seconds and starts no threads but a memory allocator's, which is made for forks, so that a fork
+afterwards is safe; what makes threads is TensorFlow's first operation, which every worker does for itself. On other
+systems than Linux, whose own libraries may have made threads by then, workers are new processes, as Dask would have it.
 """
 
 import multiprocessing
@@ -17,7 +17,7 @@ AVAILABLE = sys.platform == "linux"
 # Dask would have its workers give memory back to the system at every chance (64 KiB). A training frees and takes
 # buffers of megabytes at each step: with that it spends 1.7 times the processor time, all of it on page faults.
 KEEP_FREED_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+ENVIRONMENT = KEEP_FREED_MEMORY | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def start() -> None:
@@ -26,7 +26,7 @@ def start() -> None:
         return
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
     multiprocessing.set_forkserver_preload(["pipeline.preload"])
-    with _environment(KEEP_FREED_MEMORY | ONE_THREAD | {"PYTHONPATH": path}):
+    with _environment(ENVIRONMENT | {"PYTHONPATH": path}):
         forkserver.ensure_running()
 
 

@@ -1,13 +1,16 @@
 """What `pipeline.forkserver` has the process import that workers are forked from."""
 
 import gc
+import signal
 import sys
 from typing import Any
 
-import distributed  # noqa: F401
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver to answer, also while this is imported
 
-import pipeline.cluster  # noqa: F401
-from pipeline.training import tensorflow_silenced
+import distributed  # noqa: E402, F401
+
+import pipeline.cluster  # noqa: E402, F401
+from pipeline.training import tensorflow_silenced  # noqa: E402
 
 # Keras imports both where it finds them, which takes longer than Keras itself, for what no worker does.
 absent: dict[str, Any] = {"sklearn": None, "matplotlib": None}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SEMANTICS_VERSION = 1
 
 EVALUATION_BATCH_SIZE = 1000
-# How many networks' graphs a process keeps: of small ones they are a tenth of its memory.
+# How many networks' graphs a process keeps: of small ones they are a quarter of its memory.
 KEPT_GRAPHS = 16
 
 

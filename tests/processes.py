@@ -7,22 +7,15 @@ from pipeline import forkserver
 
 def worker_processes(driver: psutil.Process) -> list[psutil.Process]:
     """Those of the driver's workers that live."""
-    children = driver.children(recursive=True)
-    if forkserver.AVAILABLE:
-        servers = {child.pid for child in driver.children() if "forkserver" in command(child)}
-        return [child for child in children if alive(child) and child.ppid() in servers]
-    return [child for child in children if alive(child) and "spawn_main" in command(child)]
+    children = driver.children()
+    if not forkserver.AVAILABLE:
+        return [child for child in children if "spawn_main" in _command(child)]
+    grandchildren = [process for process in driver.children(recursive=True) if process not in children]
+    return [process for process in grandchildren if "forkserver" in _command(process)]
 
 
-def alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def command(process: psutil.Process) -> str:
+def _command(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
+    except psutil.NoSuchProcess:  # or a zombie
         return ""

@@ -41,7 +41,7 @@ def run(params: Params, name: str) -> None:
     )
     with (
         StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker,
-        Cluster(params.execution) as cluster,
+        Cluster(params.execution) as cluster,  # after MLflow: its workers wait for TensorFlow, which is being imported
         TrialProgress(
             f"study {name}",
             study.total,
