@@ -189,7 +189,7 @@ def picture(measured: pd.DataFrame) -> None:
 def fit(console: Console) -> None:
     """Print the constants of pipeline/cost.py as measured now, and by how much each measurement is missed."""
     rate = sgemm_rate(2.0)
-    console.print(f"REFERENCE_RATE = {rate:.3g}")
+    console.print(f"a core's sgemm_rate: {rate:.3g}")
     starts: list[float] = []
     for cell in CELL_COSTS:
         tables = on_every_core("measure_steps", cell=cell)

@@ -15,11 +15,11 @@ from pipeline.proposals import configure, units_within
 
 
 class CellCost(NamedTuple):
-    """What one step of training on a batch takes on the reference core, apart from each other.
+    """What one step of training on a batch takes on a core, apart from each other.
 
     `step`: seconds to start the kernels of one time step of one layer; `unit`: seconds for each state of each sequence
-    in it, for all that is done element by element; `efficiency`: the share of `REFERENCE_RATE` at which matrices are
-    multiplied.
+    in it, for all that is done element by element; `efficiency`: the share of the core's `sgemm_rate` at which
+    matrices are multiplied.
     """
 
     step: float
@@ -27,17 +27,18 @@ class CellCost(NamedTuple):
     efficiency: float
 
 
-# By `python -m benchmarks.growth --fit`, 2026-11-24, both cores of an Intel Xeon (family 6, model 167, AMX) at work, in
-# processor time; what was measured is met within 13 %.
-REFERENCE_RATE = 202e9  # float32 operations a second in a product of matrices, see `sgemm_rate`
+# Means of what `python -m benchmarks.growth --fit` gave, in processor time with all cores at work, on an Intel Xeon
+# that multiplies at 202 GFLOP/s a core (2026-11-24) and an AMD EPYC at 106 (2026-11-25). Steps and units took as long
+# on both; of its higher peak the Xeon reached less: 0.72 of it for LSTM where the EPYC had 0.90.
 CELL_COSTS = {
-    "simple_rnn": CellCost(63e-6, 2.0e-9, 0.83),
-    "elman_output": CellCost(65e-6, 2.5e-9, 0.82),
-    "lstm": CellCost(99e-6, 7.7e-9, 0.72),
-    "gru": CellCost(123e-6, 7.7e-9, 0.74),
-    "mlp": CellCost(266e-6, 0.0, 0.61),
-    "cnn": CellCost(1160e-6, 0.0, 0.55),
+    "simple_rnn": CellCost(63e-6, 2.5e-9, 0.90),
+    "elman_output": CellCost(69e-6, 1.6e-9, 0.84),
+    "lstm": CellCost(105e-6, 13e-9, 0.81),
+    "gru": CellCost(140e-6, 7.0e-9, 0.80),
+    "mlp": CellCost(262e-6, 0.0, 0.73),
+    "cnn": CellCost(1180e-6, 0.0, 0.60),
 }
+REFERENCE_RATE = 150e9  # operations a second, between the two: trainings are ordered by what they take at this rate
 START_SECONDS = 0.9  # of one training: to build the network and trace its graphs
 STUDY_START_SECONDS = 4.0  # until the first training: MLflow, TensorFlow and the workers
 # How long a training that may stop early lasts. With a patience of 3 those of the capacity study ran from 7 to 25
@@ -48,9 +49,11 @@ SIZE = 512  # of the matrices in `sgemm_rate`; they fit into a core's cache
 
 
 def training_seconds(
-    configuration: Configuration, samples: int, evaluated: int, timesteps: int, features: int, classes: int
+    configuration: Configuration, samples: int, evaluated: int, timesteps: int, features: int, classes: int, rate: float
 ) -> float:
-    """How long one training takes on the reference core: at most its epochs, fewer where patience will end it.
+    """How long one training takes on a core that multiplies matrices at `rate` operations a second, see `sgemm_rate`.
+
+    It has at most its epochs, fewer where patience will end it.
 
     Every epoch trains on `samples` and then passes `evaluated` sequences forward, which is a third of the work.
     """
@@ -58,7 +61,9 @@ def training_seconds(
     if configuration.patience is not None:
         epochs = min(epochs, EPOCHS_PER_PATIENCE * configuration.patience)
     work = step_work(configuration.network, configuration.batch_size, timesteps, features, classes)
-    seconds = sum(amount * constant for amount, constant in zip(work, _constants(configuration.cell), strict=True))
+    cost = CELL_COSTS[configuration.cell]
+    constants = cost.step, cost.unit, 1 / (cost.efficiency * rate)
+    seconds = sum(amount * constant for amount, constant in zip(work, constants, strict=True))
     steps = math.ceil(samples / configuration.batch_size) + evaluated / configuration.batch_size / 3
     return START_SECONDS + epochs * steps * seconds
 
@@ -77,14 +82,13 @@ def step_work(
     return layers, layers * batch_size * network.units, operations
 
 
-def _constants(cell: str) -> tuple[float, float, float]:
-    cost = CELL_COSTS[cell]
-    return cost.step, cost.unit, 1 / (cost.efficiency * REFERENCE_RATE)
+def study_seconds(mean_training_seconds: float, trainings: int, workers: int) -> float:
+    """How long a study takes whose trainings are shared by the workers.
 
-
-def study_seconds(mean_training_seconds: float, trainings: int, workers: int, rate: float) -> float:
-    """How long a study takes on workers whose cores multiply matrices at `rate` operations a second."""
-    return STUDY_START_SECONDS + trainings * mean_training_seconds / min(workers, trainings) * REFERENCE_RATE / rate
+    At its end all workers but one have nothing left to do, on average for half a training.
+    """
+    busy = min(workers, trainings)
+    return STUDY_START_SECONDS + mean_training_seconds * (trainings + (busy - 1) / 2) / busy
 
 
 def typical_configurations(

@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from pipeline.cluster import Cluster, EpochFinished, Finished, Started, TrainingTask
-from pipeline.cost import training_seconds
+from pipeline.cost import REFERENCE_RATE, training_seconds
 from pipeline.environment import environment, training_versions
 from pipeline.errors import PipelineError
 from pipeline.journal import Journal, stable_hash
@@ -139,11 +139,14 @@ class StudyRun:
         sliding_window(self.total, window, ask, start, wait, tell)
         return records
 
-    def cost(self, trial: Trial) -> float:
-        """Seconds that the trial's training takes on a core like the one of `pipeline.cost`."""
+    def cost(self, trial: Trial, rate: float = REFERENCE_RATE) -> float:
+        """Seconds that the trial's training takes on a core that multiplies matrices at `rate` operations a second.
+
+        Without a rate it is the same everywhere, to order and to weigh trials by.
+        """
         samples = min(self._samples(trial), self.available_samples)
         held_out = self._summary[self.study.held_out]["samples"]
-        return training_seconds(trial.configuration, samples, held_out + min(samples, held_out), *self.sizes)
+        return training_seconds(trial.configuration, samples, held_out + min(samples, held_out), *self.sizes, rate)
 
     def repetition(self, row: Mapping[str, Any], epochs: int) -> TrainingTask:
         """The task that trains one row of trials.csv again, for as many epochs as it was trained."""

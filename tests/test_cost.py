@@ -24,9 +24,11 @@ from pipeline.params import Configuration, DropoutRange, IntegerRange, RealRange
 MNIST = {"timesteps": 28, "features": 28, "classes": 10}
 
 
-def training(configuration: Configuration, samples: int = 6400, evaluated: int = 0) -> float:
+def training(
+    configuration: Configuration, samples: int = 6400, evaluated: int = 0, rate: float = REFERENCE_RATE
+) -> float:
     """Seconds, without what every training takes to start."""
-    return training_seconds(configuration, samples, evaluated, **MNIST) - START_SECONDS
+    return training_seconds(configuration, samples, evaluated, **MNIST, rate=rate) - START_SECONDS
 
 
 def test_every_cell_has_its_constants() -> None:
@@ -68,11 +70,23 @@ def test_seconds_of_two_networks_are_as_far_apart_as_measured() -> None:
     assert 0.5 < training(large) / training(small) / (21.7 / 1.7) < 2
 
 
-def test_a_study_is_shared_by_the_workers_and_scaled_by_their_speed() -> None:
-    assert study_seconds(60, 10, 1, REFERENCE_RATE) == STUDY_START_SECONDS + 600
-    assert study_seconds(60, 10, 2, REFERENCE_RATE) == STUDY_START_SECONDS + 300
-    assert study_seconds(60, 10, 2, REFERENCE_RATE / 2) == STUDY_START_SECONDS + 600
-    assert study_seconds(60, 1, 8, REFERENCE_RATE) == STUDY_START_SECONDS + 60, "one training is not divided"
+def test_a_faster_core_saves_time_on_products_alone() -> None:
+    """What is left at an endless rate, time steps and what is done number by number, is the same on every core."""
+
+    def seconds(units: int, rate: float) -> float:
+        return training(Configuration(cell="lstm", units=units, batch_size=128, epochs=1), rate=rate)
+
+    for units in (8, 256):
+        products = [seconds(units, rate) - seconds(units, 1e30) for rate in (100e9, 200e9)]
+        assert products[0] == pytest.approx(2 * products[1])
+    assert seconds(8, 100e9) / seconds(8, 200e9) < 1.1
+    assert seconds(256, 100e9) / seconds(256, 200e9) > 1.5
+
+
+def test_a_study_is_shared_by_the_workers() -> None:
+    assert study_seconds(60, 10, 1) == STUDY_START_SECONDS + 600
+    assert study_seconds(60, 10, 2) == STUDY_START_SECONDS + 300 + 15, "half a training on one of two workers"
+    assert study_seconds(60, 1, 8) == STUDY_START_SECONDS + 60, "one training is not divided"
 
 
 def test_typical_configurations_lie_in_the_space_and_are_always_the_same() -> None:

@@ -64,8 +64,9 @@ def expected_seconds(study: StudyRun, defaults: TrainingSettings, workers: int) 
     if isinstance(study.study, SampledStudy):
         typical = typical_configurations(study.study, defaults, study.sizes)
         trials = [Trial(0, configuration, 0) for configuration in typical]
-    mean_cost = sum(map(study.cost, trials)) / len(trials)
-    return study_seconds(mean_cost, study.total, workers, sgemm_rate(SECONDS_TO_MEASURE))
+    rate = sgemm_rate(SECONDS_TO_MEASURE)
+    mean_cost = sum(study.cost(trial, rate) for trial in trials) / len(trials)
+    return study_seconds(mean_cost, study.total, workers)
 
 
 def write_results(folder: paths.Path, study: StudyRun, records: Sequence[TrialRecord]) -> None:
