@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
@@ -145,6 +147,26 @@ def build(spec: NetworkSpec, timesteps: int, features: int, classes: int, seed: 
     return keras.Model(inputs, outputs, name=spec.cell)
 
 
+def orthogonal(shape: tuple[int, int], seed: int) -> NDArray[np.float32]:
+    """What `keras.initializers.Orthogonal(seed=seed)` draws, but to the same bit on every processor.
+
+    Keras takes Q of the QR factorization of a normal matrix, with the diagonal of R positive; TensorFlow sums it up in
+    pieces that fit into the first cache of the processor: from 48 units on, one of 32 KiB gave other last bits than one
+    of 48. That Q is unique, so the method of Gram and Schmidt gives it as well: in float64, by elementwise operations
+    and sums along rows, whose order NumPy fixes. Other sums (`@`, `einsum`, `np.linalg`) differ between processors.
+    """
+    import keras
+
+    rows, columns = shape
+    drawn = keras.random.normal((max(shape), min(shape)), seed=seed)
+    vectors = np.ascontiguousarray(keras.ops.convert_to_numpy(drawn).T, np.float64)  # (min, max)
+    for place, vector in enumerate(vectors):
+        vector /= np.sqrt(np.sum(vector * vector))
+        rest = vectors[place + 1 :]
+        rest -= np.sum(rest * vector, axis=1, keepdims=True) * vector
+    return (vectors if rows < columns else vectors.T).astype(np.float32)
+
+
 Glorot = Callable[..., Any]
 
 
@@ -190,13 +212,16 @@ def _recurrent_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> A
             )
             # Even so it makes the forward layer anew, from a configuration that in SimpleRNN lacks the dropout's seed.
             both.forward_layer.cell.seed_generator = keras.random.SeedGenerator(seed_for(layer, "forward", "dropout"))
-            for one_way in (both.forward_layer, both.backward_layer):
-                _split_gates(one_way)
-            x = both(x)  # (batch, timesteps, 2 units if concatenated), the last layer without timesteps
+            whole, directions = both, {"forward": both.forward_layer, "backward": both.backward_layer}
         else:
-            one_way = recurrent(layer, "forward")
+            whole = recurrent(layer, "forward")
+            directions = {"forward": whole}
+        for one_way in directions.values():
             _split_gates(one_way)
-            x = one_way(x)  # (batch, timesteps, units), the last layer (batch, units)
+        x = whole(x)  # (batch, timesteps, units, or twice as many if concatenated), the last layer without timesteps
+        for direction, one_way in directions.items():
+            kernel = one_way.cell.recurrent_kernel
+            kernel.assign(orthogonal(kernel.shape, seed_for(layer, direction, "recurrent_kernel")))
     return x
 
 

@@ -1,5 +1,6 @@
 """NetworkSpec, its closed-form parameter count, and the Keras model against equation 1.5.1."""
 
+import hashlib
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,16 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from pipeline.elman import ElmanOutputRNN
-from pipeline.network import Cell, MergeMode, NetworkSpec, build, derived_seed, multiplications, parameter_count
+from pipeline.network import (
+    Cell,
+    MergeMode,
+    NetworkSpec,
+    build,
+    derived_seed,
+    multiplications,
+    orthogonal,
+    parameter_count,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CELLS: list[Cell] = ["simple_rnn", "elman_output", "lstm", "gru"]
@@ -194,6 +204,36 @@ def test_the_same_seed_gives_the_same_weights_and_dropout_and_another_seed_other
     for _ in range(2):  # masks go on from step to step
         assert np.array_equal(first(x, training=True), again(x, training=True))
     assert not np.array_equal(first(x, training=True), first(x, training=True))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 5), (64, 64), (50, 200), (120, 30)])
+def test_orthogonal_is_what_keras_draws_apart_from_the_last_bits(shape: tuple[int, int]) -> None:
+    kernel = orthogonal(shape, seed=7)
+    assert (kernel.shape, kernel.dtype) == (shape, np.float32)
+    np.testing.assert_allclose(kernel, keras.initializers.Orthogonal(seed=7)(shape), atol=1e-5)
+    product = kernel @ kernel.T if shape[0] <= shape[1] else kernel.T @ kernel
+    np.testing.assert_allclose(product, np.eye(min(shape)), atol=1e-6)
+
+
+def test_orthogonal_has_these_bits_on_every_processor() -> None:
+    """Keras's have others with 32 KiB of first cache than with 48, for both of these shapes."""
+    digests = [hashlib.sha256(orthogonal(shape, seed=0).tobytes()).hexdigest() for shape in ((128, 128), (64, 256))]
+    assert digests == [
+        "e01eab9a5f9f7129a2176238d9e1e6c89eb6c5b0fab1be4c211a9912dd76f395",
+        "caad0e79db89c36171a87daff7610cac69864bed5f8950afd10c76752ac9e067",
+    ]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_every_recurrent_kernel_starts_orthogonal(cell: Cell, bidirectional: bool) -> None:
+    spec = NetworkSpec(cell=cell, units=6, depth=2, bidirectional=bidirectional)
+    kernels = [w for w in build(spec, 7, 5, 4, seed=3).weights if w.path.endswith("/recurrent_kernel")]
+    assert len(kernels) == (4 if bidirectional else 2)
+    ways = ["forward", "backward"] if bidirectional else ["forward"]
+    for kernel, (layer, way) in zip(kernels, itertools.product([1, 2], ways), strict=True):
+        seed = derived_seed(3, "layer", layer, way, "recurrent_kernel")
+        np.testing.assert_array_equal(kernel, orthogonal(kernel.shape, seed))
 
 
 def test_derived_seeds_are_stable_and_differ_by_purpose() -> None:

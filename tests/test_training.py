@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.network import build, derived_seed
+from pipeline.network import Cell, build, derived_seed
 from pipeline.params import Configuration, Optimizer
 from pipeline.training import (
     EVALUATION_BATCH_SIZE,
@@ -106,6 +106,44 @@ def test_training_is_bit_for_bit_that_of_keras_fit(optimizer: Optimizer) -> None
         validation_loss, _ = model.evaluate(data.held_out_x, data.held_out_y, EVALUATION_BATCH_SIZE, verbose=0)
         assert metrics.validation_loss == pytest.approx(validation_loss, rel=1e-5)
     assert result.weights_sha256 == _sha256(model.get_weights())
+
+
+def test_a_step_of_rmsprop_is_exact_to_the_bit() -> None:
+    """TensorFlow would make it `gradient * rsqrt(velocity)`, by an instruction that is not the same everywhere."""
+    import tensorflow as tf
+
+    optimizer = _optimizer("rmsprop", 0.25)
+    gradient, start = np.random.default_rng(0).standard_normal((2, 10_000), np.float32)
+    variable = keras.Variable(start)
+    optimizer.build([variable])
+    tf.function(lambda: optimizer.update_step(tf.constant(gradient), variable, optimizer.learning_rate))()
+    velocity = np.float32(0.9) * 0 + np.float32(1 - 0.9) * gradient**2
+    expected = start - np.float32(0.25) * gradient / np.sqrt(velocity + np.float32(1e-7))
+    np.testing.assert_array_equal(variable.numpy(), expected)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+@pytest.mark.parametrize("cell", ["simple_rnn", "elman_output", "lstm", "gru", "mlp", "cnn"])
+def test_no_training_uses_an_instruction_that_processors_approximate(cell: Cell, optimizer: Optimizer) -> None:
+    """In the graphs that are run, after all that TensorFlow has made of them."""
+    from tensorflow.python.eager import context
+
+    configuration = Configuration(cell=cell, units=4, dropout=0.2, optimizer=optimizer, epochs=1)
+    context.enable_run_metadata()
+    try:
+        _traced.cache_clear()
+        train(configuration, training_data(), seed=0)
+        graphs = context.export_run_metadata().partition_graphs
+    finally:
+        context.disable_run_metadata()
+    operations = {
+        node.op
+        for graph in graphs
+        for nodes in (graph.node, *(function.node_def for function in graph.library.function))
+        for node in nodes
+    }
+    assert operations & {"MatMul", "_FusedMatMul", "_MklMatMul", "_MklFusedMatMul"}, operations
+    assert not operations & {"Rsqrt", "RsqrtGrad", "Reciprocal", "ReciprocalGrad", "Inv", "InvGrad"}
 
 
 def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss() -> None:
