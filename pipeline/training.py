@@ -100,8 +100,8 @@ def train(
 
     With `patience` set, the best epoch is the one with the lowest held-out loss, and training stops when that
     has not improved for `patience` epochs. Without it, or with nothing held out, every epoch is trained and
-    the last one counts. The same arguments give the same weights to the last bit, on the same kind of
-    processor, whatever else the process did before.
+    the last one counts. The same arguments give the same weights to the last bit, whatever else the process did
+    before, on processors of one architecture and with the same vector instructions (README.md: how that is known).
 
     Raises TrainingFailed when the loss is no longer a number.
     """

@@ -92,7 +92,8 @@ def _print(rows: list[dict[str, Any]], differences: dict[int, list[str]], record
     now = environment()
     if any(differences.values()):
         console.print(
-            "The usual cause is another type of processor or another version of TensorFlow than the study was run with:"
+            "The usual cause is another version of TensorFlow than the study was run with, or a processor with other "
+            "vector instructions (with AVX-512 or without):"
         )
     for name, value in recorded.items():
         console.print(f"{name}: recorded {value}, now {now[name]}", soft_wrap=True)
