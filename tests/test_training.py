@@ -3,6 +3,8 @@
 import gc
 import random
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,6 +23,9 @@ from pipeline.training import (
 )
 from pipeline.trials import EpochMetrics
 from tests.example_sequences import CLASSES, FEATURES, TIMESTEPS, training_data
+
+CPU_INFO = Path("/proc/cpuinfo")
+CPU_FLAGS = CPU_INFO.read_text(encoding="utf-8") if CPU_INFO.exists() else ""
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LSTM = Configuration(cell="lstm", units=5, depth=2, dropout=0.2, batch_size=20, epochs=2, learning_rate=0.01)
@@ -144,6 +149,21 @@ def test_no_training_uses_an_instruction_that_processors_approximate(cell: Cell,
     }
     assert operations & {"MatMul", "_FusedMatMul", "_MklMatMul", "_MklFusedMatMul"}, operations
     assert not operations & {"Rsqrt", "RsqrtGrad", "Reciprocal", "ReciprocalGrad", "Inv", "InvGrad"}
+
+
+@pytest.mark.skipif("avx512f" not in CPU_FLAGS, reason="without AVX-512 other kernels multiply, with other last bits")
+@pytest.mark.parametrize(
+    ("network", "digest"),
+    [
+        ({"cell": "simple_rnn", "units": 128, "optimizer": "sgd"}, "35a07e4aa73518e8"),
+        ({"cell": "lstm", "units": 64, "depth": 2, "optimizer": "adam"}, "906dd727a2447b07"),
+        ({"cell": "gru", "units": 50, "bidirectional": True, "optimizer": "rmsprop"}, "ab9137d20ed93684"),
+    ],
+    ids=lambda value: value["cell"] if isinstance(value, dict) else "",
+)
+def test_trainings_have_these_bits_on_amd_and_on_intel(network: dict[str, Any], digest: str) -> None:
+    _, result = train(Configuration(**network, epochs=2, batch_size=64), training_data(train=300), seed=0)
+    assert result.weights_sha256[:16] == digest
 
 
 def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss() -> None:
