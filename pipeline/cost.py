@@ -28,8 +28,9 @@ class CellCost(NamedTuple):
 
 
 # Means of what `python -m benchmarks.growth --fit` gave, in processor time with all cores at work, on an Intel Xeon
-# that multiplies at 202 GFLOP/s a core (2026-11-24) and an AMD EPYC at 106 (2026-11-25). Steps and units took as long
-# on both; of its higher peak the Xeon reached less: 0.72 of it for LSTM where the EPYC had 0.90.
+# that multiplies at 202 GFLOP/s a core (2026-11-24) and an AMD EPYC at 106 (2026-11-25). A step took about as long on
+# both, GRU's a quarter longer on the EPYC; a unit is the least certain, LSTM's 7.7 and 19 ns; and of its higher peak
+# the Xeon reached less, 0.72 of it for LSTM where the EPYC had 0.90.
 CELL_COSTS = {
     "simple_rnn": CellCost(63e-6, 2.5e-9, 0.90),
     "elman_output": CellCost(69e-6, 1.6e-9, 0.84),

@@ -89,7 +89,8 @@ def configure_tensorflow() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
     # It would make a product with `rsqrt` of the division by a root in RMSprop. Processors have an instruction for that
-    # which is not exact, and AMD's and Intel's give other bits; roots and quotients are exact, and the same, on all.
+    # which is not exact, and AMD's and Intel's give other bits; roots and quotients are exact in TensorFlow's wheels,
+    # and so the same on both.
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 

@@ -215,7 +215,7 @@ def test_orthogonal_is_what_keras_draws_apart_from_the_last_bits(shape: tuple[in
     np.testing.assert_allclose(product, np.eye(min(shape)), atol=1e-6)
 
 
-def test_orthogonal_has_these_bits_on_every_processor() -> None:
+def test_orthogonal_has_these_bits_whatever_the_cache() -> None:
     """Keras's have others with 32 KiB of first cache than with 48, for both of these shapes."""
     digests = [hashlib.sha256(orthogonal(shape, seed=0).tobytes()).hexdigest() for shape in ((128, 128), (64, 256))]
     assert digests == [

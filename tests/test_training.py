@@ -129,8 +129,9 @@ def test_a_step_of_rmsprop_is_exact_to_the_bit() -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
 @pytest.mark.parametrize("cell", ["simple_rnn", "elman_output", "lstm", "gru", "mlp", "cnn"])
-def test_no_training_uses_an_instruction_that_processors_approximate(cell: Cell, optimizer: Optimizer) -> None:
-    """In the graphs that are run, after all that TensorFlow has made of them."""
+def test_no_training_has_an_operation_that_processors_approximate(cell: Cell, optimizer: Optimizer) -> None:
+    """In the graphs that are run, after all that TensorFlow has made of them. What a kernel does inside is not seen:
+    that of Softmax takes an approximate reciprocal, which is why the loss has to come from the logits."""
     from tensorflow.python.eager import context
 
     configuration = Configuration(cell=cell, units=4, dropout=0.2, optimizer=optimizer, epochs=1)
@@ -148,7 +149,8 @@ def test_no_training_uses_an_instruction_that_processors_approximate(cell: Cell,
         for node in nodes
     }
     assert operations & {"MatMul", "_FusedMatMul", "_MklMatMul", "_MklFusedMatMul"}, operations
-    assert not operations & {"Rsqrt", "RsqrtGrad", "Reciprocal", "ReciprocalGrad", "Inv", "InvGrad"}
+    assert "LogSoftmax" in operations
+    assert not operations & {"Rsqrt", "RsqrtGrad", "Reciprocal", "ReciprocalGrad", "Inv", "InvGrad", "Log"}
 
 
 @pytest.mark.skipif("avx512f" not in CPU_FLAGS, reason="without AVX-512 other kernels multiply, with other last bits")
@@ -161,7 +163,7 @@ def test_no_training_uses_an_instruction_that_processors_approximate(cell: Cell,
     ],
     ids=lambda value: value["cell"] if isinstance(value, dict) else "",
 )
-def test_trainings_have_these_bits_on_amd_and_on_intel(network: dict[str, Any], digest: str) -> None:
+def test_trainings_have_these_bits_wherever_there_is_avx512(network: dict[str, Any], digest: str) -> None:
     _, result = train(Configuration(**network, epochs=2, batch_size=64), training_data(train=300), seed=0)
     assert result.weights_sha256[:16] == digest
 
