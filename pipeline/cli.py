@@ -58,6 +58,12 @@ def plain_errors() -> Iterator[None]:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         raise typer.Exit(1) from error
+    except FileNotFoundError as error:
+        if Path(str(error.filename)).parts[:1] != ("data",):
+            raise
+        # What earlier stages make is not in git, and who has just cloned the project has none of it.
+        print(f"error: {error.filename} not found: `dvc repro` makes it", file=sys.stderr)
+        raise typer.Exit(1) from error
     except KeyboardInterrupt as interrupt:
         print("stopped; finished work is kept, and the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from interrupt

@@ -104,6 +104,13 @@ def test_missing_params_says_where_to_run(tmp_path: Path) -> None:
     assert result.stderr == "error: params.yaml not found: run from the project's root, where it lies\n"
 
 
+@pytest.mark.parametrize("arguments", [("study", "views"), ("verify", "views"), ("champion",)])
+def test_what_no_stage_has_made_yet_is_named(project: Path, arguments: tuple[str, ...]) -> None:
+    result = pipeline(*arguments, folder=project)
+    assert result.returncode == 1
+    assert result.stderr == "error: data/sequences/summary.json not found: `dvc repro` makes it\n"
+
+
 def test_every_mistake_gets_a_line_of_its_own(project: Path) -> None:
     change(project, "data.seed", -1)
     change(project, "champion.seeds", 0)
