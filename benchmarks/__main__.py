@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks [PART …]   # parts: throughput quality limits overhead startup; default: all
 
 Contestants take turns, so whatever else slows the machine down slows all of them; a ratio is that of one turn.
-A part that is run alone replaces its own figures in results.json. Meant for 25 minutes on two cores that are idle.
+Half an hour on two cores that are idle. Only a run of all parts is written: its figures are of one machine and day.
 """
 
 import argparse
@@ -27,7 +27,8 @@ from benchmarks.results import main as write_pages
 from benchmarks.work import CELLS, QUALITY_SEEDS, Outcome, make_workspace, run_contestant
 from pipeline.environment import environment
 
-ROUNDS = {"optuna_example": 5, "n_jobs": 5, "keras_tuner": 3, "ray_tune": 3}
+CONTESTANTS = ("optuna_example", "n_jobs", "keras_tuner", "ray_tune")
+ROUNDS = 5
 OVERHEAD_ROUNDS = 2
 SEED_NOISE = 0.06  # by how much mean accuracies of the same trainings with other seeds may differ, as a fraction
 PACKAGES = ("tensorflow", "keras", "optuna", "mlflow", "keras-tuner", "ray", "numpy")
@@ -37,25 +38,25 @@ console = Console(highlight=False)
 
 def throughput(workspace: Path) -> dict[str, float]:
     """Trials an hour of this project to those of every other contestant."""
-    ratios: dict[str, list[float]] = {name: [] for name in ROUNDS}
-    without_start: dict[str, list[float]] = {name: [] for name in ROUNDS}
+    ratios: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    without_start: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     engine_seconds: list[float] = []
     trials = 0
-    for turn in range(max(ROUNDS.values())):
+    for _ in range(ROUNDS):
         ours = _run("engine", "throughput", workspace)
         trials = len(ours.accuracies)
         engine_seconds.append(ours.seconds)
-        for name in [name for name, rounds in ROUNDS.items() if turn < rounds]:
+        for name in CONTESTANTS:
             try:
                 other = _run(name, "throughput", workspace)
+                _check_same_work(name, ours, other)
             except RuntimeError as error:
                 console.print(f"{name} left out of this turn: {error}", markup=False)
                 continue
-            _check_same_work(name, ours, other)
             ratios[name].append(other.seconds / ours.seconds)
             without_start[name].append(other.seconds_training / ours.seconds_training)
     found = spread("trials_an_hour", [3600 * trials / seconds for seconds in engine_seconds])
-    for name in filter(ratios.get, ROUNDS):
+    for name in filter(ratios.get, CONTESTANTS):
         found |= spread(f"throughput_vs_{name}", ratios[name])
         found |= spread(f"throughput_vs_{name}{START_EXCLUDED}", without_start[name])
     return found
@@ -140,16 +141,19 @@ def main() -> None:
     parts = parser.parse_args().parts or list(PARTS)
     if unknown := set(parts) - PARTS.keys():
         parser.error(f"unknown parts {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() and parts != list(PARTS) else {}
+    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         make_workspace(Path(name))
         for part in parts:
             started = time.monotonic()
-            results |= PARTS[part](Path(name)) | description()
-            RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+            results |= PARTS[part](Path(name))
             console.print(f"{part}: {(time.monotonic() - started) / 60:.1f} minutes")
-    write_pages()
-    console.print(f"written: {RESULTS}, the picture beside it, and the table in {README}")
+    if set(parts) == PARTS.keys():
+        RESULTS.write_text(json.dumps(results | description(), indent=2) + "\n", encoding="utf-8")
+        write_pages()
+        console.print(f"written: {RESULTS}, the picture beside it, and the table in {README}")
+    else:
+        console.print_json(data=results)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from pipeline import paths
 from pipeline.cluster import Cluster, Event, Started
 from pipeline.journal import Journal
 from pipeline.lineage import lineage
-from pipeline.params import Configuration, load_params
-from pipeline.stages.study import write_results
+from pipeline.params import Configuration, ListStudy, load_params
+from pipeline.progress import TrialProgress
+from pipeline.search_plots import search_plots
+from pipeline.stages.study import expected_seconds, write_results
 from pipeline.study import StudyRun
 from pipeline.tracking import StudyTracker
 from pipeline.trials import TrialRecord
@@ -64,7 +66,8 @@ def identity(configuration: Configuration) -> tuple[Any, ...]:
 def timed_study(
     name: str, wanted: Sequence[tuple[Any, ...]] = ()
 ) -> tuple[dict[str, Any], TimedCluster, list[TrialRecord]]:
-    """What `python -m pipeline study` does, with a clock; it ends early when a configuration of `wanted` is found."""
+    """All that the stage does (`pipeline.stages.study.run`), with a clock; or, where there are configurations `wanted`,
+    until one of them is found. Raises RuntimeError if none is."""
     params, folder = load_params(), paths.study_folder(name)
     summary = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
     study = StudyRun(name, params, summary, paths.SEQUENCES)
@@ -76,10 +79,27 @@ def timed_study(
     records: list[TrialRecord] = []
     cluster = TimedCluster(params.execution)
     try:
-        with StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker, cluster:
-            records = study.run(cluster, paths.optuna_storage(), Journal(paths.journal_folder()), [tracker, stop])
+        with (
+            StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker,
+            cluster,
+            TrialProgress(
+                f"study {name}",
+                study.total,
+                study.cost,
+                study.fixed_trials,
+                expected_seconds(study, params.training, cluster.workers),
+                cluster.workers,
+            ) as progress,
+        ):
+            records = study.run(
+                cluster, paths.optuna_storage(), Journal(paths.journal_folder()), [progress, tracker, stop]
+            )
             write_results(folder, study, records)
-            tracker.finish(folder)
+            chosen = isinstance(study.study, ListStudy)
+            tracker.finish(folder, None if chosen else search_plots(paths.optuna_storage(), study.optuna_study))
     except Found:
         pass
+    else:
+        if wanted:
+            raise RuntimeError(f"study {name} ended without one of the configurations {wanted}")
     return {"first_training": cluster.first_training, "accuracies": stop.accuracies}, cluster, records

@@ -10,16 +10,15 @@ what speed they evaluated.
 
 import itertools
 import json
-import os
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
 
 import pandas as pd
+from dask.system import CPU_COUNT
 from rich.console import Console
 from rich.table import Table
 
@@ -70,11 +69,11 @@ def divide(
     return {part: value / (workers * (ended - began)) for part, value in seconds.items()}
 
 
-def measure(workspace: Path, study: str = "budget") -> dict[str, float]:
-    """Run the study in a fresh process and divide its time up."""
+def measure(workspace: Path) -> dict[str, float]:
+    """Run the study of default budgets in a fresh process and divide its time up."""
     with tempfile.TemporaryDirectory() as home:
         began = time.time()
-        report = run_python(["-m", "benchmarks.overhead", "--one", study], workspace, environment(Path(home)))
+        report = run_python(["-m", "benchmarks.overhead", "--one"], workspace, environment(Path(home)))
         ended = time.time()
     # The process's own start and exit lie outside of what it could divide up itself.
     whole = ended - began
@@ -104,27 +103,27 @@ def finished_studies() -> dict[str, dict[str, float]]:
         per_sequence = timings.predict_microseconds_per_sequence / 1e6
         runs = client.search_runs([experiment.experiment_id], f"attributes.run_name = 'study/{name}'", max_results=1)
         seconds = (runs[0].info.end_time - runs[0].info.start_time) / 1000
-        whole = seconds * (params.execution.workers or os.cpu_count() or 1)
+        whole = seconds * (params.execution.workers or CPU_COUNT)
         shares = {"fit": timings.fit_seconds.sum() / whole, "evaluate": (evaluated * per_sequence).sum() / whole}
         found[name] = {"minutes": seconds / 60} | shares | {"rest": 1 - sum(shares.values())}
     return found
 
 
-def _one(study: str) -> None:
+def _one() -> None:
     began = time.time()
     start_as_the_command_line_does()
     from benchmarks.engine import timed_study
 
-    _, cluster, _ = timed_study(study)
+    _, cluster, _ = timed_study("budget")
     ended = time.time()
     evaluated = 2 * json.loads(Path("data/sequences/summary.json").read_text())["validation"]["samples"]
-    shares = divide(began, ended, os.cpu_count() or 1, cluster.timeline, evaluated)
+    shares = divide(began, ended, CPU_COUNT, cluster.timeline, evaluated)
     print(json.dumps({"began": began, "ended": ended, "shares": shares}))
 
 
 def main() -> None:
     if "--one" in sys.argv:
-        _one(sys.argv[-1])
+        _one()
         return
     if "--finished" in sys.argv:
         table = Table("study", "minutes", "training, %", "evaluating, %", "the rest, %")
@@ -136,10 +135,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         make_workspace(Path(name))
-        shares = [measure(Path(name))]
+        shares = measure(Path(name))
     table = Table("part of the workers' time", "%")
     for part, title in PARTS.items():
-        table.add_row(title, f"{100 * mean(share[part] for share in shares):.1f}")
+        table.add_row(title, f"{100 * shares[part]:.1f}")
     Console().print(table)
 
 

@@ -16,7 +16,7 @@ ROWS: list[tuple[str, str, str]] = [
     ("throughput_vs_n_jobs", "… against the same with `n_jobs` = cores", "{:.2f} ×"),
     ("throughput_vs_keras_tuner", "… against KerasTuner", "{:.2f} ×"),
     ("throughput_vs_ray_tune", "… against Ray Tune with OptunaSearch", "{:.2f} ×"),
-    ("time_to_quality_ratio", "time to find one of the best configurations, Optuna's example's to ours", "{:.2f} ×"),
+    ("time_to_quality_ratio", "time to one of the best configurations, Optuna's example's to ours", "{:.2f} ×"),
     ("share_of_sgemm_lstm", "operations a second of LSTM-256 in training, of the sgemm peak", "{:.0%}"),
     ("share_of_sgemm_gru", "… of GRU-256", "{:.0%}"),
     ("share_of_sgemm_simple_rnn", "… of SimpleRNN-256", "{:.0%}"),

@@ -57,17 +57,17 @@ def make_project(folder: Path, graph: dict[str, Any]) -> None:
 
 
 def prepare_seconds(folder: Path) -> list[float]:
-    """One measurement, or none where MNIST cannot be had."""
-    document = params_document(epochs=1) | {"data": {"dataset": "mnist", "validation": 0.1}}
+    """So many measurements, or none where MNIST cannot be had."""
+    document = params_document() | {"data": {"dataset": "mnist", "validation": 0.1}}
     (folder / "params.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     try:
         seconds(["pipeline", "download"], folder)
     except RuntimeError:
         return []
-    return [seconds(["pipeline", "prepare"], folder)]
+    return [seconds(["pipeline", "prepare"], folder) for _ in range(REPETITIONS)]
 
 
-def measure(repetitions: int = REPETITIONS) -> dict[str, float]:
+def measure() -> dict[str, float]:
     """`help_seconds`, `no_op_repro_ratio` and, where MNIST can be had, `prepare_seconds`, with their spread."""
     with tempfile.TemporaryDirectory() as name:
         empty, project, mnist = (Path(name, folder) for folder in ("empty", "project", "mnist"))
@@ -76,7 +76,7 @@ def measure(repetitions: int = REPETITIONS) -> dict[str, float]:
         mnist.mkdir()
         prepared = prepare_seconds(mnist)
         helps, ratios = [], []
-        for _ in range(repetitions):
+        for _ in range(REPETITIONS):
             helps.append(seconds(["pipeline", "--help"], ROOT))
             ratios.append(seconds(["dvc", "repro"], project) / seconds(["dvc", "repro"], empty))
     found = spread("help_seconds", helps) | spread("no_op_repro_ratio", ratios)

@@ -43,7 +43,7 @@ class Outcome:
     accuracies: tuple[float, ...]  # of validation, as fractions, in order of the trials
 
 
-def params_document(epochs: int) -> dict[str, Any]:
+def params_document() -> dict[str, Any]:
     """The workspace's params.yaml."""
     networks = [{"cell": cell, "units": units, "depth": depth} for cell in CELLS for units, depth in SIZES]
     quality = {"sampler": "random", "trials": 200, "pruner": "median", "window": 8, "space": QUALITY_SPACE}
@@ -55,15 +55,15 @@ def params_document(epochs: int) -> dict[str, Any]:
     studies |= {f"quality-{seed}": quality | {"seed": seed} for seed in range(QUALITY_SEEDS)}
     return {
         "data": {"dataset": "mnist5k", "validation": VALIDATION},
-        "training": {"batch_size": 128, "epochs": epochs},
+        "training": {"batch_size": 128, "epochs": EPOCHS},
         "studies": studies,
         "champion": {"studies": ["throughput"], "seeds": 1},
     }
 
 
-def make_workspace(folder: Path, epochs: int = EPOCHS) -> None:
+def make_workspace(folder: Path) -> None:
     """Write params.yaml and the sequences to `folder`."""
-    (folder / "params.yaml").write_text(yaml.safe_dump(params_document(epochs)), encoding="utf-8")
+    (folder / "params.yaml").write_text(yaml.safe_dump(params_document()), encoding="utf-8")
     for stage in ("download", "prepare"):
         command = [sys.executable, "-m", "pipeline", stage]
         subprocess.run(command, cwd=folder, env=environment(folder), check=True, stdout=subprocess.DEVNULL)
