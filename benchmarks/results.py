@@ -20,7 +20,7 @@ ROWS: list[tuple[str, str, str]] = [
     ("share_of_sgemm_lstm", "operations a second of LSTM-256 in training, of the sgemm peak", "{:.0%}"),
     ("share_of_sgemm_gru", "… of GRU-256", "{:.0%}"),
     ("share_of_sgemm_simple_rnn", "… of SimpleRNN-256", "{:.0%}"),
-    ("overhead_fraction", "of a study's wall time on every core, what is not training", "{:.1%}"),
+    ("overhead_fraction", "of a one-minute study's wall time on every core, what is not training", "{:.1%}"),
     ("help_seconds", "`python -m pipeline --help`", "{:.2f} s"),
     ("no_op_repro_ratio", "`dvc repro` with nothing to do, against an empty pipeline's", "{:.2f} ×"),
     ("prepare_seconds", "`prepare` on all of MNIST", "{:.1f} s"),
