@@ -31,7 +31,7 @@ def test_table_has_a_row_for_each_figure_that_was_measured() -> None:
         "|---|---|---|---|",
         "| trials an hour, against Optuna's Keras example with MLflow | 2.50 × | 2.00 × … 3.00 × | 2.75 × |",
         "| operations a second of LSTM-256 in training, of the sgemm peak | 70 % | 69 % … 71 % |  |",
-        "| of a study's wall time on every core, what is not training | 4.6 % | 4.6 % … 4.6 % |  |",
+        "| of a one-minute study's wall time on every core, what is not training | 4.6 % | 4.6 % … 4.6 % |  |",
         "",
         "`make bench` on Example CPU, 2 cores, 2026-11-24.",
     ]
