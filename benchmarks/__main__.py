@@ -9,7 +9,6 @@ Half an hour on two cores that are idle. Only a run of all parts is written: its
 import argparse
 import importlib.metadata
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from dask.system import CPU_COUNT
 from rich.console import Console
 
 from benchmarks import limits, overhead, startup
@@ -129,7 +129,7 @@ def description() -> dict[str, Any]:
     versions = {f"version_{name.replace('-', '_')}": importlib.metadata.version(name) for name in PACKAGES}
     return {
         "processor": environment()["processor"],
-        "cores": os.cpu_count(),
+        "cores": CPU_COUNT,
         "date": date.today().isoformat(),
         **versions,
     }
@@ -146,14 +146,14 @@ def main() -> None:
         make_workspace(Path(name))
         for part in parts:
             started = time.monotonic()
-            results |= PARTS[part](Path(name))
+            found = PARTS[part](Path(name))
             console.print(f"{part}: {(time.monotonic() - started) / 60:.1f} minutes")
+            console.print_json(data=found)
+            results |= found
     if set(parts) == PARTS.keys():
         RESULTS.write_text(json.dumps(results | description(), indent=2) + "\n", encoding="utf-8")
         write_pages()
         console.print(f"written: {RESULTS}, the picture beside it, and the table in {README}")
-    else:
-        console.print_json(data=results)
 
 
 if __name__ == "__main__":

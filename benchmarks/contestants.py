@@ -6,7 +6,8 @@ In a study of throughput all train the same networks for as many epochs on the s
 epoch; in a search for quality they try the same proposals in the same order. The others are what their own
 documentation shows: Keras's `fit`, TensorFlow's default threads, one trial after the other unless they say otherwise.
 MLflow's autologging saves no models, which would take it longer than these trainings; KerasTuner and Ray Tune log
-nothing to MLflow. KerasTuner saves weights after each epoch and reports the best one's accuracy, the others the last's.
+nothing to MLflow. KerasTuner saves the weights of its best epoch so far and reports that one's accuracy, the others the
+last's.
 """
 
 import json
@@ -144,7 +145,9 @@ def optuna_example(name: str, jobs: int = 1, wanted: Sequence[tuple[Any, ...]] =
 
 def n_jobs(name: str) -> Report:
     """The same with as many threads as cores."""
-    return optuna_example(name, os.cpu_count() or 1)
+    from dask.system import CPU_COUNT
+
+    return optuna_example(name, CPU_COUNT)
 
 
 def optuna_search(name: str) -> Report:

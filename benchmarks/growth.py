@@ -9,7 +9,6 @@ a core of its own, and which other processes disturb less.
 
 import argparse
 import json
-import os
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from dask.system import CPU_COUNT
 from rich.console import Console
 from rich.table import Table
 from scipy.optimize import nnls
@@ -100,9 +100,8 @@ def in_fresh_process(function: str, **arguments: Any) -> Any:
 
 def on_every_core(function: str, **arguments: Any) -> list[Any]:
     """The same on all cores at once, as a study's workers are: they share caches and memory."""
-    cores = os.cpu_count() or 1
-    with ThreadPoolExecutor(cores) as threads:
-        return list(threads.map(lambda _: in_fresh_process(function, **arguments), range(cores)))
+    with ThreadPoolExecutor(CPU_COUNT) as threads:
+        return list(threads.map(lambda _: in_fresh_process(function, **arguments), range(CPU_COUNT)))
 
 
 def study_of_trials(trials: int) -> dict[str, float]:

@@ -34,7 +34,7 @@ PARTS = {
     "build": "reading data, building, tracing, summary and diagram",
     "dispatch": "between trainings: results, journal, Optuna, MLflow",
     "start": "start of the driver, MLflow's database, the workers, importing TensorFlow",
-    "tail": "idle at the end: other workers' last trainings, tables, the driver's exit",
+    "tail": "idle at the end: other workers' last trainings, tables, plots, the driver's exit",
 }
 
 

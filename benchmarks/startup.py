@@ -57,7 +57,7 @@ def make_project(folder: Path, graph: dict[str, Any]) -> None:
 
 
 def prepare_seconds(folder: Path) -> list[float]:
-    """So many measurements, or none where MNIST cannot be had."""
+    """`REPETITIONS` measurements, or none where MNIST cannot be had."""
     document = params_document() | {"data": {"dataset": "mnist", "validation": 0.1}}
     (folder / "params.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     try:

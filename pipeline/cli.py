@@ -61,7 +61,7 @@ def plain_errors() -> Iterator[None]:
     except FileNotFoundError as error:
         if Path(str(error.filename)).parts[:1] != ("data",):
             raise
-        # What earlier stages make is not in git, and who has just cloned the project has none of it.
+        # Most of what stages make is not in git: who has just cloned the project has none of it.
         print(f"error: {error.filename} not found: `dvc repro` makes it", file=sys.stderr)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as interrupt:

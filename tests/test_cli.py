@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.cli import plain_errors
 from pipeline.errors import PipelineError
 from pipeline.params import Params, load_params
 
@@ -109,6 +110,11 @@ def test_what_no_stage_has_made_yet_is_named(project: Path, arguments: tuple[str
     result = pipeline(*arguments, folder=project)
     assert result.returncode == 1
     assert result.stderr == "error: data/sequences/summary.json not found: `dvc repro` makes it\n"
+
+
+def test_another_file_that_is_missing_is_no_mistake_of_the_user() -> None:
+    with pytest.raises(FileNotFoundError), plain_errors():
+        raise FileNotFoundError(2, "No such file or directory", "elsewhere/data")
 
 
 def test_every_mistake_gets_a_line_of_its_own(project: Path) -> None:
