@@ -37,7 +37,7 @@ def engine(name: str) -> Report:
     start_as_the_command_line_does()
     from benchmarks.engine import timed_study
 
-    report, _, _ = timed_study(name)
+    report, _ = timed_study(name)
     return report
 
 
@@ -46,7 +46,7 @@ def search(name: str) -> Report:
     start_as_the_command_line_does()
     from benchmarks.engine import timed_study
 
-    report, _, _ = timed_study(name, best_configurations())
+    report, _ = timed_study(name, best_configurations())
     return report
 
 

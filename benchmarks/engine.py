@@ -1,19 +1,13 @@
-"""This project as a contestant: its study with a clock, as `python -m pipeline study` runs it."""
+"""This project as a contestant: the stage that runs a study, with a clock."""
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
-from pipeline import paths
 from pipeline.cluster import Cluster, Event, Started
-from pipeline.journal import Journal
-from pipeline.lineage import lineage
-from pipeline.params import Configuration, ListStudy, load_params
-from pipeline.progress import TrialProgress
-from pipeline.search_plots import search_plots
-from pipeline.stages.study import expected_seconds, write_results
-from pipeline.study import StudyRun
+from pipeline.params import Configuration, load_params
+from pipeline.stages import study as stage
 from pipeline.tracking import StudyTracker
 from pipeline.trials import TrialRecord
 
@@ -40,66 +34,36 @@ class Found(Exception):
     """The search has what it was looking for."""
 
 
-class StopWhenFound:
-    """An observer that ends a study when a configuration of `wanted` has been trained to its end."""
-
-    def __init__(self, wanted: Sequence[tuple[Any, ...]]) -> None:
-        self._wanted = wanted
-        self.accuracies: list[float] = []
-
-    def trial_started(self, trial: object) -> None: ...
-    def epoch_finished(self, trial: object, metrics: object) -> None: ...
-
-    def trial_finished(self, record: TrialRecord) -> None:
-        if record.result is None:
-            return
-        self.accuracies.append(record.result.best.validation_accuracy or 0.0)
-        if record.state == "COMPLETE" and identity(record.trial.configuration) in self._wanted:
-            raise Found
-
-
 def identity(configuration: Configuration) -> tuple[Any, ...]:
     """What tells the configurations of the search for quality apart."""
     return configuration.cell, configuration.units, configuration.learning_rate
 
 
-def timed_study(
-    name: str, wanted: Sequence[tuple[Any, ...]] = ()
-) -> tuple[dict[str, Any], TimedCluster, list[TrialRecord]]:
-    """All that the stage does (`pipeline.stages.study.run`), with a clock; or, where there are configurations `wanted`,
-    until one of them is found. Raises RuntimeError if none is."""
-    params, folder = load_params(), paths.study_folder(name)
-    summary = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
-    study = StudyRun(name, params, summary, paths.SEQUENCES)
-    origin = lineage(
-        "study", experiment="benchmark", data=summary, fingerprint=study.fingerprint, study=name,
-        optuna_study=study.optuna_study,
-    )  # fmt: skip
-    stop = StopWhenFound(wanted)
-    records: list[TrialRecord] = []
+def timed_study(name: str, wanted: Sequence[tuple[Any, ...]] = ()) -> tuple[dict[str, Any], TimedCluster]:
+    """Run the stage; where there are configurations `wanted`, until one of them has been trained to its end.
+
+    Raises RuntimeError if none has.
+    """
+    params = load_params()
     cluster = TimedCluster(params.execution)
-    try:
-        with (
-            StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker,
-            cluster,
-            TrialProgress(
-                f"study {name}",
-                study.total,
-                study.cost,
-                study.fixed_trials,
-                expected_seconds(study, params.training, cluster.workers),
-                cluster.workers,
-            ) as progress,
-        ):
-            records = study.run(
-                cluster, paths.optuna_storage(), Journal(paths.journal_folder()), [progress, tracker, stop]
-            )
-            write_results(folder, study, records)
-            chosen = isinstance(study.study, ListStudy)
-            tracker.finish(folder, None if chosen else search_plots(paths.optuna_storage(), study.optuna_study))
-    except Found:
-        pass
-    else:
-        if wanted:
-            raise RuntimeError(f"study {name} ended without one of the configurations {wanted}")
-    return {"first_training": cluster.first_training, "accuracies": stop.accuracies}, cluster, records
+    accuracies: list[float] = []
+
+    class WatchedTracker(StudyTracker):
+        def trial_finished(self, record: TrialRecord) -> dict[str, str]:
+            logged = super().trial_finished(record)
+            if record.result is not None:
+                accuracies.append(record.result.best.validation_accuracy or 0.0)
+                if record.state == "COMPLETE" and identity(record.trial.configuration) in wanted:
+                    raise Found
+            return logged
+
+    # The stage itself and no copy of it, so that nothing of what it does is left out of its time.
+    with patch.object(stage, "Cluster", lambda _: cluster), patch.object(stage, "StudyTracker", WatchedTracker):
+        try:
+            stage.run(params, name)
+        except Found:
+            pass
+        else:
+            if wanted:
+                raise RuntimeError(f"study {name} ended without one of the configurations {wanted}")
+    return {"first_training": cluster.first_training, "accuracies": accuracies}, cluster

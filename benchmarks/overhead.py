@@ -114,7 +114,7 @@ def _one() -> None:
     start_as_the_command_line_does()
     from benchmarks.engine import timed_study
 
-    _, cluster, _ = timed_study("budget")
+    _, cluster = timed_study("budget")
     ended = time.time()
     evaluated = 2 * json.loads(Path("data/sequences/summary.json").read_text())["validation"]["samples"]
     shares = divide(began, ended, CPU_COUNT, cluster.timeline, evaluated)
