@@ -13,7 +13,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
 
 quick: .venv/installed  ## the whole pipeline in minutes, on 5,000 digits that need no download (works in .quick/)
-	@$(PYTHON) -m pipeline.quick
+	@$(PYTHON) -m pipeline quick
 
 test: .venv/installed  ## the test suite
 	@$(PYTHON) -m pytest

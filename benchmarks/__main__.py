@@ -25,7 +25,7 @@ from benchmarks import quality as reference
 from benchmarks.results import README, RESULTS, START_EXCLUDED, spread
 from benchmarks.results import main as write_pages
 from benchmarks.work import CELLS, QUALITY_SEEDS, Outcome, make_workspace, run_contestant
-from pipeline.environment import environment
+from pipeline.training.machine import environment
 
 CONTESTANTS = ("optuna_example", "n_jobs", "keras_tuner", "ray_tune")
 ROUNDS = 5

@@ -20,8 +20,8 @@ from rich.table import Table
 
 from benchmarks.limits import BATCH_SIZE, UNITS, random_data, training_operations
 from benchmarks.work import CELLS, ROOT, environment, run_python
-from pipeline.cost import sgemm_rate
-from pipeline.network import NetworkSpec
+from pipeline.params.network import NetworkSpec
+from pipeline.training.machine import sgemm_rate
 
 BACKENDS = ("tensorflow", "jax", "torch")
 PACKAGES = ("jax", "torch")

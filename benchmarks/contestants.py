@@ -20,9 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import forkserver, paths
+from pipeline import paths
 from pipeline.cli import prepare_process
-from pipeline.params import Configuration, SampledStudy, load_params
+from pipeline.params.document import load_params
+from pipeline.params.settings import Configuration
+from pipeline.params.studies import SampledStudy
+from pipeline.training import forkserver
 
 Report = dict[str, Any]  # first_training: time.time() when it began; accuracies in order of the trials
 
@@ -59,8 +62,8 @@ def best_configurations() -> list[tuple[Any, ...]]:
 
 def configurations(name: str) -> list[Configuration]:
     """Those of a study, in order. A random search proposes the same whatever the results; repeats are left out."""
-    from pipeline.proposals import configure, constants, fixed_trials
-    from pipeline.sampling import sampling_of
+    from pipeline.studies.proposals import configure, constants, fixed_trials
+    from pipeline.studies.sampling import sampling_of
 
     params = load_params()
     study = params.study(name)
@@ -81,7 +84,7 @@ def sequences() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
 
 
 def keras_model(configuration: Configuration) -> Any:
-    """The same network as `pipeline.network.build`, as one would write it."""
+    """The same network as `pipeline.training.build.build`, as one would write it."""
     import keras
 
     layer = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}

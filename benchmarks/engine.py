@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
-from pipeline.cluster import Cluster, Event, Started
-from pipeline.params import Configuration, load_params
-from pipeline.stages import study as stage
-from pipeline.tracking import StudyTracker
-from pipeline.trials import TrialRecord
+from pipeline.commands import study as stage
+from pipeline.params.document import load_params
+from pipeline.params.settings import Configuration
+from pipeline.tracking.study import StudyTracker
+from pipeline.training.cluster import Cluster
+from pipeline.training.task import Event, Started
+from pipeline.training.trials import TrialRecord
 
 
 class TimedCluster(Cluster):

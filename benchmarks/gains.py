@@ -20,9 +20,10 @@ from rich.table import Table
 from benchmarks.contestants import configurations, fit
 from benchmarks.work import EPOCHS, environment, make_workspace, run_contestant, run_python
 from pipeline import paths
-from pipeline.cluster import load_data
-from pipeline.forkserver import KEEP_FREED_MEMORY
-from pipeline.training import configure_tensorflow, train
+from pipeline.training.forkserver import KEEP_FREED_MEMORY
+from pipeline.training.inputs import load_data
+from pipeline.training.process import configure_tensorflow
+from pipeline.training.train import train
 
 STUDY = "throughput"
 ROUNDS = 3

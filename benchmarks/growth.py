@@ -25,11 +25,14 @@ from scipy.optimize import nnls
 from benchmarks.limits import CLASSES, FEATURES, TIMESTEPS, random_data
 from benchmarks.results import FOLDER
 from benchmarks.work import CELLS, ROOT, environment, run_python
-from pipeline.cost import CELL_COSTS, CellCost, sgemm_rate, step_work
-from pipeline.forkserver import KEEP_FREED_MEMORY
-from pipeline.params import Configuration
-from pipeline.training import TrainingData, configure_tensorflow, train
-from pipeline.trials import EpochMetrics
+from pipeline.params.settings import Configuration
+from pipeline.studies.estimate import CELL_COSTS, CellCost, step_work
+from pipeline.training.forkserver import KEEP_FREED_MEMORY
+from pipeline.training.inputs import TrainingData
+from pipeline.training.machine import sgemm_rate
+from pipeline.training.process import configure_tensorflow
+from pipeline.training.train import train
+from pipeline.training.trials import EpochMetrics
 
 TABLE, PICTURE = FOLDER / "growth.csv", FOLDER / "growth.svg"
 STEPS, EPOCHS = 6, 3  # of a training whose steps are measured; the first epoch warms up

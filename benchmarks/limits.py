@@ -25,12 +25,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.work import CELLS, ROOT, environment, run_python
-from pipeline.cost import sgemm_rate
-from pipeline.forkserver import KEEP_FREED_MEMORY
-from pipeline.network import NetworkSpec, multiplications
-from pipeline.params import Configuration
-from pipeline.training import TrainingData, configure_tensorflow, train
-from pipeline.trials import EpochMetrics
+from pipeline.params.network import NetworkSpec, multiplications
+from pipeline.params.settings import Configuration
+from pipeline.training.forkserver import KEEP_FREED_MEMORY
+from pipeline.training.inputs import TrainingData
+from pipeline.training.machine import sgemm_rate
+from pipeline.training.process import configure_tensorflow
+from pipeline.training.train import train
+from pipeline.training.trials import EpochMetrics
 
 TIMESTEPS, FEATURES, CLASSES = 28, 28, 10
 UNITS, BATCH_SIZE = 256, 128

@@ -16,15 +16,15 @@ from unittest.mock import patch
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.tracking import StudyTracker
-from tests.example_runs import epoch, record, tracker
+from pipeline.tracking.study import StudyTracker
+from tests.helpers.runs import epoch, record, tracker
 
 TRIALS, EPOCHS = 30, 20
 
 
 def milliseconds_a_trial(seconds_between: float) -> tuple[float, float]:
     """Processor and wall time to log one trial, of a study that has them all; epochs are shown so far apart."""
-    with patch("pipeline.tracking.SECONDS_BETWEEN_SHOWN_EPOCHS", seconds_between), tracker() as study:
+    with patch("pipeline.tracking.study.SECONDS_BETWEEN_SHOWN_EPOCHS", seconds_between), tracker() as study:
         _log(study, 0)  # diagram, fonts, statements: once
         started, processor_started = time.perf_counter(), time.process_time()
         for number in range(1, TRIALS + 1):

@@ -13,11 +13,13 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cluster import Cluster, EpochFinished, TrainingTask
-from pipeline.params import Configuration, ExecutionParams
-from pipeline.training import KEPT_GRAPHS
-from tests.example_sequences import write_sequences
-from tests.processes import worker_processes
+from pipeline.params.document import ExecutionParams
+from pipeline.params.settings import Configuration
+from pipeline.training.cluster import Cluster
+from pipeline.training.graphs import KEPT_GRAPHS
+from pipeline.training.task import EpochFinished, TrainingTask
+from tests.helpers.processes import worker_processes
+from tests.helpers.sequences import write_sequences
 
 TRAININGS, SHOWN_EVERY = 200, 25
 

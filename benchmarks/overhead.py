@@ -25,8 +25,8 @@ from rich.table import Table
 from benchmarks.contestants import start_as_the_command_line_does
 from benchmarks.work import environment, make_workspace, run_python
 from pipeline import paths
-from pipeline.cluster import Event, Finished, Started
-from pipeline.params import load_params
+from pipeline.params.document import load_params
+from pipeline.training.task import Event, Finished, Started
 
 PARTS = {
     "fit": "training",

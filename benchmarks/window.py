@@ -16,13 +16,13 @@ import numpy as np
 from optuna.storages import InMemoryStorage
 from rich.console import Console
 from rich.table import Table
+from tests.studies.test_engine import SEARCH, SUMMARY
 
-from pipeline.journal import Journal
-from pipeline.study import StudyRun
-from pipeline.window import sliding_window
-from tests.example_cluster import ToyCluster
-from tests.example_sequences import params_with
-from tests.test_study import SEARCH, SUMMARY
+from pipeline.studies.engine import StudyRun
+from pipeline.studies.window import sliding_window
+from pipeline.training.journal import Journal
+from tests.helpers.cluster import ToyCluster
+from tests.helpers.sequences import params_with
 
 TRIALS, REPETITIONS = 200, 20
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.network import Cell
+from pipeline.params.network import Cell
 
 ROOT = Path(__file__).parents[1]
 CELLS: tuple[Cell, ...] = ("simple_rnn", "lstm", "gru")

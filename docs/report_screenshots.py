@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tests.example_servers import chromium
+from tests.helpers.servers import chromium
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}  # CSS pixels
 FOLDER = Path(__file__).parent

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
 
-from tests.example_servers import browser_page, mlflow_server, optuna_dashboard
+from tests.helpers.servers import browser_page, mlflow_server, optuna_dashboard
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

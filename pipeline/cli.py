@@ -20,7 +20,7 @@ import typer
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
-    from pipeline.params import Params
+    from pipeline.params.document import Params
 
 STAGES = "Stages, in the order in which dvc.yaml runs them"
 CARE = "Looking after it"
@@ -73,7 +73,7 @@ def plain_errors() -> Iterator[None]:
 def params_yaml() -> Iterator[Params]:
     """The validated params.yaml, for a block whose errors are told plainly."""
     with plain_errors():
-        from pipeline.params import load_params
+        from pipeline.params.document import load_params
 
         yield load_params()
 
@@ -81,16 +81,16 @@ def params_yaml() -> Iterator[Params]:
 def _expect_workers(params: Params) -> None:
     """Let TensorFlow be imported for this machine's workers while the verb imports what it needs itself."""
     if params.execution.scheduler is None:
-        from pipeline import forkserver
+        from pipeline.training import forkserver
 
         forkserver.start()
 
 
 @app.command(rich_help_panel=STAGES)
 def download() -> None:
-    """The data set, held to its checksums → data/raw."""
+    """The data set, verified against its checksums → data/raw."""
     with params_yaml() as params:
-        from pipeline.stages import download as stage
+        from pipeline.commands import download as stage
 
         stage.run(params)
 
@@ -99,7 +99,7 @@ def download() -> None:
 def prepare() -> None:
     """data/raw → data/sequences: train, validation and test sequences."""
     with params_yaml() as params:
-        from pipeline.stages import prepare as stage
+        from pipeline.commands import prepare as stage
 
         stage.run(params)
 
@@ -109,7 +109,7 @@ def study(name: Annotated[str, typer.Argument(help="A key of `studies` in params
     """data/sequences → data/studies/NAME: train and measure many networks."""
     with params_yaml() as params:
         _expect_workers(params)
-        from pipeline.stages import study as stage
+        from pipeline.commands import study as stage
 
         stage.run(params, name)
 
@@ -119,7 +119,7 @@ def champion() -> None:
     """data/studies → data/models/champion: choose by validation data, train again with several seeds."""
     with params_yaml() as params:
         _expect_workers(params)
-        from pipeline.stages import champion as stage
+        from pipeline.commands import champion as stage
 
         stage.run(params)
 
@@ -128,7 +128,7 @@ def champion() -> None:
 def evaluate() -> None:
     """data/models/champion and the test sequences → metrics, predictions and their times in data/reports."""
     with params_yaml() as params:
-        from pipeline.stages import evaluate as stage
+        from pipeline.commands import evaluate as stage
 
         stage.run(params)
 
@@ -137,9 +137,21 @@ def evaluate() -> None:
 def report() -> None:
     """data/studies and data/reports → data/reports/report.html, the answer on one page, and its tables."""
     with params_yaml() as params:
-        from pipeline.stages import report as stage
+        from pipeline.commands import report as stage
 
         stage.run(params)
+
+
+@app.command(rich_help_panel=CARE)
+def quick(
+    dataset: Annotated[str, typer.Option(help="As `data.dataset` in params.yaml.")] = "mnist5k",
+    folder: Annotated[Path, typer.Option(help="The workspace: made if missing, continued if not.")] = Path(".quick"),
+) -> None:
+    """The whole pipeline, shrunk to minutes, in a workspace of its own; what `make quick` runs."""
+    with plain_errors():
+        from pipeline.commands.quick import run
+
+        run(dataset, folder)
 
 
 @app.command(rich_help_panel=CARE)
@@ -155,7 +167,7 @@ def recommend(
 ) -> None:
     """Which network to use within a budget, from the finished studies; exit status 1 if none qualifies."""
     with params_yaml() as params:
-        from pipeline.recommend import recommend as answer
+        from pipeline.commands.recommend import recommend as answer
 
         raise typer.Exit(0 if answer(params, max_parameters, max_predict_ms, min_accuracy) else 1)
 
@@ -166,7 +178,7 @@ def predict(
 ) -> None:
     """What the champion says about your own samples: index, label and probability as CSV on standard output."""
     with plain_errors():
-        from pipeline.predict import predict_file
+        from pipeline.commands.predict import predict_file
 
         predict_file(file)
 
@@ -177,16 +189,16 @@ def show(
 ) -> None:
     """Everything that MLflow keeps about one run: parameters, figures, where it comes from, how to make it again."""
     with params_yaml() as params:
-        from pipeline.show import show_run
+        from pipeline.commands.show import show_run
 
         show_run(params.tracking.experiment, run)
 
 
 @app.command(rich_help_panel=CARE)
 def rebuild_tracking() -> None:
-    """data/studies → MLflow: log finished studies again, without training, where mlflow.db has been lost."""
+    """The record → MLflow and Optuna: finished studies, replayed without training, that they lack."""
     with params_yaml() as params:
-        from pipeline.rebuild import rebuild_tracking as rebuild
+        from pipeline.commands.rebuild_tracking import rebuild_tracking as rebuild
 
         raise typer.Exit(0 if rebuild(params) else 1)
 
@@ -199,7 +211,7 @@ def verify(
 ) -> None:
     """Train some of a study's trials again and compare them with trials.csv, to the last bit."""
     with params_yaml() as params:
-        from pipeline.verify import verify_study
+        from pipeline.commands.verify import verify_study
 
         raise typer.Exit(0 if verify_study(params, study, trials, sample) else 1)
 
@@ -208,6 +220,6 @@ def verify(
 def doctor() -> None:
     """Versions, cores, what each data mirror answers, where the databases are and how big."""
     with params_yaml() as params:
-        from pipeline.doctor import diagnose
+        from pipeline.commands.doctor import diagnose
 
         raise typer.Exit(0 if diagnose(params) else 1)

@@ -4,22 +4,19 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from pipeline import paths
-from pipeline.environment import surroundings
-from pipeline.journal import stable_hash
+from pipeline.data.sequences import SequencesSummary
+from pipeline.training.identity import stable_hash
+from pipeline.training.machine import surroundings
 
 DVC_LOCK = Path("dvc.lock")
 
 # What decides a result. Outputs that git carries (dvc.lock, trials.csv, …) change in the middle of a `dvc repro`
 # and say nothing about the code. With ":/" also from the root, for a workspace inside the project's folder.
 SOURCES = ["pipeline", "params.yaml", "dvc.yaml", "requirements.lock"]
-
-
-WORKSPACE_TAGS = ("git_commit", "git_dirty", "dvc_experiment")
 
 
 @dataclass(frozen=True)
@@ -36,11 +33,10 @@ class Lineage:
     git_dirty: str
     dvc_experiment: str
     environment: dict[str, str]
-    rebuilt: bool = False  # logged again from the files of the results
 
     def tags(self, trial: str = "", seed: str = "") -> dict[str, str]:
         """The tags of one run; those that do not apply are empty."""
-        tags = {
+        return {
             "stage": self.stage,
             "study": self.study,
             "trial": trial,
@@ -54,9 +50,6 @@ class Lineage:
             "reproduce": self.reproduce,
             **self.environment,
         }
-        if self.rebuilt:  # nobody knows the commit any more, and a run begun back then may still name it
-            return {name: value for name, value in tags.items() if name not in WORKSPACE_TAGS} | {"rebuilt": "true"}
-        return tags
 
     @property
     def reproduce(self) -> str:
@@ -72,9 +65,9 @@ class Lineage:
 
 
 def lineage(
-    stage: str, *, experiment: str, data: dict[str, Any], fingerprint: str, study: str = "", optuna_study: str = ""
+    stage: str, *, experiment: str, data: SequencesSummary, fingerprint: str, study: str = "", optuna_study: str = ""
 ) -> Lineage:
-    """Collect a stage's lineage in the current folder; `data` is the content of data/sequences/summary.json."""
+    """Collect a stage's lineage in the current folder; `data` describes the sequences."""
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--", *_sources())
     return Lineage(
@@ -83,7 +76,7 @@ def lineage(
         study=study,
         optuna_study=optuna_study,
         fingerprint=fingerprint,
-        data_md5=_data_md5() or stable_hash(data),
+        data_md5=_data_md5() or stable_hash(data.model_dump(mode="json")),
         git_commit=commit or "",
         git_dirty="" if not commit else str(bool(changes)).lower(),
         dvc_experiment=os.environ.get("DVC_EXP_NAME", ""),

@@ -1,4 +1,6 @@
-"""Every path that the pipeline reads or writes, and the two databases."""
+"""Every path that the pipeline reads or writes, the two databases, and how files are read and written."""
+
+from __future__ import annotations
 
 import json
 import os
@@ -6,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PARAMS = Path("params.yaml")
 
@@ -20,6 +25,7 @@ TEST = SEQUENCES / "test.npz"
 SEQUENCES_SUMMARY = SEQUENCES / "summary.json"
 
 STUDIES = Path("data/studies")
+RECORD = Path("data/record")
 
 CHAMPION = Path("data/models/champion")
 CHOICE = CHAMPION / "choice.json"
@@ -44,12 +50,6 @@ FIGURES = REPORTS / "figures"
 def study_folder(name: str) -> Path:
     """The folder of one study's results: its tables, networks.json and best.json."""
     return STUDIES / name
-
-
-def missing_results(study: str) -> list[str]:
-    """The files of a finished study's results that are not there."""
-    files = ["trials.csv", "curves.csv", "during_fit.csv", "timings.csv", "networks.json", "best.json"]
-    return [file for file in files if not (study_folder(study) / file).exists()]
 
 
 def home() -> Path:
@@ -93,8 +93,25 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             raise
 
 
+def read_json(path: Path) -> Any:
+    """The document that the JSON file at `path` holds."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write `document` as indented JSON, atomically; NaN is refused."""
     with atomic_write(path) as file:
         json.dump(document, file, indent=2, allow_nan=False)
         file.write("\n")
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write `table` without its index, atomically; numbers as pandas writes them, which read back to the same bits."""
+    with atomic_write(path) as file:
+        table.to_csv(file, index=False, lineterminator="\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic_write(path) as file:
+        file.write(text)

@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from pipeline.trials import EpochMetrics, Trial, TrialRecord
+from pipeline.training.trials import EpochMetrics, Trial, TrialRecord
 
 
 class TrialProgress:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.params import Params, validate_params
-from pipeline.quick import shrink
-from tests.example_project import Project, make_project
+from pipeline.commands.quick import shrink
+from pipeline.params.document import Params, validate_params
+from tests.helpers.project import Project, make_project
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,7 +30,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def one_thread() -> None:
     """TensorFlow as in a worker; it must be told before its first operation."""
-    from pipeline.training import configure_tensorflow
+    from pipeline.training.process import configure_tensorflow
 
     configure_tensorflow()
 

@@ -11,9 +11,9 @@ import pytest
 from mlflow.entities import Run
 from optuna.trial import FrozenTrial
 
-from pipeline.analysis import records
-from pipeline.run_store import STATUS
-from tests.example_project import SEARCH, Project
+from pipeline.analysis.configurations import records
+from pipeline.tracking.run_store import STATUS
+from tests.helpers.project import SEARCH, Project
 
 SETTINGS = [
     "cell", "units", "depth", "bidirectional", "dropout", "optimizer", "learning_rate", "batch_size", "train_samples",

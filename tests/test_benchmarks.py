@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks import growth, limits, overhead, quality, results, work
-from pipeline.cluster import EpochFinished, Event, Finished, Started
-from pipeline.network import NetworkSpec
-from pipeline.params import validate_params
-from pipeline.trials import EpochMetrics, TrainingResult
+from pipeline.params.document import validate_params
+from pipeline.params.network import NetworkSpec
+from pipeline.training.task import EpochFinished, Event, Finished, Started
+from pipeline.training.trials import EpochMetrics, TrainingResult
 
 FIGURES = {
     "processor": "Example CPU", "cores": 2, "date": "2026-11-24",

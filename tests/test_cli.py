@@ -14,7 +14,7 @@ import yaml
 
 from pipeline.cli import plain_errors
 from pipeline.errors import PipelineError
-from pipeline.params import Params, load_params
+from pipeline.params.document import Params, load_params
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["download", "prepare", "study", "champion", "evaluate", "report"]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from tests.example_sequences import params_with, write_sequences
+from tests.helpers.sequences import params_with, write_sequences
 
 ROOT = Path(__file__).parents[1]
 SEARCH = {

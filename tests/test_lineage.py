@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.environment import surroundings
-from pipeline.journal import stable_hash
 from pipeline.lineage import Lineage, lineage, uncommitted_changes
+from pipeline.training.identity import stable_hash
+from pipeline.training.machine import surroundings
 
 DATA = {"dataset": "mnist", "train": {"sha256": "1a"}}
 

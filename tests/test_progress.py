@@ -5,9 +5,9 @@ import re
 import pytest
 
 from pipeline import progress
-from pipeline.params import Configuration
+from pipeline.params.settings import Configuration
 from pipeline.progress import TrialProgress
-from pipeline.trials import EpochMetrics, TrainingResult, Trial, TrialRecord
+from pipeline.training.trials import EpochMetrics, TrainingResult, Trial, TrialRecord
 
 
 def record(trial: Trial, reused: bool = False) -> TrialRecord:

@@ -7,14 +7,14 @@ import pytest
 import yaml
 
 from pipeline import paths
-from pipeline.cluster import load_data
-from pipeline.network import parameter_count
-from pipeline.params import Params, validate_params
-from pipeline.proposals import fixed_trials
-from pipeline.stages import download, prepare
-from pipeline.study import StudyRun
-from pipeline.training import train
-from tests.example_sensors import write_sensor_stream
+from pipeline.commands import download, prepare
+from pipeline.params.document import Params, validate_params
+from pipeline.params.network import parameter_count
+from pipeline.studies.engine import StudyRun
+from pipeline.studies.proposals import fixed_trials
+from pipeline.training.inputs import load_data
+from pipeline.training.train import train
+from tests.helpers.sensors import write_sensor_stream
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("one_thread")

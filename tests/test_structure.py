@@ -20,28 +20,33 @@ MODULES = sorted(
 STAGES = ["download", "prepare", "study", "champion", "evaluate", "report"]
 # Only these modules may import these libraries.
 FENCES = {
-    "optuna": {"pipeline.study", "pipeline.sampling", "pipeline.storage", "pipeline.search_plots"},
-    "mlflow": {"pipeline.run_store", "pipeline.registry"},
-    "distributed": {"pipeline.cluster", "pipeline.preload"},
+    "optuna": {
+        "pipeline.studies.engine",
+        "pipeline.studies.sampling",
+        "pipeline.studies.storage",
+        "pipeline.tracking.search_plots",
+    },
+    "mlflow": {"pipeline.tracking.run_store", "pipeline.tracking.champion"},
+    "distributed": {"pipeline.training.cluster", "pipeline.training.preload"},
     "keras": {
-        "pipeline.network",
-        "pipeline.elman",
-        "pipeline.training",
-        "pipeline.evaluation",
-        "pipeline.prediction_times",
-        "pipeline.registry",
+        "pipeline.params.network",
+        "pipeline.training.elman",
+        "pipeline.training.train",
+        "pipeline.analysis.evaluation",
+        "pipeline.analysis.prediction_times",
+        "pipeline.tracking.champion",
     },
     "tensorflow": {
-        "pipeline.network",
-        "pipeline.preload",
-        "pipeline.training",
-        "pipeline.evaluation",
-        "pipeline.prediction_times",
-        "pipeline.registry",
+        "pipeline.params.network",
+        "pipeline.training.preload",
+        "pipeline.training.train",
+        "pipeline.analysis.evaluation",
+        "pipeline.analysis.prediction_times",
+        "pipeline.tracking.champion",
     },
 }
 # What runs when it is imported, or is imported only by what loads Keras.
-UNIMPORTED = {"pipeline.__main__", "pipeline.elman", "pipeline.preload"}
+UNIMPORTED = {"pipeline.__main__", "pipeline.training.elman", "pipeline.training.preload"}
 # How the work is done and where it is shown: it changes no result, so no stage of dvc.yaml declares it.
 UNDECLARED = {"execution", "tracking"}
 
@@ -126,7 +131,8 @@ def test_imports_point_from_stages_down() -> None:
     ]
     assert {m: imports(m) for m in below if any(name.startswith("pipeline.stages") for name in imports(m))} == {}
     assert not any(
-        {"pipeline.tracking", "pipeline.training"} & needs(m) for m in ("pipeline.sequences", "pipeline.analysis")
+        {"pipeline.tracking.study", "pipeline.training.train"} & needs(m)
+        for m in ("pipeline.data.sequences", "pipeline.analysis.configurations")
     )
 
 

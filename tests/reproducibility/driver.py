@@ -7,11 +7,11 @@ import json
 import sys
 from pathlib import Path
 
-from pipeline.cluster import Cluster
-from pipeline.journal import Journal
-from pipeline.study import StudyRun
-from pipeline.trials import curves_table, trials_table
-from tests.example_sequences import params_with
+from pipeline.studies.engine import StudyRun
+from pipeline.studies.results import curves_table, trials_table
+from pipeline.training.cluster import Cluster
+from pipeline.training.journal import Journal
+from tests.helpers.sequences import params_with
 
 SEARCH = {
     "sampler": "tpe", "trials": 14, "pruner": "median", "window": 4,

@@ -13,10 +13,10 @@ import pandas as pd
 import psutil
 import pytest
 
-from pipeline import forkserver
-from pipeline.cluster import ATTEMPTS
-from tests.example_sequences import write_sequences
-from tests.processes import worker_processes
+from pipeline.training import forkserver
+from pipeline.training.cluster import ATTEMPTS
+from tests.helpers.processes import worker_processes
+from tests.helpers.sequences import write_sequences
 
 pytestmark = pytest.mark.reproducibility
 ROOT = Path(__file__).parents[2]

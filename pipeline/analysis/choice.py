@@ -1,0 +1,173 @@
+"""Who competes for the champion, and which of them it is: the one-standard-error rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.analysis.configurations import COLUMNS, complete_trials, configurations, records
+from pipeline.documents import Document, Frozen
+from pipeline.errors import PipelineError
+from pipeline.params.network import NetworkSpec
+from pipeline.params.settings import Configuration, Optimizer, View
+
+RULE = (
+    "Among the configurations trained on the most samples, the smallest network whose mean validation accuracy "
+    "is within one standard error of the best one's; the standard error is the best one's, the larger of that "
+    "over its seeds and the binomial one of the validation data."
+)
+
+
+class Candidate(NetworkSpec):
+    """One of the configurations that competed. Figures are means over its seeds; `sd` is None for a single seed."""
+
+    study: str
+    optimizer: Optimizer
+    learning_rate: float
+    batch_size: int
+    train_samples: int
+    epochs: int
+    view: View
+    seeds: int
+    parameters: int
+    best_epoch: float
+    validation_accuracy: float
+    validation_accuracy_sd: float | None
+    generalization_gap: float
+    within_one_standard_error: bool
+
+
+class Finalist(Candidate):
+    """A candidate that is trained again: for `refit_epochs`, since there is no validation data to stop it."""
+
+    refit_epochs: int
+
+    @property
+    def refit(self) -> Configuration:
+        """The configuration as it is trained again, on all data but the test data."""
+        left_out = {"epochs", "patience", "train_samples", "view"}
+        settings = {name: getattr(self, name) for name in Configuration.model_fields if name not in left_out}
+        return Configuration(**settings, epochs=self.refit_epochs)
+
+
+class LeftOut(Frozen):
+    """So many configurations of a study that did not compete, and why."""
+
+    study: str
+    reason: str
+    configurations: int
+
+
+class Choice(Document):
+    """choice.json: the rule, the candidates with the most accurate first, the best of them and the choice."""
+
+    rule: str
+    compared_train_samples: int
+    left_out: tuple[LeftOut, ...]
+    standard_error: float
+    threshold: float
+    best: Finalist
+    candidates: tuple[Candidate, ...]
+    choice: Finalist
+
+
+@dataclass(frozen=True)
+class Competitors:
+    """The configurations that compete: of the studies' complete trials those trained on the most samples.
+
+    `trials` are these trials by study, studies without any left out. `table` has the columns of `configurations`, and
+    `study`, a row for each configuration; it is empty where no study has a complete trial.
+    """
+
+    train_samples: int
+    trials: dict[str, pd.DataFrame]
+    table: pd.DataFrame
+
+    def of(self, study: str) -> pd.DataFrame:
+        """The rows of `table` that come from one study."""
+        return self.table[self.table["study"] == study]
+
+
+def competitors(studies: Mapping[str, pd.DataFrame]) -> Competitors:
+    """Who competes among the studies, given the trials.csv of each. More samples would only look better than fewer."""
+    complete = {name: complete_trials(trials) for name, trials in studies.items()}
+    most = int(max((trials["train_samples"].max() for trials in complete.values() if len(trials)), default=0))
+    trials = {
+        name: compared for name, table in complete.items() if len(compared := table[table["train_samples"] == most])
+    }
+    tables = [configurations(table).assign(study=name) for name, table in trials.items()]
+    none = pd.DataFrame(columns=[*COLUMNS, "study"])
+    return Competitors(most, trials, pd.concat(tables, ignore_index=True) if tables else none)
+
+
+def choose_champion(studies: Mapping[str, pd.DataFrame], validation_samples: int) -> Choice:
+    """Choose a configuration by the one-standard-error rule.
+
+    `studies` are the trials.csv of the studies that compete. Ties in size go to the higher accuracy. Raises
+    PipelineError where no study has a complete trial.
+    """
+    everything = competitors(studies)
+    if everything.table.empty:
+        raise PipelineError(
+            f"no champion can be chosen: none of the studies {', '.join(studies)} has a complete trial; "
+            "see the column `state` of data/studies/*/trials.csv"
+        )
+    table = best_first(everything.table)
+    standard_error = _standard_error(table.iloc[0], validation_samples)
+    threshold = float(table["validation_accuracy"].iloc[0]) - standard_error
+    table = table.assign(within_one_standard_error=table["validation_accuracy"] >= threshold)
+    near = table[table["within_one_standard_error"]]
+    smallest = near.sort_values(["parameters", "validation_accuracy"], ascending=[True, False], kind="stable")
+    candidates = tuple(Candidate(**_plain(row)) for row in records(table[list(Candidate.model_fields)]))
+    best, choice = (
+        Finalist(**_plain(records(rows.head(1)[list(Candidate.model_fields)])[0]), refit_epochs=_refit_epochs(rows))
+        for rows in (table, smallest)
+    )
+    return Choice(
+        rule=RULE,
+        compared_train_samples=everything.train_samples,
+        left_out=tuple(_left_out(studies, everything.train_samples)),
+        standard_error=standard_error,
+        threshold=threshold,
+        best=best,
+        candidates=candidates,
+        choice=choice,
+    )
+
+
+def best_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Configurations by their mean validation accuracy, the highest first; of equals the smaller first."""
+    return table.sort_values(["validation_accuracy", "parameters"], ascending=[False, True], kind="stable")
+
+
+def _refit_epochs(rows: pd.DataFrame) -> int:
+    return max(1, round(rows["best_epoch"].iloc[0]))
+
+
+def _standard_error(best: pd.Series, validation_samples: int) -> float:
+    accuracy, seeds = best["validation_accuracy"], best["seeds"]
+    binomial = np.sqrt(accuracy * (1 - accuracy) / validation_samples)
+    over_seeds = best["validation_accuracy_sd"] / np.sqrt(seeds) if seeds >= 2 else 0.0
+    return float(max(binomial, over_seeds))
+
+
+def _left_out(studies: Mapping[str, pd.DataFrame], samples: int) -> list[LeftOut]:
+    entries: list[LeftOut] = []
+    for name, trials in studies.items():
+        table = configurations(trials)
+        if table.empty:
+            entries.append(LeftOut(study=name, reason="it has no complete trial", configurations=0))
+        for count, group in table[table["train_samples"] < samples].groupby("train_samples"):
+            reason = f"trained on {count:,} samples, not on {samples:,}"
+            entries.append(LeftOut(study=name, reason=reason, configurations=len(group)))
+    return entries
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with Python's own types, None for NaN."""
+    values = {key: value.item() if isinstance(value, np.generic) else value for key, value in row.items()}
+    return {key: None if pd.isna(value) else value for key, value in values.items()}

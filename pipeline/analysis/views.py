@@ -1,0 +1,34 @@
+"""Does it matter how an image is read? Each configuration in each view."""
+
+import pandas as pd
+
+from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations, mean_interval
+
+VIEW_COLUMNS = [
+    "cell", "units", "depth", "view", "parameters", "train_samples", "epochs", "seeds", "validation_accuracy",
+    "validation_accuracy_sd", "difference", "difference_low", "difference_high",
+]  # fmt: skip
+
+
+def views_table(trials: pd.DataFrame) -> pd.DataFrame:
+    """Each configuration in each view, beside the first view at equal budget: the columns `VIEW_COLUMNS`.
+
+    `difference` is the mean difference of validation accuracy to the first view, paired by seed, with Student's
+    95 % interval; NaN for the first view itself, the interval also for a single seed.
+    """
+    complete = complete_trials(trials)
+    if complete.empty:
+        return pd.DataFrame(columns=VIEW_COLUMNS)
+    budget = [name for name in CONFIGURATION if name != "view"]
+    wide = complete.pivot_table("validation_accuracy", [*budget, "seed"], "view", sort=False)
+    rows = []
+    for view in wide.columns:
+        for key, group in (wide[view] - wide.iloc[:, 0]).dropna().groupby(budget, sort=False):
+            difference = dict(zip(budget, key, strict=True)) | {"view": view}
+            if view != wide.columns[0]:
+                low, high = mean_interval(group)
+                difference |= {"difference": group.mean(), "difference_low": low, "difference_high": high}
+            rows.append(difference)
+    differences = pd.DataFrame(rows, columns=[*CONFIGURATION, "difference", "difference_low", "difference_high"])
+    table = configurations(trials).merge(differences, on=CONFIGURATION, how="left")
+    return table[VIEW_COLUMNS]

@@ -1,0 +1,60 @@
+"""champion: choose a configuration by the studies' validation figures, train it again on all but the test data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline import paths
+from pipeline.analysis.choice import choose_champion
+from pipeline.data.datasets import Manifest
+from pipeline.data.sequences import SequencesSummary
+from pipeline.params.document import Params
+from pipeline.progress import TrialProgress
+from pipeline.studies.refits import Refits
+from pipeline.studies.results import curves_table, read_results
+from pipeline.tracking.champion import log_champion
+from pipeline.training.cluster import Cluster
+from pipeline.training.journal import Journal
+from pipeline.training.trials import Trial
+
+
+def run(params: Params) -> None:
+    """Write choice.json, one model per seed and their learning curves, by seed, to data/models/champion.
+
+    Where a larger network was the best, one model of it, best-0.keras, is there too: to be compared with, no more.
+    """
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    studies = {name: read_results(name, params, summary).trials for name in params.champion.studies}
+    choice = choose_champion(studies, summary.validation.samples)
+
+    files = {f"seed-{seed}.keras": Trial(seed, choice.choice.refit, seed) for seed in range(params.champion.seeds)}
+    seeds = len(files)
+    if choice.best != choice.choice:
+        files[paths.BEST_MODEL.name] = Trial(seeds, choice.best.refit, 0)
+    trials = list(files.values())
+    refits = Refits(summary, paths.SEQUENCES, Journal(paths.journal_folder(), paths.RECORD))
+    with TrialProgress("champion", len(trials), lambda _: 1.0, trials) as progress:
+        records = refits.train(trials, lambda: Cluster(params.execution), progress)
+
+    paths.CHAMPION.mkdir(parents=True, exist_ok=True)
+    for stale in paths.CHAMPION.glob("*.keras"):  # DVC leaves the last run's models in place
+        stale.unlink()
+    for file, trial in files.items():
+        with paths.atomic_write(paths.CHAMPION / file, "wb") as output:
+            output.write(refits.model(trial))
+    choice.write(paths.CHOICE)
+    paths.write_csv(paths.CHAMPION_CURVES, curves_table(records[:seeds]))
+    refits.record("champion", trials)
+
+    with np.load(paths.VALIDATION, allow_pickle=False) as arrays:
+        input_example = arrays["x"][:2]
+    outcome = log_champion(
+        experiment=params.tracking.experiment,
+        choice=choice,
+        records=records[:seeds],
+        models=[paths.CHAMPION / file for file in list(files)[:seeds]],
+        data=summary,
+        input_example=input_example,
+        licence=Manifest.read(paths.MANIFEST).licence,
+    )
+    print(f"champion: {outcome}")

@@ -1,0 +1,112 @@
+"""The whole pipeline in minutes: params.yaml shrunk, in a workspace of its own; the real study stays untouched."""
+
+import copy
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.errors import PipelineError
+from pipeline.params.document import validate_params
+from pipeline.paths import PARAMS, REPORT, atomic_write
+
+# Small enough for minutes on two cores, large enough that networks learn and differ.
+VALIDATION = 500
+UNITS = 32
+EPOCHS = 4
+TRAIN_SAMPLES = 2000
+BATCH_SIZE = 32  # of few samples, small batches still make enough steps
+TRIALS = 6
+SEEDS = 2
+
+
+def shrink(document: dict[str, Any], dataset: str = "mnist5k") -> dict[str, Any]:
+    """A params.yaml of the same shape, every study in it, that runs in minutes on `dataset`."""
+    small = copy.deepcopy(document)
+    small["data"] |= {"dataset": dataset, "validation": VALIDATION}
+    small["training"] |= {"epochs": EPOCHS, "batch_size": BATCH_SIZE}
+    competing = small["champion"]["studies"]
+    small["studies"] = {
+        name: _shrink_study(study, SEEDS if name in competing else 1) for name, study in small["studies"].items()
+    }
+    small["champion"]["seeds"] = min(small["champion"]["seeds"], SEEDS)
+    small.setdefault("tracking", {}).setdefault("experiment", "mnist-rnn")
+    small["tracking"]["experiment"] += "-quick"
+    return small
+
+
+def _shrink_study(study: dict[str, Any], seeds: int) -> dict[str, Any]:
+    small = dict(study)
+    if "seeds" in small:
+        small["seeds"] = min(small["seeds"], seeds)
+    if "space" in small:
+        small["space"] = _shrink_axes(small["space"])
+    if study["sampler"] == "grid" and "depth" in small["space"]:
+        small["space"]["depth"] = small["space"]["depth"][:1]  # a grid multiplies
+    if study["sampler"] == "list":
+        one_value_an_axis = (
+            {axis: [value] for axis, value in trial.items() if axis != "seeds"} for trial in study["trials"]
+        )
+        shrunk = map(_shrink_axes, one_value_an_axis)
+        trials = [{axis: value for axis, (value,) in axes.items()} for axes in shrunk]
+        small["trials"] = [trial for index, trial in enumerate(trials) if trial not in trials[:index]]
+    elif "trials" in small:
+        small["trials"] = min(small["trials"], TRIALS)
+    return small
+
+
+def _shrink_axes(axes: dict[str, Any]) -> dict[str, Any]:
+    """Lower whatever makes a training long; of values that become the same, one stays."""
+    limits = {"units": UNITS, "epochs": EPOCHS, "train_samples": TRAIN_SAMPLES, "batch_size": BATCH_SIZE}
+    small = {"train_samples": [None]} | axes  # None is all there are
+    for axis in limits.keys() & small.keys():
+        values, limit = small[axis], limits[axis]
+        if isinstance(values, dict):
+            small[axis] = values | {"low": min(values["low"], limit), "high": min(values["high"], limit)}
+        else:
+            small[axis] = list(dict.fromkeys(limit if value is None else min(value, limit) for value in values))
+    return small
+
+
+def make_workspace(root: Path, folder: Path, dataset: str) -> None:
+    """Lay out `folder` as a DVC project of its own: the code and the graph of `root`, its params.yaml shrunk.
+
+    What an earlier run left there stays, so that only what is out of date runs again.
+    """
+    document = yaml.safe_load((root / PARAMS).read_text(encoding="utf-8"))
+    validate_params(document, str(PARAMS))
+    small = shrink(document, dataset)
+    validate_params(small, f"{PARAMS}, shrunk")
+    with atomic_write(folder / PARAMS) as file:
+        yaml.safe_dump(small, file, sort_keys=False)
+    with atomic_write(folder / ".dvc" / "config") as file:
+        file.write("[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n")
+    shutil.copytree(root / ".dvc" / "plots", folder / ".dvc" / "plots", dirs_exist_ok=True)
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copyfile(root / name, folder / name)
+    shutil.rmtree(folder / "pipeline", ignore_errors=True)
+    shutil.copytree(root / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def run(dataset: str, folder: Path) -> None:
+    """Reproduce the shrunk pipeline in `folder`, its runs in the databases of the current folder."""
+    root = Path.cwd()
+    if not PARAMS.exists():
+        raise PipelineError(f"{PARAMS} not found: run from the project's root, where it lies")
+    started = time.monotonic()
+    make_workspace(root, folder, dataset)
+    environment = os.environ | {
+        "PIPELINE_HOME": os.environ.get("PIPELINE_HOME") or str(root),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # dvc.yaml says `python`
+    }
+    if subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=folder, env=environment).returncode:
+        raise PipelineError(f"the run in {folder} stopped; the reason stands above")
+    print(f"\nDone in {time.monotonic() - started:.0f} seconds.")
+    print(f"The report:          open {folder / REPORT} in a browser")
+    print("Every run:           make ui, then experiment mnist-rnn-quick at http://127.0.0.1:5000")
+    print("The study in full:   make repro")

@@ -1,0 +1,110 @@
+"""recommend: the finished studies' answer within a budget, in a sentence and a table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import paths
+from pipeline.analysis.choice import best_first, choose_champion, competitors
+from pipeline.analysis.configurations import CONFIGURATION, is_configuration, records
+from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
+from pipeline.data.sequences import SequencesSummary
+from pipeline.errors import PipelineError
+from pipeline.params.document import Params
+from pipeline.params.network import network_name
+from pipeline.report.text import interval, number, percent
+from pipeline.studies.results import read_results
+
+SHOWN = 8  # rows of the table
+
+
+def recommend(
+    params: Params,
+    max_parameters: int | None,
+    max_predict_ms: float | None,
+    min_accuracy: float | None,
+    console: Console | None = None,
+) -> bool:
+    """Print the network to use among those that qualify; False if none does. Nothing is trained.
+
+    Networks are those of `champion.studies` trained on the most samples. A prediction's time is that of one sequence
+    alone, on one thread, as prediction_times.csv has it; the table gives that of a batch, too. With `min_accuracy` the
+    smallest network that qualifies is recommended, otherwise the one-standard-error rule chooses. Raises PipelineError
+    before any study has finished, and for `max_predict_ms` before prediction times have been measured.
+    """
+    console = console or Console(highlight=False)
+    if max_predict_ms is not None and not paths.PREDICTION_TIMES.exists():
+        raise PipelineError(f"{paths.PREDICTION_TIMES} not found: `dvc repro evaluate` measures how long networks take")
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    studies = {name: read_results(name, params, summary).trials for name in params.champion.studies}
+    compared = competitors(studies)
+    if compared.table.empty:
+        raise PipelineError(
+            "no study that champion.studies names has a complete trial: see the column `state` of "
+            "data/studies/*/trials.csv"
+        )
+    times = pd.read_csv(paths.PREDICTION_TIMES) if paths.PREDICTION_TIMES.exists() else None
+    everything = with_prediction_times(compared.table, times)
+
+    if max_predict_ms is not None and (unknown := int(everything["predict_ms"].isna().sum())):
+        console.print(f"{unknown} networks have not been timed: `dvc repro evaluate` does it.", soft_wrap=True)
+    limits = {"parameters": max_parameters, "predict_ms": max_predict_ms}
+    qualifying = everything
+    for column, limit in limits.items():
+        if limit is not None:
+            qualifying = qualifying[qualifying[column] <= limit]
+    if min_accuracy is not None:
+        qualifying = qualifying[qualifying["validation_accuracy"] >= min_accuracy]
+    if qualifying.empty:
+        best = max(records(everything), key=lambda row: row["validation_accuracy"])
+        console.print(
+            f"None of the {len(everything)} networks qualifies: parameters from {everything['parameters'].min():,}, "
+            f"one prediction from {number(everything['predict_ms'].min())} ms, validation accuracy up to "
+            f"{percent(best['validation_accuracy'])} ({network_name(best)}, {best['parameters']:,} parameters).",
+            soft_wrap=True,
+        )
+        return False
+
+    chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples)
+    bounds = interval(chosen["validation_accuracy_low"], chosen["validation_accuracy_high"])
+    console.print(
+        f"Use {network_name(chosen)}: {chosen['parameters']:,} parameters, validation accuracy "
+        f"{percent(chosen['validation_accuracy'])} (95 % interval {bounds}, {chosen['seeds']} "
+        f"seed{'s' * (chosen['seeds'] > 1)}), {number(chosen['predict_ms'])} ms for one prediction. "
+        f"{len(qualifying)} of {len(everything)} networks trained on {compared.train_samples:,} samples qualify.",
+        soft_wrap=True,
+    )
+    console.print(_table(qualifying))
+    return True
+
+
+def _choose(
+    trials: Mapping[str, pd.DataFrame], qualifying: pd.DataFrame, min_accuracy: float | None, validation_samples: int
+) -> dict[str, Any]:
+    """The row of `qualifying` to use."""
+    if min_accuracy is not None:
+        order = qualifying.sort_values(["parameters", "validation_accuracy"], ascending=[True, False], kind="stable")
+        return records(order)[0]
+    within = {
+        name: study.merge(qualifying.loc[qualifying["study"] == name, CONFIGURATION]) for name, study in trials.items()
+    }
+    choice = choose_champion(within, validation_samples).choice
+    same = is_configuration(qualifying, choice.model_dump()) & (qualifying["study"] == choice.study)
+    return records(qualifying[same])[0]
+
+
+def _table(qualifying: pd.DataFrame) -> Table:
+    table = Table(
+        "network", "study", "parameters", "validation accuracy", "95 % interval, %", "seeds", "ms for one prediction",
+        f"ms for {BATCH_SIZES[1]}",
+    )  # fmt: skip
+    for row in records(best_first(qualifying))[:SHOWN]:
+        bounds = interval(row["validation_accuracy_low"], row["validation_accuracy_high"])
+        table.add_row(
+            network_name(row), row["study"], number(row["parameters"]), percent(row["validation_accuracy"]), bounds,
+            str(row["seeds"]), number(row["predict_ms"]), number(row["predict_batch_ms"]),
+        )  # fmt: skip
+    return table

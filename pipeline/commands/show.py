@@ -1,0 +1,86 @@
+"""`show`: everything that is known about one run, in one table."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.errors import PipelineError
+from pipeline.tracking.run_store import PARENT_TAG, RunStore
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+STUDY_AND_TRIAL = re.compile(r"([\w.-]+)(?:#(\d+))?")
+
+
+def show_run(experiment: str, name: str, console: Console | None = None) -> None:
+    """Print the run called `name`: a run's id, or STUDY#TRIAL, or STUDY; of several runs of a trial the newest.
+
+    Raises PipelineError where there is none.
+    """
+    store = RunStore(experiment)
+    run = _find(store, experiment, name)
+    console = console or Console(highlight=False)
+    console.print(_table(run, store.artifacts(run.info.run_id)))
+    tags = run.data.tags
+    if tags.get("git_dirty") == "true":
+        patch = f"git.diff of run {tags.get(PARENT_TAG, run.info.run_id)}"
+        console.print(f"\nThe sources had changes that no commit has; `git apply` {patch} first.", soft_wrap=True)
+    if tags.get("reproduce"):
+        console.print(f"\nTo make it again:\n  {tags['reproduce']}", soft_wrap=True, markup=False)
+
+
+def _find(store: RunStore, experiment: str, name: str) -> Run:
+    if RUN_ID.fullmatch(name):
+        run = store.run(name)
+        if run is None:
+            raise PipelineError(
+                f"no run has the id {name}; `show STUDY#TRIAL`, for example search#3, finds one by name"
+            )
+        return run
+    parts = STUDY_AND_TRIAL.fullmatch(name)
+    if parts is None:
+        raise PipelineError(f"{name!r} is neither the id of a run nor STUDY#TRIAL, for example search#3")
+    study, trial = parts[1], "" if parts[2] is None else str(int(parts[2]))
+    runs = [run for run in store.search("tags.stage = 'study'") if run.data.tags["study"] == study]
+    if not runs:
+        known = sorted({run.data.tags["study"] for run in store.search("tags.stage = 'study'")})
+        raise PipelineError(
+            f"experiment {experiment} has no runs of a study {study!r}; "
+            + (f"it has those of {', '.join(known)}" if known else f"`dvc repro study@{study}` makes them")
+        )
+    found = [run for run in runs if run.data.tags["trial"] == trial]
+    if not found:
+        last = max(int(run.data.tags["trial"] or 0) for run in runs)
+        raise PipelineError(f"study {study} has no run of trial {trial}; its trials go from 0 to {last}")
+    return found[-1]
+
+
+def _table(run: Run, artifacts: list[str]) -> Table:
+    tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
+    tags.pop("reproduce", None)
+    started, ended = (
+        datetime.fromtimestamp(moment / 1000).isoformat(" ", "seconds") if moment else "not yet"
+        for moment in (run.info.start_time, run.info.end_time)
+    )
+    sections = {
+        str(run.info.run_name): {"run": run.info.run_id, "status": run.info.status, "started": started, "ended": ended},
+        "parameters": run.data.params,
+        "metrics, last value": {name: f"{value:.6g}" for name, value in run.data.metrics.items()},
+        "where it comes from": {name: value for name, value in tags.items() if value},
+        "artifacts": dict.fromkeys(artifacts, "") | {"in": str(run.info.artifact_uri)},
+    }
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for title, entries in sections.items():
+        table.add_row(Text(title, style="bold"))
+        ordered = entries.items() if title in (run.info.run_name, "artifacts") else sorted(entries.items())
+        for name, value in ordered:
+            table.add_row(Text(f"  {name}"), Text(value, overflow="fold"))
+    return table

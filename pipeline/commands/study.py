@@ -1,0 +1,54 @@
+"""study NAME: train every trial of one study and write its tables."""
+
+from pipeline import paths
+from pipeline.data.sequences import SequencesSummary
+from pipeline.lineage import lineage
+from pipeline.params.document import Params
+from pipeline.params.studies import ListStudy
+from pipeline.progress import TrialProgress
+from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.engine import run_study
+from pipeline.studies.results import write_results
+from pipeline.tracking.search_plots import search_plots
+from pipeline.tracking.study import StudyTracker
+from pipeline.training.cluster import Cluster
+from pipeline.training.journal import Journal
+
+
+def run(params: Params, name: str) -> None:
+    """Run or continue study `name` of params.yaml, and record its trainings."""
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    study = StudyDefinition(name, params, summary)
+    if study.most_samples_asked > study.available_samples:
+        print(
+            f"study {name}: {study.most_samples_asked:,} training samples are asked for, {study.available_samples:,} "
+            "there are; the trainings that want more take them all"
+        )
+    origin = lineage(
+        "study",
+        experiment=params.tracking.experiment,
+        data=summary,
+        fingerprint=study.fingerprint,
+        study=name,
+        optuna_study=study.optuna_study,
+    )
+    journal = Journal(paths.journal_folder(), paths.RECORD)
+    with (
+        StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker,
+        Cluster(params.execution) as cluster,  # after MLflow: its workers wait for TensorFlow, which is being imported
+        TrialProgress(
+            f"study {name}",
+            study.total,
+            study.cost,
+            study.fixed_trials,
+            study.expected_seconds(cluster.workers),
+            cluster.workers,
+        ) as progress,
+    ):
+        records = run_study(study, paths.SEQUENCES, cluster, paths.optuna_storage(), journal, [progress, tracker])
+        results = write_results(paths.study_folder(name), study, records)
+        journal.record(name, [study.key(record.trial) for record in records])
+        # Of a list somebody has chosen every entry: what seems to matter there is what they chose.
+        chosen = isinstance(study.study, ListStudy)
+        plots = None if chosen else search_plots(paths.optuna_storage(), study.optuna_study)
+        tracker.finish(paths.study_folder(name), results, plots)

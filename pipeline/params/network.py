@@ -1,0 +1,166 @@
+"""Networks: what params.yaml may ask for, and how many parameters that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.documents import Frozen
+
+Cell = Literal["simple_rnn", "elman_output", "lstm", "gru", "mlp", "cnn"]
+MergeMode = Literal["concat", "sum", "ave", "mul"]
+Units = Annotated[int, Field(ge=1)]
+Depth = Annotated[int, Field(ge=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Sizes = tuple[int, int, int]  # time steps, features, classes
+
+
+class CellCost(NamedTuple):
+    """The parts of a training step's time on one core.
+
+    `step`: seconds to start the kernels of one time step of one layer; `unit`: seconds of element-wise work for each
+    state of each sequence in it; `efficiency`: the share of the core's `sgemm_rate` at which it multiplies matrices.
+    """
+
+    step: float
+    unit: float
+    efficiency: float
+
+
+class CellKind(NamedTuple):
+    """All that is particular to a cell, but for its Keras layer (`pipeline.training.build`).
+
+    A recurrent layer of u units on f inputs has, for each direction, blocks × u × (f + u + biases) parameters; the
+    reference networks, which have no state, have 0 blocks. Colours and markers are those of every figure: the first
+    colour on white, the second on black. They are Okabe and Ito's, which colour-blind people tell apart.
+    """
+
+    title: str
+    blocks: int
+    biases: int
+    cost: CellCost
+    colour: str
+    dark_colour: str
+    marker: str
+
+    @property
+    def recurrent(self) -> bool:
+        return self.blocks > 0
+
+
+# In the order of every legend. The costs are means of what `python -m benchmarks.growth --fit` gave, in processor time
+# with all cores at work, on an Intel Xeon that multiplies at 202 GFLOP/s a core (2026-11-24) and an AMD EPYC at 106
+# (2026-11-25). A step took about as long on both, GRU's a quarter longer on the EPYC. The seconds of a unit are the
+# least certain: LSTM's were 7.7 and 19 ns. The Xeon reached a smaller share of its higher peak: 0.72 for LSTM, the
+# EPYC 0.90.
+CELLS: dict[Cell, CellKind] = {
+    "simple_rnn": CellKind("SimpleRNN", 1, 1, CellCost(63e-6, 2.5e-9, 0.90), "#d55e00", "#ff9a4d", "o"),
+    "lstm": CellKind("LSTM", 4, 1, CellCost(105e-6, 13e-9, 0.81), "#0072b2", "#62b5f0", "s"),
+    "gru": CellKind("GRU", 3, 2, CellCost(140e-6, 7.0e-9, 0.80), "#009e73", "#3fcf9f", "^"),
+    "elman_output": CellKind("SimpleRNN with output", 1, 1, CellCost(69e-6, 1.6e-9, 0.84), "#cc79a7", "#e3a1c5", "D"),
+    "mlp": CellKind("MLP", 0, 0, CellCost(262e-6, 0.0, 0.73), "#e69f00", "#f2b945", "v"),
+    "cnn": CellKind("CNN", 0, 0, CellCost(1180e-6, 0.0, 0.60), "#56b4e9", "#8fd0f5", "P"),
+}
+
+KERNEL, POOL = 3, 2  # of the cnn, in both directions
+
+
+class NetworkSpec(Frozen):
+    """A classifier of sequences: `depth` layers of `units`, then a dense softmax.
+
+    Recurrent cells (`simple_rnn`, `lstm`, `gru`, and `elman_output`, a SimpleRNN with an output layer of its own):
+    the softmax sees the last state. `dropout` is the fraction of each recurrent layer's *inputs* that is dropped in
+    training, as in Listing 1.5.1 of *Advanced Deep Learning with Keras*; `recurrent_dropout` is that of the state
+    handed on from step to step. `bidirectional` reads both ways and joins the two by `merge_mode`. `unroll` writes
+    the loop over time steps out into the graph: the same network, the same weights.
+
+    The chapter's reference networks see the whole sequence at once: `mlp` is `depth` dense layers with ReLU, each
+    with `dropout` on its outputs (Listing 1.3.2); `cnn` is `depth` convolutions of 3 × 3 over time and features with
+    `units` filters and ReLU, max pooling of 2 × 2 between them, then `dropout` (Listing 1.4.1). Where a sequence is
+    shorter than a kernel or a pool, these are as small as the sequence.
+    """
+
+    cell: Cell
+    units: Units
+    depth: Depth = 1
+    bidirectional: bool = False
+    merge_mode: MergeMode = "concat"
+    dropout: Dropout = 0.0
+    recurrent_dropout: Dropout = 0.0
+    unroll: bool = False
+
+    @property
+    def file_name(self) -> str:
+        """A name for files, without a suffix: `simple_rnn-1x256`, `bidirectional-gru-2x64`."""
+        return f"{'bidirectional-' if self.bidirectional else ''}{self.cell}-{self.depth}x{self.units}"
+
+    @model_validator(mode="after")
+    def _only_recurrent_cells_recur(self) -> Self:
+        if not CELLS[self.cell].recurrent and (self.bidirectional or self.recurrent_dropout or self.unroll):
+            raise ValueError(f"cell {self.cell} is not recurrent: it has no bidirectional, recurrent_dropout or unroll")
+        return self
+
+
+def network_name(network: NetworkSpec | Mapping[str, Any]) -> str:
+    """Short name of a network for people, for example `bi-LSTM 2×128`; of a row of a table by its columns."""
+    row = dict(network) if isinstance(network, NetworkSpec) else network
+    return f"{'bi-' if row['bidirectional'] else ''}{CELLS[row['cell']].title} {row['depth']}×{row['units']}"
+
+
+def layer_sizes(spec: NetworkSpec, timesteps: int, features: int, classes: int) -> list[tuple[int, int]]:
+    """For each layer with weights how many there are, and how often a sequence passes through them.
+
+    A layer with u units on f inputs has, for each direction,
+    SimpleRNN: u (f + u + 1)     (W, U and b of h_t = tanh(b + W h_{t-1} + U x_t), equation 1.5.1),
+    Elman:     u (u + 1) more    (V and c of o_t = V h_t + c, Figure 1.5.2),
+    LSTM:    4 u (f + u + 1)     (three gates and the candidate),
+    GRU:     3 u (f + u + 2)     (two gates and the candidate, with a second bias: `reset_after`),
+    and the same weights serve every time step. A convolution's weights serve every place of its output.
+    """
+    sizes: list[tuple[int, int]] = []
+    if spec.cell == "mlp":
+        inputs = timesteps * features
+        for _ in range(spec.depth):
+            sizes.append((spec.units * (inputs + 1), 1))
+            inputs = spec.units
+    elif spec.cell == "cnn":
+        height, width, channels = timesteps, features, 1
+        for kernel, pool in convolutions(spec, timesteps, features):
+            height, width = height - kernel[0] + 1, width - kernel[1] + 1
+            sizes.append((spec.units * (kernel[0] * kernel[1] * channels + 1), height * width))
+            height, width, channels = height // pool[0], width // pool[1], spec.units
+        inputs = height * width * channels
+    else:
+        kind = CELLS[spec.cell]
+        directions = 2 if spec.bidirectional else 1
+        inputs = features
+        for layer in range(1, spec.depth + 1):
+            sizes.append((directions * kind.blocks * spec.units * (inputs + spec.units + kind.biases), timesteps))
+            if spec.cell == "elman_output":
+                sizes.append((directions * spec.units * (spec.units + 1), timesteps if layer < spec.depth else 1))
+            inputs = (directions if spec.merge_mode == "concat" else 1) * spec.units
+    return [*sizes, (classes * (inputs + 1), 1)]
+
+
+def parameter_count(spec: NetworkSpec, timesteps: int, features: int, classes: int) -> int:
+    """Number of trainable parameters in closed form, without building the network; see `layer_sizes`."""
+    return sum(parameters for parameters, _ in layer_sizes(spec, timesteps, features, classes))
+
+
+def multiplications(spec: NetworkSpec, timesteps: int, features: int, classes: int) -> int:
+    """Multiply-adds that one sequence costs in one pass forward, biases counted like weights."""
+    return sum(parameters * uses for parameters, uses in layer_sizes(spec, timesteps, features, classes))
+
+
+def convolutions(spec: NetworkSpec, height: int, width: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Kernel and pool of each convolution; the last one is not pooled."""
+    found = []
+    for layer in range(1, spec.depth + 1):
+        kernel = (min(KERNEL, height), min(KERNEL, width))
+        height, width = height - kernel[0] + 1, width - kernel[1] + 1
+        pool = (min(POOL, height), min(POOL, width)) if layer < spec.depth else (1, 1)
+        height, width = height // pool[0], width // pool[1]
+        found.append((kernel, pool))
+    return found

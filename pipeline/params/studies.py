@@ -1,0 +1,198 @@
+"""The kinds of study, and the axes that they vary."""
+
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from pipeline.documents import Frozen
+from pipeline.params.network import CELLS, Cell, Depth, Dropout, MergeMode, Units
+from pipeline.params.settings import Configuration, LearningRate, Optimizer, Positive, Seed, View
+
+
+class IntegerRange(Frozen):
+    """An interval of whole numbers to sample from, both ends included; `log: true` samples the logarithm evenly."""
+
+    low: Positive
+    high: Positive
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low must not be above high, got {self.low} and {self.high}")
+        return self
+
+
+class RealRange(Frozen):
+    """An interval of real numbers to sample from; `log: true` samples the logarithm evenly."""
+
+    low: Annotated[float, Field(ge=0)]
+    high: Annotated[float, Field(gt=0)]
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low must not be above high, got {self.low} and {self.high}")
+        if self.log and self.low == 0:
+            raise ValueError("low must be above 0 where log is true, got 0")
+        return self
+
+
+class DropoutRange(RealRange):
+    high: Annotated[float, Field(gt=0, lt=1)]
+
+
+T = TypeVar("T")
+
+R = TypeVar("R")
+
+Choices = Annotated[tuple[T, ...], Field(min_length=1, strict=False)]
+
+Axis = Annotated[
+    Annotated[tuple[T, ...], Field(min_length=1, strict=False), Tag("choices")] | Annotated[R, Tag("range")],
+    Discriminator(lambda value: "range" if isinstance(value, dict | IntegerRange | RealRange) else "choices"),
+]
+
+
+RateByCell = dict[Cell, LearningRate | None]
+
+
+class Grid(Frozen):
+    """A list of values for each axis; every combination is a configuration. What is left out takes the default.
+
+    `learning_rate` may name one rate for each cell instead: what suits an LSTM is too much for a SimpleRNN.
+    """
+
+    cell: Choices[Cell]
+    units: Choices[Units]
+    depth: Choices[Depth] = (1,)
+    bidirectional: Choices[bool] = (False,)
+    dropout: Choices[Dropout] = (0.0,)
+    recurrent_dropout: Choices[Dropout] = (0.0,)
+    merge_mode: Choices[MergeMode] = ("concat",)
+    unroll: Choices[bool] = (False,)
+    optimizer: Choices[Optimizer] = ()
+    learning_rate: Annotated[
+        Annotated[Choices[LearningRate | None], Tag("choices")] | Annotated[RateByCell, Tag("by_cell")],
+        Discriminator(lambda value: "by_cell" if isinstance(value, dict) else "choices"),
+    ] = ()
+    batch_size: Choices[Positive] = ()
+    train_samples: Choices[Positive | None] = ()
+    epochs: Choices[Positive] = ()
+    patience: Choices[Positive | None] = ()
+    view: Choices[View | None] = (None,)
+
+    @model_validator(mode="after")
+    def _every_combination_is_a_network(self) -> Self:
+        _refuse_impossible_networks(self)
+        return self
+
+    @model_validator(mode="after")
+    def _every_cell_has_a_rate(self) -> Self:
+        if isinstance(self.learning_rate, dict) and set(self.learning_rate) != set(self.cell):
+            raise ValueError(
+                f"learning_rate must name a rate for each cell, {', '.join(self.cell)}, and for no other, "
+                f"got {', '.join(self.learning_rate)}"
+            )
+        return self
+
+
+class Space(Frozen):
+    """For each axis a list of values to choose from or a range. What is left out takes the default."""
+
+    cell: Choices[Cell]
+    units: Axis[Units, IntegerRange]
+    depth: Axis[Depth, IntegerRange] = (1,)
+    bidirectional: Choices[bool] = (False,)
+    dropout: Axis[Dropout, DropoutRange] = (0.0,)
+    recurrent_dropout: Axis[Dropout, DropoutRange] = (0.0,)
+    merge_mode: Choices[MergeMode] = ("concat",)
+    unroll: Choices[bool] = (False,)
+    optimizer: Choices[Optimizer] = ()
+    learning_rate: Axis[LearningRate | None, RealRange] = ()
+    batch_size: Choices[Positive] = ()
+    train_samples: Choices[Positive | None] = ()
+    epochs: Choices[Positive] = ()
+    view: Choices[View | None] = (None,)
+
+    @model_validator(mode="after")
+    def _every_combination_is_a_network(self) -> Self:
+        _refuse_impossible_networks(self)
+        return self
+
+
+def _refuse_impossible_networks(space: Grid | Space) -> None:
+    cells = [cell for cell in space.cell if not CELLS[cell].recurrent]
+    if cells and (any(space.bidirectional), space.recurrent_dropout, any(space.unroll)) != (False, (0.0,), False):
+        raise ValueError(
+            f"cell {cells[0]} is not recurrent: give it a study without bidirectional, recurrent_dropout and unroll"
+        )
+
+
+class StudyBase(Frozen):
+    """What every study has.
+
+    `held_out: validation` trains on the training data and measures on the validation data. `held_out: test`
+    is for reproducing a published table: train on training and validation data together, measure on the test
+    data, choose nothing by it; the columns `validation_*` then hold the test figures.
+    """
+
+    held_out: Literal["validation", "test"] = "validation"
+    seed: Seed = 0
+    window: Positive = 8
+
+
+class ListEntry(Configuration):
+    """A configuration of a fixed list; `seeds: null` is as many as the study says."""
+
+    seeds: Positive | None = None
+
+
+class ListStudy(StudyBase):
+    """A fixed list of configurations, each trained with `seeds` seeds, or with as many as its entry says."""
+
+    sampler: Literal["list"]
+    trials: Choices[ListEntry]
+    seeds: Positive = 1
+
+
+class GridStudy(StudyBase):
+    """Every combination of the values in `space`, each trained with `seeds` seeds."""
+
+    sampler: Literal["grid"]
+    space: Grid
+    seeds: Positive = 1
+
+
+class SampledStudy(StudyBase):
+    """`trials` configurations proposed one after the other by an Optuna sampler, each trained once.
+
+    The sampler draws at random, and the pruner prunes nothing, until they know the results of `startup_trials`.
+
+    With `parameter_budgets` the trials take turns at these: each gets as many units, within the range of `units`, as
+    its budget allows (the fewest where it allows none), and is proposed and pruned by what is known of its own
+    budget's trials alone. So the study finds the best network of every size, the Pareto front of accuracy against
+    parameters, and prunes none for being small.
+    """
+
+    sampler: Literal["tpe", "cmaes", "random"]
+    trials: Positive
+    pruner: Literal["median", "percentile", "successive_halving", "hyperband"] | None = None
+    startup_trials: Positive = 4
+    parameter_budgets: Choices[Positive] | None = None
+    space: Space
+
+    @model_validator(mode="after")
+    def _budgets_decide_the_units(self) -> Self:
+        if self.parameter_budgets and len(set(self.parameter_budgets)) < len(self.parameter_budgets):
+            raise ValueError("parameter_budgets must differ from each other")
+        if self.parameter_budgets and not isinstance(self.space.units, IntegerRange):
+            raise ValueError(
+                "parameter_budgets decide how many units a network gets, so space.units must be a range, "
+                "{low: …, high: …}"
+            )
+        return self
+
+
+Study = Annotated[ListStudy | GridStudy | SampledStudy, Field(discriminator="sampler")]

@@ -1,1 +1,0 @@
-"""The stages of dvc.yaml: each loads, calls, saves."""

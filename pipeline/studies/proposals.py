@@ -1,0 +1,67 @@
+"""Which configurations a study tries: fixed lists and grids, and the search spaces of samplers."""
+
+import bisect
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.params.network import NetworkSpec, parameter_count
+from pipeline.params.settings import Configuration, TrainingSettings
+from pipeline.params.studies import Grid, GridStudy, IntegerRange, ListStudy, Space
+from pipeline.training.trials import Trial
+
+
+def fixed_trials(study: ListStudy | GridStudy, defaults: TrainingSettings) -> list[Trial]:
+    """Every configuration of a list or grid with every seed, numbered in the order of the results."""
+    if isinstance(study, ListStudy):
+        entries = [entry.model_dump(exclude_unset=True, exclude={"seeds"}) for entry in study.trials]
+        seeds = [entry.seeds or study.seeds for entry in study.trials]
+    else:
+        entries = grid_entries(study.space)
+        seeds = [study.seeds] * len(entries)
+    runs = [
+        (entry, study.seed + offset) for entry, count in zip(entries, seeds, strict=True) for offset in range(count)
+    ]
+    return [Trial(number, configure(entry, defaults), seed) for number, (entry, seed) in enumerate(runs)]
+
+
+def grid_entries(grid: Grid) -> list[dict[str, Any]]:
+    """Every combination of a grid's values, the last axis running fastest."""
+    axes = {name: values for name in type(grid).model_fields if (values := getattr(grid, name))}
+    rates = axes.pop("learning_rate") if isinstance(grid.learning_rate, dict) else None
+    entries = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    return entries if rates is None else [entry | {"learning_rate": rates[entry["cell"]]} for entry in entries]
+
+
+def configure(fields: dict[str, Any], defaults: TrainingSettings) -> Configuration:
+    """A configuration from what a study says, and `training` of params.yaml for all that it does not say."""
+    return Configuration(**(defaults.model_dump() | fields))
+
+
+def constants(space: Space) -> dict[str, Any]:
+    """The axes of a search space that have one value only."""
+    axes = {name: getattr(space, name) for name in Space.model_fields}
+    return {name: axis[0] for name, axis in axes.items() if isinstance(axis, tuple) and len(axis) == 1}
+
+
+def units_within(fields: dict[str, Any], units: IntegerRange, budget: int, sizes: tuple[int, int, int]) -> int:
+    """The most units in the range that keep a network within `budget` parameters; the fewest where none do.
+
+    `fields` are those of a configuration, units left out; `sizes` are timesteps, features and classes.
+    """
+    settings = {name: value for name, value in fields.items() if name in NetworkSpec.model_fields}
+
+    def parameters(count: int) -> int:
+        return parameter_count(NetworkSpec(**settings | {"units": count}), *sizes)
+
+    fitting = bisect.bisect_right(range(units.low, units.high + 1), budget, key=parameters)
+    return units.low + max(0, fitting - 1)
+
+
+def varying_fields(configurations: Sequence[Configuration]) -> dict[str, list[Any]]:
+    """The values of cell, of units, and of every other field that takes more than one, in order of appearance."""
+    values = {
+        name: list(dict.fromkeys(getattr(configuration, name) for configuration in configurations))
+        for name in Configuration.model_fields
+    }
+    return {name: found for name, found in values.items() if len(found) > 1 or name in ("cell", "units")}

@@ -1,0 +1,109 @@
+"""Optuna's pruners against a frozen view: a decision depends on the trials told before and on nothing else."""
+
+import functools
+from collections.abc import Sequence
+
+import optuna
+from optuna.pruners import (
+    BasePruner,
+    HyperbandPruner,
+    MedianPruner,
+    NopPruner,
+    PercentilePruner,
+    SuccessiveHalvingPruner,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+from pipeline.params.studies import SampledStudy
+from pipeline.training.trials import Trial, TrialRecord
+
+PRUNER_WARMUP_EPOCHS = 1
+
+# These judge a trial by what they noted about the ones before.
+PRUNERS_WITH_NOTES = ("successive_halving", "hyperband")
+
+# Hyperband spreads trials over its brackets by the study's name: here it is always this one.
+MEMORY_STUDY = "study"
+
+
+def finished_twin(
+    trial: Trial, records: Sequence[TrialRecord], should_prune: "FrozenPruner | None"
+) -> TrialRecord | None:
+    """A told trial of the same configuration and seed whose result will do: it was trained to its end, or pruned after
+    the very epoch after which `should_prune` would prune this one."""
+    twins: dict[int, TrialRecord] = {}  # by their epochs
+    curve: list[float] = []  # the longest twin's; the others' are its beginnings
+    for record in records:
+        same = (record.trial.configuration, record.trial.seed) == (trial.configuration, trial.seed)
+        if same and record.state == "COMPLETE":
+            return record
+        if same and record.result is not None:
+            accuracies = [metrics.validation_accuracy or 0.0 for metrics in record.result.epochs]
+            twins[len(accuracies)] = record
+            curve = max(curve, accuracies, key=len)
+    if should_prune is None:
+        return None
+    pruned_after = next((epoch for epoch in range(1, len(curve) + 1) if should_prune(curve[:epoch])), 0)
+    return twins.get(pruned_after)
+
+
+class FrozenPruner:
+    """Optuna's own pruner on a frozen view: the trials told when the one at `place` was asked, and its own curve.
+
+    Made in the driver, sent to a worker, and called there after each epoch.
+    """
+
+    def __init__(self, settings: SampledStudy, epochs: int, view: tuple[FrozenTrial, ...], place: int) -> None:
+        self._settings, self._epochs, self._view, self._place = settings, epochs, view, place
+        self._shown = 0
+        self._decision = False
+
+    def __call__(self, accuracies: Sequence[float]) -> bool:
+        """True to stop after the last of `accuracies`, the trial's validation accuracies from its first epoch."""
+        for epoch, accuracy in enumerate(accuracies, start=1):
+            if epoch > self._shown:
+                self._storage.set_trial_intermediate_value(self._trial_id, epoch, accuracy)
+                self._decision = bool(self._pruner.prune(self._study, self._storage.get_trial(self._trial_id)))
+                self._shown = epoch
+        return self._decision
+
+    def notes(self) -> dict[str, float]:
+        """What the pruner wrote down about the trial, for its decisions on later ones."""
+        return self._storage.get_trial(self._trial_id).system_attrs
+
+    @functools.cached_property
+    def _pruner(self) -> BasePruner:
+        return pruner_of(self._settings, self._epochs)
+
+    @functools.cached_property
+    def _storage(self) -> optuna.storages.InMemoryStorage:
+        return optuna.storages.InMemoryStorage()
+
+    @functools.cached_property
+    def _study(self) -> optuna.Study:
+        study = optuna.create_study(
+            storage=self._storage, study_name=MEMORY_STUDY, direction="maximize", pruner=self._pruner
+        )
+        for trial in self._view:
+            study.add_trial(trial)
+        # Trials not told yet have a number but no result; some pruners go by the number.
+        for _ in range(len(self._view), self._place):
+            study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL))
+        return study
+
+    @functools.cached_property
+    def _trial_id(self) -> int:
+        return self._storage.create_new_trial(self._study._study_id)
+
+
+def pruner_of(study: SampledStudy, epochs: int) -> BasePruner:
+    match study.pruner:
+        case "median":
+            return MedianPruner(study.startup_trials, PRUNER_WARMUP_EPOCHS)
+        case "percentile":
+            return PercentilePruner(25.0, study.startup_trials, PRUNER_WARMUP_EPOCHS)
+        case "successive_halving":
+            return SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+        case "hyperband":
+            return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
+    return NopPruner()

@@ -1,0 +1,89 @@
+"""Trainings on all but the test data, with their models: what the champion is trained again by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipeline.data.sequences import SequencesSummary
+from pipeline.errors import PipelineError
+from pipeline.training.cluster import Cluster
+from pipeline.training.identity import training_key
+from pipeline.training.journal import Journal
+from pipeline.training.task import EpochFinished, Event, Finished, Started, TrainingTask
+from pipeline.training.trials import Observer, Trial, TrialRecord
+
+
+class Refits:
+    """Like every training these are kept in the journal the moment they end: no interruption loses one."""
+
+    def __init__(self, summary: SequencesSummary, sequences: Path, journal: Journal) -> None:
+        self._summary = summary
+        self._sequences = sequences.resolve()
+        self._journal = journal
+
+    def train(
+        self, trials: Sequence[Trial], start_cluster: Callable[[], Cluster], observer: Observer
+    ) -> list[TrialRecord]:
+        """Train those that are not kept yet, on a cluster that is only started if there are any.
+
+        Returns a record for each trial, in order. Raises PipelineError if a training fails.
+        """
+        by_number = {trial.number: trial for trial in trials}
+        kept = {trial.number: self._is_kept(trial) for trial in trials}
+        for trial in trials:
+            if kept[trial.number]:
+                observer.trial_finished(self._record(trial, reused=True))
+
+        def on_news(event: Event) -> None:
+            trial = by_number[event.key]
+            match event:
+                case Started():
+                    observer.trial_started(trial)
+                case EpochFinished():
+                    observer.epoch_finished(trial, event.metrics)
+                case Finished():
+                    if event.result is None:
+                        raise PipelineError(f"the training of {trial.title} failed: {event.error}")
+                    self._journal.put(self._key(trial), event.result, event.model)
+                    observer.trial_finished(self._record(trial, reused=False))
+
+        if not all(kept.values()):
+            tasks = {trial.number: self._task(trial) for trial in trials if not kept[trial.number]}
+            with start_cluster() as cluster:
+                cluster.run(tasks, on_news)
+        return [self._record(trial, reused=kept[trial.number]) for trial in trials]
+
+    def model(self, trial: Trial) -> bytes:
+        """The .keras file of a trial that `train` has trained."""
+        file = self._journal.model(self._key(trial))
+        assert file is not None
+        return file
+
+    def record(self, name: str, trials: Sequence[Trial]) -> None:
+        """Have git carry these trainings, and their models, as `name`."""
+        self._journal.record(name, [self._key(trial) for trial in trials])
+
+    @property
+    def _samples(self) -> int:
+        return self._summary.train.samples + self._summary.validation.samples
+
+    def _is_kept(self, trial: Trial) -> bool:
+        key = self._key(trial)
+        return self._journal.get(key) is not None and self._journal.model(key) is not None
+
+    def _record(self, trial: Trial, *, reused: bool) -> TrialRecord:
+        result = self._journal.get(self._key(trial))
+        return TrialRecord(trial, "COMPLETE", self._samples, self._summary.view, result, reused=reused)
+
+    def _key(self, trial: Trial) -> str:
+        return training_key(
+            trial.configuration,
+            trial.seed,
+            train_samples=self._samples,
+            held_out="nothing",
+            data_sha256=[self._summary.train.sha256, self._summary.validation.sha256],
+        )
+
+    def _task(self, trial: Trial) -> TrainingTask:
+        return TrainingTask(trial.configuration, trial.seed, self._sequences, "nothing", wants_model=True)

@@ -1,0 +1,237 @@
+"""The folder of one study: its tables and documents, written and read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline import paths
+from pipeline.data.sequences import SequencesSummary
+from pipeline.documents import Document, Frozen
+from pipeline.errors import PipelineError
+from pipeline.params.document import Params
+from pipeline.params.network import Cell, MergeMode
+from pipeline.params.settings import Optimizer
+from pipeline.studies.definition import StudyDefinition
+from pipeline.training.diagram import with_stable_names
+from pipeline.training.identity import training_versions
+from pipeline.training.trials import State, TrialRecord
+
+TABLES = ("trials", "curves", "during_fit", "timings")
+FILES = (*(f"{table}.csv" for table in TABLES), "networks.json", "best.json")
+
+
+class TrialRow(Frozen):
+    """A row of trials.csv: nothing in it depends on the clock. What a failed trial has no value for is None.
+
+    Figures are those of the best epoch. Losses are in nats, accuracies and the gap are fractions. `train_samples` and
+    `view` are as used, `learning_rate` is the optimizer's default where none was asked for.
+    """
+
+    number: int
+    state: State
+    cell: Cell
+    units: int
+    depth: int
+    bidirectional: bool
+    dropout: float
+    optimizer: Optimizer
+    learning_rate: float
+    batch_size: int
+    train_samples: int
+    epochs: int
+    seed: int
+    parameters: int | None = None
+    best_epoch: int | None = None
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    generalization_gap: float | None = None
+    weights_sha256: str | None = None
+    recurrent_dropout: float
+    merge_mode: MergeMode
+    unroll: bool
+    view: str
+
+
+TRIAL_COLUMNS = list(TrialRow.model_fields)
+
+
+class StudySummary(Document):
+    """best.json: how many trials ended how, and the one with the best held-out accuracy.
+
+    `environment` says what the last bits depend on besides the arguments: the processors that trained, and versions.
+    """
+
+    study: str
+    optuna_study: str
+    fingerprint: str
+    held_out: str
+    environment: dict[str, str]
+    states: dict[str, int]
+    best: TrialRow | None
+
+
+class NetworkText(Frozen):
+    """One network in text: Keras's own summary, and its diagram in Graphviz's language."""
+
+    summary: str
+    diagram: str
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What one study wrote. `networks` are by file name; for the tables see the functions that make them."""
+
+    summary: StudySummary
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    during_fit: pd.DataFrame
+    timings: pd.DataFrame
+    networks: dict[str, NetworkText]
+
+
+def write_results(folder: Path, definition: StudyDefinition, records: Sequence[TrialRecord]) -> StudyResults:
+    """Write all files of a finished study; returns what they hold."""
+    results = StudyResults(
+        study_summary(definition, records),
+        trials_table(records),
+        curves_table(records),
+        during_fit_table(records),
+        timings_table(records),
+        network_texts(records),
+    )
+    for table in TABLES:
+        paths.write_csv(folder / f"{table}.csv", getattr(results, table))
+    paths.write_json(folder / "networks.json", {name: text.model_dump() for name, text in results.networks.items()})
+    results.summary.write(folder / "best.json")
+    return results
+
+
+def read_results(name: str, params: Params, summary: SequencesSummary) -> StudyResults:
+    """The results of study `name` of params.yaml over the sequences that are there now.
+
+    Raises PipelineError where there are none, where a file is missing, and where they are of other data, of other
+    parameters or of other versions of the libraries: such results never answer.
+    """
+    folder = paths.study_folder(name)
+    if not (folder / "best.json").exists():
+        raise PipelineError(f"study {name} has not run: `dvc repro study@{name}` makes {folder}")
+    study = StudySummary.read(folder / "best.json")
+    if study.fingerprint != StudyDefinition(name, params, summary).fingerprint:
+        raise PipelineError(
+            f"{folder} does not hold study {name} as params.yaml, data/sequences and the installed libraries say: run "
+            f"`dvc repro study@{name}` first"
+        )
+    if missing := [file for file in FILES if not (folder / file).exists()]:
+        raise PipelineError(f"{folder} lacks {', '.join(missing)}: `dvc repro study@{name}` makes them")
+    tables = {table: pd.read_csv(folder / f"{table}.csv", float_precision="round_trip") for table in TABLES}
+    networks = {file: NetworkText(**text) for file, text in paths.read_json(folder / "networks.json").items()}
+    return StudyResults(study, networks=networks, **tables)
+
+
+def has_results(name: str) -> bool:
+    """Whether study `name` has ever finished; whether its results are those of params.yaml, `read_results` says."""
+    return (paths.study_folder(name) / "best.json").exists()
+
+
+def study_summary(definition: StudyDefinition, records: Sequence[TrialRecord]) -> StudySummary:
+    """The content of best.json."""
+    complete = [trial_row(record) for record in records if record.state == "COMPLETE"]
+    processors = sorted({record.result.processor for record in records if record.result})
+    return StudySummary(
+        study=definition.name,
+        optuna_study=definition.optuna_study,
+        fingerprint=definition.fingerprint,
+        held_out=definition.study.held_out,
+        environment={"processor": ", ".join(processors)} | training_versions(),
+        states=dict(sorted(Counter(record.state for record in records).items())),
+        best=max(complete, key=lambda row: row.validation_accuracy or 0.0, default=None),
+    )
+
+
+def trials_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """One row per trial: the columns of `TrialRow`."""
+    rows = [trial_row(record).model_dump() for record in records]
+    return pd.DataFrame(rows, columns=TRIAL_COLUMNS).astype({"parameters": "Int64", "best_epoch": "Int64"})
+
+
+def trial_row(record: TrialRecord) -> TrialRow:
+    """A record as a row of trials.csv."""
+    configuration, result = record.trial.configuration, record.result
+    settings = configuration.model_dump(include=set(TRIAL_COLUMNS))
+    as_used = {
+        "learning_rate": configuration.effective_learning_rate,
+        "train_samples": record.train_samples,
+        "view": record.view,
+    }
+    figures = {} if result is None else {
+        "parameters": result.parameters,
+        "best_epoch": result.best_epoch,
+        "train_loss": result.best.train_loss,
+        "train_accuracy": result.best.train_accuracy,
+        "validation_loss": result.best.validation_loss,
+        "validation_accuracy": result.best.validation_accuracy,
+        "generalization_gap": result.generalization_gap,
+        "weights_sha256": result.weights_sha256,
+    }  # fmt: skip
+    trial = record.trial
+    return TrialRow(**settings | as_used | figures, number=trial.number, seed=trial.seed, state=record.state)
+
+
+def curves_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """One row per trial and epoch: number, epoch, train_loss, train_accuracy, validation_loss, validation_accuracy."""
+    names = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
+    return _epoch_table(records, {name: name for name in names})
+
+
+def during_fit_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """Keras's running means as `fit` prints them, one row per trial and epoch: number, epoch, loss, accuracy."""
+    return _epoch_table(records, {"loss": "during_fit_loss", "accuracy": "during_fit_accuracy"})
+
+
+def timings_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """All that depends on the clock or the machine, one row per trained trial.
+
+    Columns: number, fit_seconds, seconds_per_epoch, predict_microseconds_per_sequence, worker (Dask's address),
+    processor, trained_at (UTC). Of a training that was taken from the journal they say what they said when it was done.
+    """
+    names = ["predict_microseconds_per_sequence", "worker", "processor", "trained_at"]
+    rows = [
+        {
+            "number": record.trial.number,
+            "fit_seconds": result.fit_seconds,
+            "seconds_per_epoch": result.fit_seconds / len(result.epochs),
+        }
+        | {name: getattr(result, name) for name in names}
+        for record in records
+        if (result := record.result) is not None
+    ]
+    return pd.DataFrame(rows, columns=["number", "fit_seconds", "seconds_per_epoch", *names])
+
+
+def network_texts(records: Sequence[TrialRecord]) -> dict[str, NetworkText]:
+    """Each network of the study once, by its file name."""
+    results = {
+        record.trial.configuration.network.file_name: record.result for record in reversed(records) if record.result
+    }
+    return {
+        name: NetworkText(summary=result.model_summary, diagram=with_stable_names(result.model_dot))
+        for name, result in sorted(results.items())
+    }
+
+
+def _epoch_table(records: Sequence[TrialRecord], attributes: Mapping[str, str]) -> pd.DataFrame:
+    rows = [
+        {"number": record.trial.number, "epoch": metrics.epoch}
+        | {column: getattr(metrics, attribute) for column, attribute in attributes.items()}
+        for record in records
+        if record.result is not None
+        for metrics in record.result.epochs
+    ]
+    return pd.DataFrame(rows, columns=["number", "epoch", *attributes])

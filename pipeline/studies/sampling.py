@@ -1,0 +1,155 @@
+"""Optuna's samplers and pruners, each decision a function of the results told before it and of nothing else."""
+
+import warnings
+from typing import Protocol
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from pipeline.params.studies import IntegerRange, RealRange, SampledStudy, Space
+from pipeline.studies.proposals import constants, units_within
+from pipeline.studies.pruning import MEMORY_STUDY, PRUNERS_WITH_NOTES, FrozenPruner, pruner_of
+from pipeline.studies.storage import STATES, store_result
+from pipeline.training.identity import derived_seed
+from pipeline.training.trials import TrialRecord
+
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+class Sampling(Protocol):
+    """Proposes a study's trials and says when to prune them. A resumed study asks and tells everything again."""
+
+    def ask(self, number: int) -> FrozenTrial:
+        """Propose the parameters of trial `number`; numbers come in order."""
+
+    def should_prune(self, number: int) -> "FrozenPruner | None":
+        """What a worker calls after each epoch of trial `number`; it knows the trials told by then and no others."""
+
+    def tell(self, record: TrialRecord) -> None:
+        """Record how a trial ended."""
+
+
+def sampling_of(study: SampledStudy, epochs: int, sizes: tuple[int, int, int]) -> Sampling:
+    """`epochs` is the longest that a trial may train; `sizes` are timesteps, features and classes."""
+    axes = distributions(study.space)
+    if study.parameter_budgets is None:
+        return PlainSampling(study, epochs, axes)
+    return BudgetedSampling(study, epochs, axes, sizes)
+
+
+class PlainSampling:
+    """A sampler and a pruner over an in-memory study, which depends on the results told and on nothing else.
+
+    `axes` are what the sampler proposes. As a resumed study asks and tells everything again, whatever a sampler keeps
+    in the study (CMA-ES its state, TPE its open trials) is there again as well. The trials may be some of a study's
+    only: in memory they are numbered anew, by their `place`.
+    """
+
+    def __init__(self, study: SampledStudy, epochs: int, axes: dict[str, BaseDistribution]) -> None:
+        self._study = study
+        self._epochs = epochs
+        self._axes = axes
+        self._storage = optuna.storages.InMemoryStorage()
+        self._memory = optuna.create_study(
+            storage=self._storage,
+            study_name=MEMORY_STUDY,
+            direction="maximize",
+            pruner=pruner_of(study, epochs),
+        )
+        self._places: dict[int, int] = {}  # open trial → its place
+        self._views: dict[int, tuple[FrozenTrial, ...]] = {}  # open trial → the trials told when it was asked
+
+    def ask(self, number: int) -> FrozenTrial:
+        self._views[number] = tuple(self._memory.get_trials(deepcopy=False, states=tuple(STATES.values())))
+        # A new sampler for each trial: its random state then cannot depend on what happened before a crash.
+        self._memory.sampler = _sampler(self._study, number)
+        self._places[number] = self._memory.ask(self._axes).number
+        return self._memory.get_trials(deepcopy=False)[self._places[number]]
+
+    def should_prune(self, number: int) -> "FrozenPruner | None":
+        if self._study.pruner is None:
+            return None
+        return FrozenPruner(self._study, self._epochs, self._views[number], self._places[number])
+
+    def tell(self, record: TrialRecord) -> None:
+        """Record how a trial ended, with what the pruner noted about it (the rungs of successive halving)."""
+        number = record.trial.number
+        place, view = self._places.pop(number), self._views.pop(number)
+        trial_id = self._memory.get_trials(deepcopy=False)[place]._trial_id
+        if self._study.pruner in PRUNERS_WITH_NOTES and record.result is not None:
+            pruner = FrozenPruner(self._study, self._epochs, view, place)
+            pruner([metrics.validation_accuracy or 0.0 for metrics in record.result.epochs])
+            for key, value in pruner.notes().items():
+                self._storage.set_trial_system_attr(trial_id, key, value)
+        store_result(self._storage, trial_id, record)
+
+
+class BudgetedSampling:
+    """Trials that take turns at budgets of parameters: for each a sampler and a pruner that know its trials alone.
+
+    What is proposed is everything but the units; of these a network gets as many as its budget allows. The number of
+    parameters is known before a training, so one objective, the accuracy, is enough to find the best of every size.
+    """
+
+    def __init__(
+        self, study: SampledStudy, epochs: int, axes: dict[str, BaseDistribution], sizes: tuple[int, int, int]
+    ) -> None:
+        assert study.parameter_budgets is not None
+        assert isinstance(study.space.units, IntegerRange)
+        self._units, self._budgets, self._sizes = study.space.units, study.parameter_budgets, sizes
+        self._constants = constants(study.space)
+        self._distributions = {
+            "units": IntDistribution(self._units.low, self._units.high, log=self._units.log),
+            "parameter_budget": CategoricalDistribution(self._budgets),
+        }
+        proposed = {name: axis for name, axis in axes.items() if name != "units"}
+        self._parts = [PlainSampling(study, epochs, proposed) for _ in self._budgets]
+
+    def _part(self, number: int) -> PlainSampling:
+        return self._parts[number % len(self._parts)]
+
+    def ask(self, number: int) -> FrozenTrial:
+        proposal = self._part(number).ask(number)
+        budget = self._budgets[number % len(self._budgets)]
+        units = units_within(self._constants | proposal.params, self._units, budget, self._sizes)
+        return optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=proposal.params | {"units": units, "parameter_budget": budget},
+            distributions=proposal.distributions | self._distributions,
+        )
+
+    def should_prune(self, number: int) -> "FrozenPruner | None":
+        return self._part(number).should_prune(number)
+
+    def tell(self, record: TrialRecord) -> None:
+        self._part(record.trial.number).tell(record)
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """Optuna's distributions of the axes that have more than one value."""
+    found: dict[str, BaseDistribution] = {}
+    for name in Space.model_fields:
+        axis = getattr(space, name)
+        if isinstance(axis, IntegerRange):
+            found[name] = IntDistribution(axis.low, axis.high, log=axis.log)
+        elif isinstance(axis, RealRange):
+            found[name] = FloatDistribution(axis.low, axis.high, log=axis.log)
+        elif len(axis) > 1:
+            found[name] = CategoricalDistribution(axis)
+    return found
+
+
+def _sampler(study: SampledStudy, number: int) -> optuna.samplers.BaseSampler:
+    seed = derived_seed(study.seed, "sampler", number)
+    match study.sampler:
+        case "random":
+            return optuna.samplers.RandomSampler(seed)
+        case "cmaes":
+            return optuna.samplers.CmaEsSampler(
+                n_startup_trials=study.startup_trials, seed=seed, warn_independent_sampling=False
+            )
+    # constant_liar: open trials count as poor ones, so that neighbours in the window do not propose the same.
+    return optuna.samplers.TPESampler(
+        n_startup_trials=study.startup_trials, seed=seed, multivariate=True, constant_liar=True
+    )

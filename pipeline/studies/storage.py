@@ -1,0 +1,155 @@
+"""The Optuna study that people look at, in SQLite or whatever `OPTUNA_STORAGE` names."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial, TrialState
+
+from pipeline.errors import PipelineError
+from pipeline.training.trials import TrialRecord
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAIL": TrialState.FAIL}
+
+
+class StudyStorage:
+    """The Optuna study that people look at: one writer, every trial added and told in order."""
+
+    def __init__(self, storage: str | BaseStorage, name: str) -> None:
+        """`storage` is a URL, as Optuna takes it, or a storage that is open. Raises PipelineError if none answers."""
+        try:
+            self._storage = open_database(storage) if isinstance(storage, str) else storage
+            study = optuna.create_study(
+                storage=self._storage, study_name=name, direction="maximize", load_if_exists=True
+            )
+        except Exception as error:  # SQLAlchemy's many kinds of "no database there"
+            reason = str(error).splitlines()[0]
+            where = str(storage).rpartition("@")[2]  # without user and password
+            raise PipelineError(f"cannot open the Optuna storage {where}: {reason}; check OPTUNA_STORAGE") from error
+        self._study_id = study._study_id
+        self._earlier = dict(enumerate(study.get_trials(deepcopy=False)))  # as an earlier run has left them
+        self._ids = {number: trial._trial_id for number, trial in self._earlier.items()}
+
+    def ask(self, number: int, proposal: FrozenTrial) -> None:
+        """Store trial `number` as running, with all of its parameters, in one transaction; once."""
+        if number in self._earlier:
+            if self._earlier[number].params != proposal.params:
+                raise PipelineError(
+                    f"trial {number} in the Optuna storage has other parameters than this study gives it: somebody has "
+                    "changed the storage; remove the study with `optuna delete-study` and run again"
+                )
+            return
+        template = optuna.trial.create_trial(
+            state=TrialState.RUNNING, params=proposal.params, distributions=proposal.distributions
+        )
+        self._ids[number] = self._storage.create_new_trial(self._study_id, template)
+        if self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number) != self._ids[number]:
+            raise PipelineError("another process is running this study in the same Optuna storage: let it finish first")
+
+    def error(self, number: int) -> str | None:
+        """Why trial `number` failed in an earlier run; None if it did not."""
+        trial = self._earlier.get(number)
+        return trial.user_attrs["error"] if trial is not None and trial.state == TrialState.FAIL else None
+
+    def tell(self, record: TrialRecord, kept: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Store how a trial ended, unless an earlier run has done so; the state goes last, so it seals the rest.
+
+        `kept` are attributes that observers want to be there, such as the trial's `mlflow_run_id`.
+        """
+        earlier = self._earlier.get(record.trial.number)
+        if earlier is not None and earlier.state.is_finished():
+            return
+        trial_id = self._ids[record.trial.number]
+        attributes: dict[str, Any] = {"seed": record.trial.seed, "train_samples": record.train_samples}
+        attributes |= kept
+        if record.result is not None:
+            attributes |= {
+                "parameters": record.result.parameters,
+                "best_epoch": record.result.best_epoch,
+                "generalization_gap": record.result.generalization_gap,
+                "fit_seconds": record.result.fit_seconds,
+                "weights_sha256": record.result.weights_sha256,
+            }
+        if record.error is not None:
+            attributes["error"] = record.error
+        if isinstance(self._storage, RDBStorage):
+            store_in_one_transaction(self._storage, trial_id, record, attributes)
+            return
+        for name, value in attributes.items():
+            self._storage.set_trial_user_attr(trial_id, name, value)
+        store_result(self._storage, trial_id, record)
+
+
+def store_result(storage: BaseStorage, trial_id: int, record: TrialRecord) -> None:
+    """Curve, value and state."""
+    for epoch, accuracy in _curve(record).items():
+        storage.set_trial_intermediate_value(trial_id, epoch, accuracy)
+    value = _value(record)
+    storage.set_trial_state_values(trial_id, STATES[record.state], None if value is None else [value])
+
+
+def store_in_one_transaction(
+    database: RDBStorage, trial_id: int, record: TrialRecord, attributes: dict[str, Any]
+) -> None:
+    """Attributes, curve, value and state: all of them or nothing, as rows of Optuna's tables.
+
+    Optuna's own calls write one attribute or one epoch each, in a transaction of its own after two queries: for a
+    trial of 20 epochs that makes 28 transactions, which take longer than everything else the driver does for it.
+    """
+    rows: list[models.BaseModel] = [
+        models.TrialUserAttributeModel(trial_id=trial_id, key=name, value_json=json.dumps(value))
+        for name, value in attributes.items()
+    ]
+    for epoch, accuracy in _curve(record).items():
+        point = models.TrialIntermediateValueModel(trial_id=trial_id, step=epoch)
+        point.intermediate_value, point.intermediate_value_type = point.intermediate_value_to_stored_repr(accuracy)
+        rows.append(point)
+    value = _value(record)
+    if value is not None:
+        objective = models.TrialValueModel(trial_id=trial_id, objective=0)
+        objective.value, objective.value_type = objective.value_to_stored_repr(value)
+        rows.append(objective)
+    with database.scoped_session() as session, session.begin():
+        session.add_all(rows)
+        stored = session.get_one(models.TrialModel, trial_id)
+        stored.state, stored.datetime_complete = STATES[record.state], datetime.now()
+
+
+def _curve(record: TrialRecord) -> dict[int, float]:
+    """Epoch → validation accuracy, where one was measured."""
+    epochs = () if record.result is None else record.result.epochs
+    return {m.epoch: m.validation_accuracy for m in epochs if m.validation_accuracy is not None}
+
+
+def _value(record: TrialRecord) -> float | None:
+    """The validation accuracy at the best epoch; a pruned trial's is its last."""
+    if record.result is None:
+        return None
+    return (record.result.epochs[-1] if record.state == "PRUNED" else record.result.best).validation_accuracy
+
+
+class _WriteAhead(sqlite3.Connection):
+    """A commit that does not wait for the disk, and readers (the dashboard) that never block the writer.
+
+    It outlives any death of this process. A power cut may take the last trials with it, never one from the middle;
+    the next run takes their results from the journal.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.execute("PRAGMA journal_mode = WAL")
+        self.execute("PRAGMA synchronous = NORMAL")
+
+
+def open_database(url: str) -> RDBStorage:
+    """Optuna's storage at `url`."""
+    sqlite_options = {"connect_args": {"factory": _WriteAhead}} if url.startswith("sqlite") else None
+    return RDBStorage(url, engine_kwargs=sqlite_options)

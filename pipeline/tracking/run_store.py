@@ -1,0 +1,246 @@
+"""How the pipeline writes runs in an MLflow experiment: in few requests, and with one sentence if it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from pipeline import paths
+from pipeline.errors import PipelineError
+from pipeline.lineage import Lineage, uncommitted_changes
+from pipeline.tracking.runs import epoch_figures, final_figures, save_artifacts
+from pipeline.training.identity import stable_hash
+from pipeline.training.trials import TrialRecord
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from pipeline.data.sequences import SequencesSummary
+
+STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+PARENT_TAG = "mlflow.parentRunId"
+LONGEST_TAG = 5000  # characters; the shortest limit among MLflow's stores
+
+# What MLflow takes in one request.
+METRICS_PER_REQUEST, PARAMETERS_PER_REQUEST = 1000, 100
+
+
+# How MLflow's client names a server that is not there, or one that has lost its database.
+AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
+
+
+class StoreAway(Exception):
+    """The tracking server does not answer."""
+
+
+class RunStore:
+    """An MLflow experiment, made if it is not there, and how the pipeline writes runs in it."""
+
+    def __init__(self, experiment: str) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # a new database reports every table otherwise
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        uri = self.uri = paths.tracking_uri()
+        try:
+            # A wrong address should be known before any training.
+            with environment_variable("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"):
+                self.client = MlflowClient(tracking_uri=uri)
+                self._experiment_id = _experiment_id(self.client, experiment, uri)
+        except MlflowException as error:
+            raise PipelineError(
+                f"the MLflow store {uri} cannot be used: set MLFLOW_TRACKING_URI to one that answers, "
+                f"or unset it to use mlflow.db ({error})"
+            ) from error
+
+    def search(self, condition: str) -> list[Run]:
+        """All runs for which the condition holds, oldest first."""
+        runs: list[Run] = []
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self._experiment_id], condition, order_by=["attributes.start_time ASC"], page_token=token
+            )
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def study_runs(self, study: str, fingerprint: str) -> list[Run]:
+        """A study's runs, oldest first: its parent, which has no parent itself, and its trials."""
+        return self.search(f"tags.stage = 'study' and tags.study = '{study}' and tags.fingerprint = '{fingerprint}'")
+
+    def run(self, run_id: str) -> Run | None:
+        """The run with this id, in whatever experiment; None if there is none."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+
+    def artifacts(self, run_id: str, folder: str | None = None) -> list[str]:
+        """The paths of all of a run's artifacts."""
+        entries = self.client.list_artifacts(run_id, folder)
+        return [path for e in entries for path in (self.artifacts(run_id, e.path) if e.is_dir else [e.path])]
+
+    def create(
+        self,
+        name: str,
+        origin: Lineage,
+        tags: dict[str, str],
+        parameters: dict[str, str],
+        data: SequencesSummary,
+        parent_id: str | None = None,
+    ) -> str:
+        """Begin a run; returns its id."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        source = {
+            "mlflow.source.name": " ".join(["python -m pipeline", origin.stage, origin.study]).strip(),
+            "mlflow.source.git.commit": origin.git_commit,
+        }
+        document = data.model_dump(mode="json")
+        parent = {PARENT_TAG: parent_id} if parent_id else {}
+        run_id = self.client.create_run(self._experiment_id, tags=tags | source | parent, run_name=name).info.run_id
+        dataset = Dataset(
+            name=self.data_name(data),
+            digest=stable_hash(document)[:36],
+            source_type="local",
+            source=json.dumps({"uri": paths.SEQUENCES.as_posix()}),
+            profile=json.dumps(document),
+        )
+        context = InputTag("mlflow.data.context", "testing" if origin.stage == "evaluate" else "training")
+        self.client.log_inputs(run_id, [DatasetInput(dataset, [context])])
+        self.log(run_id, parameters=parameters)
+        if parent_id is None:
+            self.log_changes(run_id, origin)
+        return run_id
+
+    def log_changes(self, run_id: str, origin: Lineage) -> None:
+        """Keep what the commit named in the tags does not have: `git apply git.diff` adds it."""
+        if origin.git_dirty == "true":
+            self.client.log_text(run_id, uncommitted_changes(), "git.diff")
+
+    @staticmethod
+    def data_name(data: SequencesSummary) -> str:
+        """What MLflow calls the sequences that data/sequences/summary.json describes."""
+        return f"{data.dataset} as {data.view}"
+
+    def reopen(self, run_id: str, tags: dict[str, str], parameters: dict[str, str]) -> None:
+        """Set an earlier run RUNNING again, with the tags of what goes on with it now and the parameters it lacks."""
+        self.client.update_run(run_id, status="RUNNING")
+        earlier = self.client.get_run(run_id).data
+        for outdated in {"interrupted", "failure"} & earlier.tags.keys():
+            self.client.delete_tag(run_id, outdated)
+        self.log(run_id, parameters={n: v for n, v in parameters.items() if n not in earlier.params}, tags=tags)
+
+    def logged_steps(self, run_id: str) -> set[int]:
+        """The epochs whose figures a trial's run has, and 0 if it has the final ones."""
+        metrics = ("train_loss", "best_epoch")
+        return {point.step for name in metrics for point in self.client.get_metric_history(run_id, name)}
+
+    @contextmanager
+    def answering(self, *, patient: bool) -> Iterator[None]:
+        """Raise StoreAway where a tracking server does not answer: to two attempts, or to MLflow's minutes of them."""
+        import requests
+        from mlflow.exceptions import MlflowException
+
+        retries = nullcontext() if patient else environment_variable("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        try:
+            with retries:
+                yield
+        except requests.RequestException as error:
+            raise StoreAway(str(error)) from error
+        except MlflowException as error:
+            if not _is_server(self.uri) or error.error_code not in AWAY:
+                raise
+            raise StoreAway(str(error)) from error
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        metrics: Iterable[tuple[int, dict[str, float]]] = (),
+        parameters: dict[str, str] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        """Log metrics, as (step, values) pairs, parameters and tags in as few requests as MLflow allows."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(1000 * time.time())
+        points = [Metric(name, value, now, step) for step, values in metrics for name, value in values.items()]
+        entries = [Param(name, value) for name, value in (parameters or {}).items()]
+        labels = [RunTag(name, value[:LONGEST_TAG]) for name, value in (tags or {}).items()]
+        while points or entries or labels:
+            self.client.log_batch(run_id, points[:METRICS_PER_REQUEST], entries[:PARAMETERS_PER_REQUEST], labels)
+            points, entries, labels = points[METRICS_PER_REQUEST:], entries[PARAMETERS_PER_REQUEST:], []
+
+    def conclude(self, run_id: str, record: TrialRecord, logged_steps: Collection[int] = ()) -> None:
+        """Log a finished trial's figures, all but those of `logged_steps`, and its artifacts; end its run."""
+        tags = {"state": record.state, "reused": str(record.reused).lower()}
+        metrics: list[tuple[int, dict[str, float]]] = []
+        result = record.result
+        if result is not None:
+            steps = [(0, final_figures(result))] + [(epoch.epoch, epoch_figures(epoch)) for epoch in result.epochs]
+            metrics = [(step, figures) for step, figures in steps if step not in logged_steps]
+            tags |= {name: getattr(result, name) for name in ("weights_sha256", "worker", "processor", "trained_at")}
+            with TemporaryDirectory() as folder:
+                save_artifacts(Path(folder), result)
+                self.client.log_artifacts(run_id, folder)
+        if record.state == "PRUNED" and result is not None:
+            tags["pruned_at_epoch"] = str(len(result.epochs))
+        if record.state == "FAIL":
+            tags["failure"] = record.error or "unknown"
+        self.log(run_id, metrics=metrics, parameters={"train_samples": str(record.train_samples)}, tags=tags)
+        self.client.set_terminated(run_id, STATUS[record.state])
+
+
+@contextmanager
+def environment_variable(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable for a while; MLflow reads its settings from there at every use."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _is_server(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
+
+
+def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    # A server keeps artifacts where it was told to. A database only knows the folder of whoever opens it first.
+    location = None if _is_server(uri) else (paths.home() / "mlruns" / name).as_uri()
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return client.create_experiment(name, location)
+        except MlflowException:
+            experiment = client.get_experiment_by_name(name)  # another process was faster
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage == "deleted":
+        raise PipelineError(
+            f"MLflow's experiment {name!r} in {uri} has been deleted: bring it back with "
+            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, "
+            "or choose another name (params.yaml: tracking.experiment)"
+        )
+    return experiment.experiment_id

@@ -1,0 +1,202 @@
+"""A study's trainings as MLflow runs, written while they happen. MLflow is a view: no stage reads it back."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from pipeline.lineage import Lineage
+from pipeline.tracking.run_store import PARENT_TAG, RunStore, StoreAway
+from pipeline.tracking.runs import epoch_figures, flattened, trial_parameters
+from pipeline.training.trials import EpochMetrics, Trial, TrialRecord
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from mlflow.entities import Run
+
+    from pipeline.data.sequences import SequencesSummary
+    from pipeline.studies.results import StudyResults
+    from pipeline.tracking.search_plots import SearchPlots
+
+ENDED = ("FINISHED", "KILLED", "FAILED")
+SECONDS_BETWEEN_ATTEMPTS = 10.0  # to reach a server that does not answer
+# Shorter epochs of a trial are logged together: one request costs as much as many, and MLflow's page reloads only
+# every 30 seconds.
+SECONDS_BETWEEN_SHOWN_EPOCHS = 5.0
+
+
+class StudyTracker:
+    """One study's runs: a parent `study/<name>` and a nested run for each trial.
+
+    A context manager, used by one thread. A study that was stopped goes on in the runs that it began: whatever
+    they hold already is not logged again. Whichever way the block ends, no run of the study is left RUNNING.
+
+    A tracking server that goes away stops no study: finished trials wait, and when the server answers again the
+    tracker goes on in the runs that it finds there, as it does for a study that was stopped.
+    """
+
+    def __init__(self, lineage: Lineage, parameters: dict[str, Any], data: SequencesSummary) -> None:
+        """`parameters` are the study's, nested as in params.yaml; `data` describes the sequences."""
+        self._lineage = lineage
+        self._parameters = flattened(parameters)
+        self._data = data
+        self._runs: dict[int, _TrialRun] = {}
+        self._waiting: list[TrialRecord] = []  # finished, not logged yet
+        self._away_since: float | None = None  # when a server last failed to answer, if it is still away
+
+    def __enter__(self) -> StudyTracker:
+        self._store = RunStore(self._lineage.experiment)
+        self._open()
+        return self
+
+    def trial_started(self, trial: Trial) -> None:
+        """Show the trial as running. One that was interrupted or that failed before goes on in its old run."""
+        self._attempt(lambda: self._claim(trial, retry=True))
+
+    def epoch_finished(self, trial: Trial, metrics: EpochMetrics) -> None:
+        """Show one epoch's figures while the trial still trains."""
+        self._attempt(lambda: self._log_epoch(trial, metrics))
+
+    def trial_finished(self, record: TrialRecord) -> dict[str, str]:
+        """Log what is not logged yet and end the trial's run; returns its id, for the Optuna trial to name it.
+
+        Does nothing to a run that has ended. There is no id yet where the server went away before the run began.
+        """
+        self._waiting.append(record)
+        self._attempt(self._log_waiting)
+        run = self._runs.get(record.trial.number)
+        return {"mlflow_run_id": run.run_id} if run else {}
+
+    def finish(self, folder: Path, results: StudyResults, plots: SearchPlots | None = None) -> None:
+        """Log the study's summary and results on the parent run; `folder` has their files."""
+        self._attempt(lambda: self._summarize(folder, results, plots), patient=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        status = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
+        self._attempt(lambda: self._close(status), patient=self._away_since is None)
+        if self._away_since is not None:
+            print(
+                f"MLflow at {self._store.uri} does not answer: {len(self._waiting)} finished trials are not logged. "
+                "When it does, a stopped study logs them as it goes on, a finished one by "
+                "`python -m pipeline rebuild-tracking`"
+            )
+
+    def _attempt(self, write: Callable[[], object], *, patient: bool = False) -> None:
+        """Do something in MLflow. While a server is away try only now and then, unless `patient`."""
+        now = time.monotonic()
+        if self._away_since is not None and now - self._away_since < SECONDS_BETWEEN_ATTEMPTS and not patient:
+            return
+        try:
+            with self._store.answering(patient=patient):
+                if self._away_since is not None:
+                    self._open()
+                    self._log_waiting()
+                    self._away_since = None
+                write()
+        except StoreAway as reason:
+            if self._away_since is None:
+                print(f"MLflow at {self._store.uri} does not answer; the study goes on, its runs wait ({reason})")
+            self._away_since = now
+
+    def _open(self) -> None:
+        """Find the study's runs, and begin or reopen the parent."""
+        study = self._lineage.study
+        runs = self._store.study_runs(study, self._lineage.fingerprint)
+        parents = [run for run in runs if PARENT_TAG not in run.data.tags]
+        tags = self._lineage.tags()
+        if parents:
+            self._parent_id = parents[0].info.run_id
+            self._store.reopen(self._parent_id, tags, self._parameters)
+            self._store.log_changes(self._parent_id, self._lineage)
+        else:
+            self._parent_id = self._store.create(f"study/{study}", self._lineage, tags, self._parameters, self._data)
+        children = [run for run in runs if run.data.tags.get(PARENT_TAG) == self._parent_id]
+        self._runs = {int(run.data.tags["trial"]): _TrialRun.found(run) for run in children}
+
+    def _log_epoch(self, trial: Trial, metrics: EpochMetrics) -> None:
+        run = self._claim(trial)
+        if run.ended or metrics.epoch in run.steps:
+            return
+        run.fresh[metrics.epoch] = epoch_figures(metrics)
+        if time.monotonic() - run.shown_at >= SECONDS_BETWEEN_SHOWN_EPOCHS:
+            self._store.log(run.run_id, metrics=run.fresh.items())
+            run.steps |= run.fresh.keys()
+            run.fresh, run.shown_at = {}, time.monotonic()
+
+    def _log_waiting(self) -> None:
+        while self._waiting:
+            record = self._waiting[0]
+            run = self._claim(record.trial)
+            if not run.ended:
+                self._store.conclude(run.run_id, record, run.steps)
+                run.ended = True
+            del self._waiting[0]
+
+    def _summarize(self, folder: Path, results: StudyResults, plots: SearchPlots | None) -> None:
+        summary: dict[str, float | None] = {
+            f"trials_{state.lower()}": count for state, count in results.summary.states.items()
+        }
+        if (best := results.summary.best) is not None:
+            summary |= {"best_number": best.number, "best_validation_accuracy": best.validation_accuracy}
+        logged = self._store.client.get_run(self._parent_id).data.metrics
+        new = {name: value for name, value in summary.items() if value is not None and logged.get(name) != value}
+        importances = plots.importances if plots else {}
+        # Imports scipy, for which no study should wait at its start.
+        from pipeline.tracking.study_note import study_note
+
+        note = study_note(results.summary, self._parameters["sampler"], results.trials, importances)
+        self._store.log(self._parent_id, metrics=[(0, new)], tags={"mlflow.note.content": note})
+        for name in ("trials.csv", "curves.csv", "best.json"):
+            self._store.client.log_artifact(self._parent_id, str(folder / name))
+        if plots:
+            self._store.client.log_dict(self._parent_id, importances, "importances.json")
+            with TemporaryDirectory() as files:
+                for name, content in plots.files.items():
+                    Path(files, name).write_bytes(content)
+                self._store.client.log_artifacts(self._parent_id, files, "plots")
+
+    def _close(self, status: str) -> None:
+        for run in self._runs.values():
+            if not run.ended:
+                self._store.log(run.run_id, tags={"interrupted": "true"})
+                self._store.client.set_terminated(run.run_id, "KILLED")
+        self._store.client.set_terminated(self._parent_id, status)
+
+    def _claim(self, trial: Trial, *, retry: bool = False) -> _TrialRun:
+        """The trial's run, created or opened again so that it can be written, unless it has ended for good."""
+        tags = self._lineage.tags(trial=str(trial.number), seed=str(trial.seed))
+        parameters = trial_parameters(trial, self._data.view)
+        run = self._runs.get(trial.number)
+        if run is None:
+            run_id = self._store.create(trial.title, self._lineage, tags, parameters, self._data, self._parent_id)
+            run = self._runs[trial.number] = _TrialRun(run_id, claimed=True)
+        elif not run.claimed and (not run.ended or (retry and run.failed)):
+            self._store.reopen(run.run_id, tags, parameters)
+            run.steps |= self._store.logged_steps(run.run_id)
+            run.ended, run.claimed = False, True
+        return run
+
+
+@dataclass
+class _TrialRun:
+    run_id: str
+    ended: bool = False
+    failed: bool = False
+    claimed: bool = False  # created or opened again by this tracker
+    steps: set[int] = field(default_factory=set)  # the epochs logged, and 0 for the final figures
+    fresh: dict[int, dict[str, float]] = field(default_factory=dict)  # epochs to be logged with the next one
+    shown_at: float = -math.inf
+
+    @classmethod
+    def found(cls, run: Run) -> _TrialRun:
+        """A run of an earlier start. An interrupted one has not ended, whatever its status."""
+        ended = run.info.status in ENDED and "interrupted" not in run.data.tags
+        return cls(run.info.run_id, ended=ended, failed=run.info.status == "FAILED")

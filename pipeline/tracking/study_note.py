@@ -1,0 +1,72 @@
+"""A study told in Markdown: what MLflow shows on top of its parent run."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from pipeline.analysis.configurations import CONFIGURATION, configurations, records
+from pipeline.params.network import network_name
+from pipeline.studies.results import StudySummary, TrialRow
+
+SAMPLERS = {
+    "list": "a fixed list of configurations",
+    "grid": "every combination of the values of a grid",
+    "tpe": "configurations proposed one after the other by Optuna's TPE sampler",
+    "cmaes": "configurations proposed one after the other by Optuna's CMA-ES sampler",
+    "random": "configurations drawn at random",
+}
+NETWORK = ["cell", "units", "depth", "bidirectional"]
+ROWS_SHOWN = 20
+
+
+def study_note(summary: StudySummary, sampler: str, trials: pd.DataFrame, importances: Mapping[str, float]) -> str:
+    """`importances` is empty where Optuna has none."""
+    states = ", ".join(f"{count} {state.lower()}" for state, count in summary.states.items())
+    held_out = summary.held_out
+    paragraphs = [
+        f"## Study {summary.study}",
+        f"The study is {SAMPLERS[sampler]}. Each nested run is one training; to compare them, select some and press "
+        f"Compare, or draw `best_validation_accuracy` against `parameters`. Accuracies `validation_…` are those on the "
+        f"{held_out} data, `generalization_gap` is train minus {held_out} accuracy, both measured with dropout off.",
+        f"Trials: {states}. {_best_sentence(summary.best)}",
+    ]
+    if importances:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in importances.items())
+        paragraphs.append(
+            f"What mattered for being among the best (PED-ANOVA): {shares}. "
+            "Optuna's plots are among the artifacts: `plots/optuna.html` has all of them."
+        )
+    return "\n\n".join([*paragraphs, *_table(configurations(trials), held_out)]) + "\n"
+
+
+def _best_sentence(row: TrialRow | None) -> str:
+    if row is None:
+        return "None was trained to its end."
+    return (
+        f"The best is #{row.number:03d}, {network_name(row.model_dump())}, with "
+        f"{row.validation_accuracy:.2%} after epoch {row.best_epoch}."
+    )
+
+
+def _table(table: pd.DataFrame, held_out: str) -> list[str]:
+    """The configurations in Markdown, most accurate first; of their settings only those that differ."""
+    if table.empty:
+        return []
+    varying = [name for name in CONFIGURATION if name not in NETWORK and table[name].nunique(dropna=False) > 1]
+    shown = table.sort_values("validation_accuracy", ascending=False, kind="stable").head(ROWS_SHOWN)
+    headers = ["network", *varying, "parameters", "seeds", f"{held_out} accuracy", "gap (points)"]
+    rows = [
+        [
+            network_name(row),
+            *(f"{row[name]:.3g}" if isinstance(row[name], float) else str(row[name]) for name in varying),
+            f"{row['parameters']:,}",
+            str(row["seeds"]),
+            f"{row['validation_accuracy']:.2%}"
+            + (f" ± {100 * row['validation_accuracy_sd']:.2f}" if row["seeds"] > 1 else ""),
+            f"{100 * row['generalization_gap']:.2f}",
+        ]
+        for row in records(shown)
+    ]
+    lines = [headers, ["---"] * len(headers), *rows]
+    title = f"The {len(shown)} best of {len(table)} configurations" if len(shown) < len(table) else "All configurations"
+    return [f"{title}, mean ± standard deviation over seeds:", "\n".join(f"| {' | '.join(line)} |" for line in lines)]

@@ -1,0 +1,226 @@
+"""Where trainings run: an embedded Dask cluster, or the workers of a running scheduler."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import heapq
+import itertools
+import logging
+import os
+import queue
+import signal
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pipeline.errors import PipelineError
+from pipeline.params.document import ExecutionParams
+from pipeline.training import forkserver
+from pipeline.training.task import EpochFinished, Event, Finished, Started, TrainingTask, reason_of, run_task
+from pipeline.training.trials import EpochMetrics
+
+# A training whose worker died (killed, out of memory) is tried this many times in all.
+ATTEMPTS = 3
+
+CONNECT_SECONDS = 60
+CLOSE_SECONDS = 3
+# Runs first in each worker; Dask takes it as source text. Ctrl-C is for the driver to answer.
+PRELOAD = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+
+@dataclass(frozen=True)
+class _WorkerDied:
+    key: int
+    times: int
+
+
+@dataclass(frozen=True)
+class _SchedulerGone:
+    pass
+
+
+_Waiting = tuple[float, int, int, TrainingTask]  # priority, number of the submission to break ties, key, task
+
+
+OnNews = Callable[[Event], None]
+
+
+class Cluster:
+    """Runs training tasks, as many at once as there are workers, and reports what happens as events.
+
+    Tasks wait here rather than in Dask's queue, which gives them an order of our own: `priority`, lowest first.
+    """
+
+    def __init__(self, execution: ExecutionParams) -> None:
+        self._execution = execution
+        self._waiting: list[_Waiting] = []  # a heap
+        self._submissions = itertools.count()
+        self._running: dict[int, tuple[_Waiting, Any]] = {}  # key → what waited, and its Dask future
+        self._events: queue.Queue[Event | _WorkerDied | _SchedulerGone] = queue.Queue()
+        self._deaths: Counter[int] = Counter()  # by key
+
+    def __enter__(self) -> Self:
+        import dask
+        import distributed
+
+        for handler in logging.getLogger("distributed").handlers:
+            handler.setLevel(logging.CRITICAL)  # what matters in Dask's log is an event or an error here
+        dask.config.set(
+            {
+                # Dask would at once queue a training whose worker died behind another worker's, and take it for
+                # guilty if that one dies, too.
+                "distributed.scheduler.allowed-failures": 0,
+                "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
+                "distributed.admin.system-monitor.gil.enabled": False,
+                # Dask's profiler looks at every stack a hundred times a second and keeps what it sees: 1.6 MiB a
+                # training, and a fifth of a small one's time.
+                "distributed.worker.profile.enabled": False,
+                # Dask gives up a worker that is absent for longer: in effect, never. It would also give up one that is
+                # absent only because it was killed once more.
+                "distributed.deploy.lost-worker-timeout": "365 days",
+                "distributed.worker.multiprocessing-method": "forkserver" if forkserver.AVAILABLE else "spawn",
+                # For the forkserver that Dask starts where ours was killed.
+                "distributed.nanny.pre-spawn-environ": forkserver.ENVIRONMENT,
+            }
+        )
+        try:
+            self._local = self._start_workers() if self._execution.scheduler is None else None
+            self._client = distributed.Client(self._local or self._execution.scheduler, timeout=CONNECT_SECONDS)
+            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError) as error:
+            where = self._execution.scheduler or "the embedded cluster"
+            raise PipelineError(
+                f"no Dask workers at {where}: start `dask scheduler` and `dask worker`, or set "
+                f"execution.scheduler to null in params.yaml for the embedded cluster ({error})"
+            ) from error
+        self._topic = f"trainings of {self._client.id}"  # not of another client of the same scheduler
+        self._client.subscribe_topic(self._topic, self._on_progress)
+        return self
+
+    def _start_workers(self) -> Any:
+        """An embedded cluster; started anew when something kills one of its workers before all of them are there."""
+        import distributed
+        from dask.system import CPU_COUNT
+
+        forkserver.start()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return distributed.LocalCluster(
+                    n_workers=self._execution.workers or CPU_COUNT,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address=":0",  # any free port: nobody is told, but None would be 8787
+                    silence_logs="CRITICAL",
+                    preload=PRELOAD,
+                )
+            except RuntimeError as error:  # after Dask has ended the other workers
+                if attempt == ATTEMPTS:
+                    raise PipelineError(
+                        f"the embedded cluster did not start: {ATTEMPTS} times in a row one of its worker processes "
+                        "died at once, killed by somebody or for want of memory; try again, or with fewer workers "
+                        "(params.yaml: execution.workers)"
+                    ) from error
+
+    def __exit__(self, *exception: object) -> None:
+        for _, future in self._running.values():
+            future.cancel(force=True)
+        if self._local is not None:
+            for nanny in list(self._local.workers.values()):
+                nanny.close_gracefully()  # starts no other worker in place of the one that goes
+                if nanny.pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(nanny.pid, signal.SIGKILL)
+        # What is slow to go is left behind: its processes end with this one.
+        with contextlib.suppress(TimeoutError):
+            self._client.close(timeout=CLOSE_SECONDS)
+        if self._local is not None:
+            with contextlib.suppress(TimeoutError):
+                self._local.close(timeout=CLOSE_SECONDS)
+
+    @property
+    def workers(self) -> int:
+        return len(self._client.nthreads())
+
+    def submit(self, key: int, task: TrainingTask, priority: float) -> None:
+        """Queue a task; `key` names it in the events. It starts when events are next waited for, so that of tasks
+        submitted together the one with the lowest priority is first."""
+        heapq.heappush(self._waiting, (priority, next(self._submissions), key, task))
+
+    def next_event(self) -> Event:
+        """Wait for the next event; a task's events come in order: Started, EpochFinished …, Finished."""
+        while True:
+            try:
+                self._dispatch()
+            except OSError:
+                self._events.put(_SchedulerGone())
+            try:
+                # A timeout keeps the wait interruptible and notices workers that joined meanwhile.
+                event = self._events.get(timeout=1.0)
+            except queue.Empty:
+                continue
+            if isinstance(event, _SchedulerGone):
+                raise PipelineError(
+                    "the Dask scheduler has gone: once it is there again, the same command goes on with what is left"
+                )
+            if isinstance(event, _WorkerDied):
+                waited, _ = self._running.pop(event.key)
+                self._deaths[event.key] += event.times
+                if self._deaths[event.key] < ATTEMPTS:
+                    heapq.heappush(self._waiting, waited)
+                    continue
+                return Finished(event.key, None, _obituary(self._deaths[event.key]))
+            if event.key not in self._running:
+                continue  # late news of a training that has been given up
+            if isinstance(event, Finished):
+                self._running.pop(event.key)
+            return event
+
+    def run(self, tasks: Mapping[int, TrainingTask], on_news: OnNews | None = None) -> dict[int, Finished]:
+        """Train all of these and return how each ended, by key; `on_news` is told every event as it comes."""
+        for key, task in tasks.items():
+            self.submit(key, task, priority=key)
+        finished: dict[int, Finished] = {}
+        while len(finished) < len(tasks):
+            event = self.next_event()
+            if on_news is not None:
+                on_news(event)
+            if isinstance(event, Finished):
+                finished[event.key] = event
+        return finished
+
+    def _dispatch(self) -> None:
+        while self._waiting and len(self._running) < self.workers:
+            waited = heapq.heappop(self._waiting)
+            _, _, key, task = waited
+            future = self._client.submit(run_task, key, task, self._topic, pure=False)
+            self._running[key] = waited, future
+            future.add_done_callback(functools.partial(self._on_done, key))
+
+    def _on_progress(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        metrics = message["metrics"]
+        self._events.put(
+            Started(message["key"]) if metrics is None else EpochFinished(message["key"], EpochMetrics(**metrics))
+        )
+
+    def _on_done(self, key: int, future: Any) -> None:
+        import distributed
+
+        if future.cancelled():  # by Dask, which does that to all of them when the scheduler is no longer there
+            self._events.put(_SchedulerGone())
+            return
+        try:
+            self._events.put(future.result())
+        except distributed.KilledWorker as error:
+            self._events.put(_WorkerDied(key, error.allowed_failures + 1))
+        except Exception as error:  # one that has kept the worker from the task or the result from us
+            self._events.put(Finished(key, None, reason_of(error)))
+
+
+def _obituary(times: int) -> str:
+    return (
+        f"its worker process died in each of {times} attempts to train it: most likely memory ran out (fewer units, a "
+        "smaller batch_size or fewer execution.workers need less), or it was killed"
+    )

@@ -1,0 +1,57 @@
+"""What one training is taken for: hashes and seeds that are the same in every process and on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.params.settings import Configuration
+
+# Part of every study's fingerprint: raise it whenever the same configuration, data and seed may train differently.
+SEMANTICS_VERSION = 2
+
+
+def derived_seed(seed: int, *purpose: str | int) -> int:
+    """A 31-bit seed for one purpose, from a trial's seed; stable across processes, unlike Python's `hash()`."""
+    digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def stable_hash(document: Any) -> str:
+    """sha256 of a JSON-ready document, the same in every process and on every machine."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def training_versions(*more: str) -> dict[str, str]:
+    """What decides how the same numbers train: the meaning of our own code, and the libraries' versions."""
+    versions = {package: importlib.metadata.version(package) for package in ("tensorflow", "keras", *more)}
+    return versions | {"semantics": str(SEMANTICS_VERSION)}
+
+
+def training_key(
+    configuration: Configuration,
+    seed: int,
+    *,
+    train_samples: int,
+    held_out: str,
+    data_sha256: Sequence[str],
+    pruned_in: dict[str, Any] | None = None,
+) -> str:
+    """The name of one training: equal for two trainings only if they are the same to the last argument.
+
+    `train_samples` are those asked for, `data_sha256` the hashes of the splits that it sees. `pruned_in` says which
+    trial of which study it is where a pruner may cut it short: that depends on the trials before it as well.
+    """
+    document = {
+        "configuration": configuration.model_dump(mode="json"),
+        "learning_rate": configuration.effective_learning_rate,
+        "seed": seed,
+        "train_samples": train_samples,
+        "held_out": held_out,
+        "data": list(data_sha256),
+        "versions": training_versions(),
+    }
+    return stable_hash(document | (pruned_in or {}))

@@ -1,0 +1,95 @@
+"""Finished trainings on disk, so that none is lost to a crash and none is done twice.
+
+A training is a pure function, so its result can be kept under a hash of its arguments (`identity.training_key`). There
+are two places. The journal is this machine's memory: a file for each training, written the moment it ends. A study that
+was stopped finds there what had finished, including results that came too early to be told to Optuna. The record is
+what git carries: a file for each study, written when it ends. A fresh clone finds there what the project's own
+studies have trained. Deleting either costs time, never a result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import gzip
+import json
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.paths import atomic_write
+from pipeline.training.trials import EpochMetrics, TrainingResult
+
+
+class Journal:
+    """`folder` has `KEY.json` for each finished training, and `KEY.keras` where its model was wanted.
+
+    `record` has `NAME.jsonl.gz` with a line for each training of a study, and models likewise.
+    """
+
+    def __init__(self, folder: Path, record: Path) -> None:
+        self._folder = folder
+        self._record = record
+
+    def get(self, key: str) -> TrainingResult | None:
+        """The result kept under `key`; None where there is none, or one that this version cannot read."""
+        try:
+            return _result(json.loads((self._folder / f"{key}.json").read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return self._recorded.get(key)
+
+    def model(self, key: str) -> bytes | None:
+        """The .keras file kept under `key`; None where there is none."""
+        files = (folder / f"{key}.keras" for folder in (self._folder, self._record))
+        return next((file.read_bytes() for file in files if file.exists()), None)
+
+    def put(self, key: str, result: TrainingResult, model: bytes | None = None) -> None:
+        """Keep a result, and first its model: where the result is, the model is there as well."""
+        if model is not None:
+            with atomic_write(self._folder / f"{key}.keras", "wb") as file:
+                file.write(model)
+        with atomic_write(self._folder / f"{key}.json") as file:
+            json.dump(dataclasses.asdict(result), file)
+
+    def record(self, name: str, keys: Iterable[str]) -> None:
+        """Write the record of `name`: the trainings kept under `keys`, and no others.
+
+        The same trainings give the same bytes. Models go along; those of an earlier record of `name` go away.
+        """
+        kept = {key: result for key in keys if (result := self.get(key)) is not None}
+        before = _read_record(self._record / f"{name}.jsonl.gz")
+        models = {key: model for key in kept if (model := self.model(key)) is not None}
+        for key, model in models.items():
+            with atomic_write(self._record / f"{key}.keras", "wb") as file:
+                file.write(model)
+        lines = (json.dumps({"key": key} | dataclasses.asdict(kept[key])) for key in sorted(kept))
+        with atomic_write(self._record / f"{name}.jsonl.gz", "wb") as file:
+            file.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
+        for key in before.keys() - kept.keys():
+            (self._record / f"{key}.keras").unlink(missing_ok=True)
+
+    @functools.cached_property
+    def _recorded(self) -> dict[str, TrainingResult]:
+        files = sorted(self._record.glob("*.jsonl.gz"))
+        return {key: result for file in files for key, result in _read_record(file).items()}
+
+
+def _read_record(path: Path) -> dict[str, TrainingResult]:
+    """The trainings in one file of the record, by key; none where there is no file."""
+    if not path.exists():
+        return {}
+    try:
+        documents = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
+        return {document.pop("key"): _result(document) for document in documents}
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise PipelineError(
+            f"{path} is damaged ({error}): `git checkout -- {path}` restores it; once it is deleted, its trainings are "
+            "done again"
+        ) from error
+
+
+def _result(document: dict[str, Any]) -> TrainingResult:
+    epochs = tuple(EpochMetrics(**metrics) for metrics in document.pop("epochs"))
+    return TrainingResult(epochs=epochs, **document)

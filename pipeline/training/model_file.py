@@ -1,0 +1,44 @@
+"""Models as .keras files: the same model gives the same bytes, whenever it is saved."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
+
+
+def model_bytes(model: keras.Model) -> bytes:
+    """The content of a .keras file of `model`, in which no moment is written down.
+
+    Keras notes when it saves, in the file's metadata and as the time of every member of the archive.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        model.save(path)
+        with zipfile.ZipFile(path) as saved:
+            members = {name: saved.read(name) for name in saved.namelist()}
+    metadata = json.loads(members["metadata.json"])
+    metadata.pop("date_saved", None)
+    members["metadata.json"] = json.dumps(metadata).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+    return buffer.getvalue()
+
+
+def load_model(path: Path) -> keras.Model:
+    """One saved model, to predict with."""
+    import keras
+
+    import pipeline.training.elman  # noqa: F401 (registers its layer with Keras)
+
+    return keras.saving.load_model(path, compile=False)

@@ -1,0 +1,26 @@
+"""Imported by the process that workers are forked from (`pipeline.training.forkserver`): what all of them need."""
+
+import gc
+import signal
+import sys
+from typing import Any
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver to answer, also while this is imported
+
+import distributed  # noqa: E402, F401
+
+import pipeline.training.cluster  # noqa: E402, F401
+from pipeline.training.process import tensorflow_silenced  # noqa: E402
+
+# Keras imports both where it finds them, which takes longer than Keras itself, for what no worker does.
+absent: dict[str, Any] = {"sklearn": None, "matplotlib": None}
+sys.modules.update(absent)
+with tensorflow_silenced():
+    import tensorflow as tf  # noqa: F401
+for name in absent:
+    del sys.modules[name]
+
+# Keras collects garbage before it makes a network. Of TensorFlow's own objects, which are 440,000 and take a tenth of a
+# second to go through, none ever is; and memory that the collector leaves alone stays shared.
+gc.collect()
+gc.freeze()

@@ -1,0 +1,136 @@
+"""Training of one network: a pure function of configuration, data and seed, run in a worker process."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.training.build import build
+from pipeline.training.graphs import traced_graphs
+from pipeline.training.identity import derived_seed
+from pipeline.training.inputs import TrainingData
+from pipeline.training.trials import EpochMetrics, TrainingResult
+
+if TYPE_CHECKING:
+    import keras
+
+    from pipeline.params.settings import Configuration
+
+
+class TrainingFailed(Exception):
+    """A training that cannot go on, for example because its loss is no longer a number."""
+
+
+# Called after every epoch; returns True to stop the training there (it counts as pruned).
+OnEpoch = Callable[[EpochMetrics], bool]
+
+
+def train(
+    configuration: Configuration, data: TrainingData, seed: int, on_epoch: OnEpoch | None = None
+) -> tuple[keras.Model, TrainingResult]:
+    """Train one network; the model returned has the weights of the best epoch.
+
+    With `patience` set, the best epoch is the one with the lowest held-out loss, and training stops when that
+    has not improved for `patience` epochs. Without it, or with nothing held out, every epoch is trained and
+    the last one counts. The same arguments give the same weights to the last bit, whatever else the process did
+    before, on processors of one architecture and with the same vector instructions (README.md: how that is known).
+
+    Raises TrainingFailed when the loss is no longer a number.
+    """
+    import keras
+    import tensorflow as tf
+
+    x, y = data.x[: configuration.train_samples], data.y[: configuration.train_samples]
+    samples = len(x)
+    # As many training samples as are held out: the two accuracies then have the same standard error.
+    measured = samples if data.held_out_x is None else min(samples, len(data.held_out_x))
+
+    sizes = x.shape[1], x.shape[2], data.classes
+    traced = traced_graphs(configuration.network, configuration.optimizer, configuration.batch_size, *sizes)
+    model = build(configuration.network, *sizes, seed)
+    traced.start_from(model, configuration.effective_learning_rate)
+
+    x, y = _tensors(x, y)
+    measured_x, measured_y = x[:measured], y[:measured]
+    held_out = None
+    if data.held_out_x is not None and data.held_out_y is not None:
+        held_out = _tensors(data.held_out_x, data.held_out_y)
+
+    epochs: list[EpochMetrics] = []
+    best_epoch, best_loss, best_weights = 0, math.inf, traced.model.get_weights()
+    fit_seconds, predict_seconds, predicted, pruned = 0.0, 0.0, 0, False
+    for epoch in range(1, configuration.epochs + 1):
+        order = tf.constant(np.random.default_rng(derived_seed(seed, "shuffle", epoch)).permutation(samples))
+        started = time.perf_counter()
+        during_fit_loss, during_fit_accuracy = _figures(traced.train_epoch(x, y, order))
+        fit_seconds += time.perf_counter() - started
+
+        train_loss, train_accuracy = _figures(traced.evaluate(measured_x, measured_y))
+        validation_loss = validation_accuracy = None
+        if held_out is not None:
+            started = time.perf_counter()
+            validation_loss, validation_accuracy = _figures(traced.evaluate(*held_out))
+            predict_seconds, predicted = time.perf_counter() - started, len(held_out[0])
+        metrics = EpochMetrics(
+            epoch,
+            train_loss,
+            train_accuracy,
+            validation_loss,
+            validation_accuracy,
+            during_fit_loss,
+            during_fit_accuracy,
+        )
+        if not math.isfinite(metrics.during_fit_loss + train_loss + (validation_loss or 0.0)):
+            raise TrainingFailed(f"the loss is not a finite number after epoch {epoch}: lower the learning rate")
+        epochs.append(metrics)
+
+        if configuration.patience is None or validation_loss is None or validation_loss < best_loss:
+            best_epoch, best_loss, best_weights = epoch, validation_loss or 0.0, traced.model.get_weights()
+        if on_epoch is not None and on_epoch(metrics):
+            pruned = True
+            break
+        if configuration.patience is not None and epoch - best_epoch >= configuration.patience:
+            break
+
+    model.set_weights(best_weights)
+    return model, TrainingResult(
+        parameters=model.count_params(),
+        epochs=tuple(epochs),
+        best_epoch=best_epoch,
+        pruned=pruned,
+        weights_sha256=_sha256(best_weights),
+        fit_seconds=fit_seconds,
+        predict_microseconds_per_sequence=1e6 * predict_seconds / predicted if predicted else math.nan,
+        model_summary=_summary(model),
+        model_dot=keras.utils.model_to_dot(model, show_shapes=True).to_string(),
+    )
+
+
+def _tensors(x: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[Any, Any]:
+    import tensorflow as tf
+
+    return tf.constant(x), tf.constant(y)
+
+
+def _figures(tensors: tuple[Any, Any]) -> tuple[float, float]:
+    return float(tensors[0]), float(tensors[1])
+
+
+def _sha256(weights: list[NDArray[np.float32]]) -> str:
+    digest = hashlib.sha256()
+    for array in weights:
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _summary(model: keras.Model) -> str:
+    lines: list[str] = []
+    model.summary(line_length=80, print_fn=lines.append)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,337 @@
+"""Returns, onsets, fronts and budgets against worked examples, brute force and simulations with a known answer."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from pipeline.analysis import capacity
+from pipeline.analysis.configurations import CONFIGURATION
+from pipeline.analysis.configurations import configurations as configurations_of
+from pipeline.studies.results import curves_table, trials_table
+from tests.helpers.results import capacity_records
+from tests.helpers.trials import seeds, study
+
+SMALL = st.one_of(st.just(math.nan), st.integers(1, 4).map(float))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(SMALL, SMALL), max_size=8))
+def test_front_is_that_of_brute_force(points: list[tuple[float, float]]) -> None:
+    table = pd.DataFrame(points, columns=["cost", "value"], index=range(10, 10 + len(points)), dtype=float)
+    expected = [
+        not any(math.isnan(number) for number in point)
+        and not any(c <= point[0] and v >= point[1] and (c, v) != point for c, v in points)
+        for point in points
+    ]
+    front = capacity.pareto_front(table, "cost", "value")
+    assert front.tolist() == expected
+    assert front.index.equals(table.index)
+
+
+def test_front_of_configurations() -> None:
+    trials = study(seeds(8, [0.9]), seeds(16, [0.95]), seeds(32, [0.94]), seeds(64, [0.97]), seeds(16, [0.95], depth=2))
+    table = configurations_of(trials)
+    assert table[capacity.pareto_front(table, "parameters")]["units"].tolist() == [8, 16, 64, 16]
+    assert capacity.pareto_front(table, "parameters").dtype == bool
+
+
+def test_equal_budget_of_a_worked_example() -> None:
+    table = configurations_of(
+        study(
+            seeds(8, [0.90]),
+            seeds(16, [0.95]),
+            seeds(64, [0.94]),
+            seeds(8, [0.91], cell="lstm", parameters=1500),
+            seeds(16, [0.96], cell="lstm", parameters=3000),
+            seeds(17, [0.96], cell="lstm", parameters=3100),
+        )
+    )
+    result = capacity.equal_budget(table, "parameters", [1000, 2000, 4000])
+    assert result[["budget", "cell", "units", "validation_accuracy"]].to_numpy().tolist() == [
+        [1000, "gru", 8, 0.90],
+        [2000, "gru", 16, 0.95],
+        [2000, "lstm", 8, 0.91],
+        [4000, "gru", 16, 0.95],
+        [4000, "lstm", 16, 0.96],
+    ]
+    assert capacity.equal_budget(table, "parameters")["budget"].unique().tolist() == [2048, 4096, 8192]
+    seconds = table.assign(fit_seconds=[0.3, 0.2, 2.0, 1.5, np.nan, 0.0])
+    fitted = capacity.equal_budget(seconds, "fit_seconds")
+    assert fitted[["budget", "cell", "units"]].to_numpy().tolist() == [[2, "gru", 16], [2, "lstm", 8]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["gru", "lstm"]), st.integers(1, 64), st.floats(0, 1)), max_size=8))
+def test_nothing_within_a_budget_is_better(networks: list[tuple[str, int, float]]) -> None:
+    table = configurations_of(study(*(seeds(units, [a], cell=cell) for cell, units, a in networks)))
+    result = capacity.equal_budget(table, "parameters")
+    assert result.empty == (not networks)
+    for row in result.to_dict("records"):
+        rivals = table[(table["cell"] == row["cell"]) & (table["parameters"] <= row["budget"])]
+        assert row["parameters"] <= row["budget"]
+        assert row["validation_accuracy"] == rivals["validation_accuracy"].max()
+    for _, offers in result.groupby("cell"):
+        assert offers["validation_accuracy"].is_monotonic_increasing
+    assert result.groupby("budget")["cell"].nunique().isin([len({cell for cell, _, _ in networks})]).all()
+
+
+def test_return_of_a_worked_example() -> None:
+    trials = study(
+        seeds(32, [0.96, 0.97, 0.98, 0.99]),
+        seeds(8, [0.90, 0.92, 0.91]),
+        seeds(64, [0.97, 0.98, 0.99], seed=[0, 1, 7]),
+        seeds(8, [0.5, 0.6], train_samples=1000),
+        seeds(16, [0.7, 0.6], train_samples=1000),
+        seeds(16, [0.7, 0.6], depth=2),
+    )
+    result = capacity.marginal_return(trials)
+    assert result.columns.tolist() == capacity.RETURN_COLUMNS
+    shown = ["train_samples", "units", "next_units", "parameters", "next_parameters", "seeds"]
+    assert result[shown].to_numpy().tolist() == [
+        [1000, 8, 16, 800, 1600, 2],
+        [5000, 8, 32, 800, 3200, 3],
+        [5000, 32, 64, 3200, 6400, 2],
+    ]
+    # From 800 to 3,200 parameters are two doublings: 6, 5 and 7 points are 3, 2.5 and 3.5 a doubling.
+    assert result["points_per_doubling"].tolist() == pytest.approx([10, 3, 1])
+    interval = stats.ttest_1samp([3, 2.5, 3.5], 0).confidence_interval(0.95)
+    columns = ["points_per_doubling_low", "points_per_doubling_high"]
+    assert result.iloc[1][columns].tolist() == pytest.approx(list(interval))
+    assert result.iloc[2][columns].isna().all()  # both seeds gain one point: no spread to judge by
+
+
+def test_interval_of_the_return_covers_the_true_one() -> None:
+    # 1,000 pairs of sizes in one table, told apart by learning rate; accuracies rise by 0.3 points a doubling.
+    rng = np.random.default_rng(0)
+    pairs = pd.DataFrame({"learning_rate": np.repeat(np.arange(1.0, 1001.0), 5), "seed": np.tile(range(5), 1000)})
+    sizes = [
+        seeds(units, [0.0] * 5000).assign(
+            learning_rate=pairs["learning_rate"],
+            seed=pairs["seed"],
+            validation_accuracy=np.round(6000 * (0.9 + 0.003 * np.log2(units) + rng.normal(0, 0.0015, 5000))) / 6000,
+        )
+        for units in (16, 64)
+    ]
+    result = capacity.marginal_return(study(*sizes))
+    assert len(result) == 1000
+    covered = (result["points_per_doubling_low"] <= 0.3) & (result["points_per_doubling_high"] >= 0.3)
+    assert covered.mean() == pytest.approx(0.95, abs=0.02)
+
+
+def returns(*intervals: tuple[float, float], cell: str = "gru") -> pd.DataFrame:
+    """A table of returns with these intervals at 8, 16, 32, … units."""
+    trials = study(*(seeds(8 * 2**n, [0.9], cell=cell) for n in range(len(intervals) + 1)))
+    low, high = zip(*intervals, strict=True)
+    return capacity.marginal_return(trials).assign(points_per_doubling_low=low, points_per_doubling_high=high)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "verdict", "units", "high"),
+    [
+        ([(1, 2), (0.1, 0.5), (-0.1, 0.3)], "levels off", 32, 0.3),
+        ([(1, 2), (-0.2, 0.5), (-0.9, -0.3)], "levels off", 16, 0.5),
+        ([(-1, 2), (0.1, 0.5), (-0.1, 0.3)], "levels off", 32, 0.3),
+        ([(-1, 0)], "levels off", 8, 0),
+        ([(0, 0)], "levels off", 8, 0),
+        ([(-1, 2), (0.1, 0.5)], "still rising", None, None),
+        ([(math.nan, math.nan), (0.1, 0.5)], "still rising", None, None),
+        ([(math.nan, math.nan), (0.1, 0.5), (-1, 1)], "levels off", 32, 1),
+        ([(1, 2), (math.nan, math.nan), (-1, 1)], "too few seeds to tell", None, None),
+    ],
+)
+def test_saturation_of_worked_examples(
+    intervals: list[tuple[float, float]], verdict: str, units: int | None, high: float | None
+) -> None:
+    result = capacity.saturation_capacity(returns(*intervals))
+    assert result.columns.tolist() == capacity.SATURATION_COLUMNS
+    assert result["verdict"].tolist() == [verdict]
+    row = result.iloc[0]
+    assert (None if pd.isna(row["units"]) else row["units"]) == units
+    assert (None if pd.isna(row["parameters"]) else row["parameters"]) == (None if units is None else 100 * units)
+    assert row["next_points_per_doubling_high"] == pytest.approx(math.nan if high is None else high, nan_ok=True)
+
+
+def test_saturation_is_told_for_each_set_of_settings() -> None:
+    result = capacity.saturation_capacity(
+        pd.concat([returns((1, 2), (-1, 1)), returns((1, 2), cell="lstm")], ignore_index=True)
+    )
+    assert result[["cell", "verdict"]].to_numpy().tolist() == [["gru", "levels off"], ["lstm", "still rising"]]
+
+
+def repeated_saturation(number: int) -> pd.DataFrame:
+    """100 studies with `number` seeds, which deviate by 0.15 points, of a truth that rises by 0.3 points a doubling up
+    to 32 units and is flat from there."""
+    rng = np.random.default_rng(number)
+    trials = [
+        seeds(units, rng.normal(accuracy, 0.0015, number), learning_rate=float(repetition))
+        for repetition in range(1, 101)
+        for units, accuracy in {8: 0.970, 16: 0.973, 32: 0.976, 64: 0.976}.items()
+    ]
+    return capacity.saturation_capacity(capacity.marginal_return(study(*trials)))
+
+
+def test_many_seeds_find_the_true_capacity() -> None:
+    assert (repeated_saturation(20)["units"] == 32).mean() >= 0.9
+
+
+def test_three_seeds_find_it_rarely_and_say_what_they_may_have_missed() -> None:
+    result = repeated_saturation(3)
+    assert (result["units"] == 32).mean() <= 0.4
+    early = result[result["units"].isin([8, 16])]
+    assert len(early) >= 50
+    assert (early["next_points_per_doubling_high"] > 0.3).mean() >= 0.9
+
+
+def curve(validation: list[float], train: list[float] | None = None, number: int = 0) -> pd.DataFrame:
+    falling = [1 / epoch for epoch in range(1, len(validation) + 1)]
+    losses = {"train_loss": train or falling, "validation_loss": validation}
+    accuracies = {"train_accuracy": 0.9, "validation_accuracy": 0.9}
+    return pd.DataFrame({"number": number, "epoch": range(1, len(validation) + 1), **losses}).assign(**accuracies)
+
+
+@pytest.mark.parametrize(
+    ("validation", "train", "onset"),
+    [
+        ([5, 4, 3, 4, 5, 6], None, 3),
+        ([5, 4, 3, 4, 5], None, None),  # two later epochs only
+        ([6, 5, 4, 3, 2, 1], None, None),  # never turns up
+        ([5, 4, 3, 4, 5, 6], [6, 5, 4, 5, 6, 7], None),  # train loss turns up, too: no overfitting
+        ([5, 4, 3, 4, 5, 6, 7], [6, 5, 4, 5, 3, 3, 3], 3),  # one bad epoch does not hide it
+        ([5, 3, 3, 3, 4, 4, 4], None, 2),  # the first of the lowest; equal ones are not above it
+        ([5, 3, 3, 3, 4, 4], None, None),
+        ([1, 2, 3, 4], None, 1),
+        ([5, 4, 3, math.nan, 4, 5, 6], None, 3),
+        ([math.nan, math.nan], None, None),
+        ([3], None, None),
+        ([], None, None),
+    ],
+)
+def test_onset_of_worked_examples(validation: list[float], train: list[float] | None, onset: int | None) -> None:
+    curves = curve(validation, train)
+    assert capacity.onset_of_overfitting(curves) == onset
+    assert capacity.onset_of_overfitting(curves.iloc[::-1]) == onset
+    if onset is not None:
+        assert capacity.onset_of_overfitting(curves, later_epochs=10) is None
+
+
+def test_onset_is_found_in_noise() -> None:
+    epochs = np.arange(1, 31)
+    rng = np.random.default_rng(0)
+    validation = 0.1 + 0.0005 * (epochs - 12) ** 2 + rng.normal(0, 0.002, (200, 30))
+    train = np.exp(-0.1 * epochs) + rng.normal(0, 0.002, (200, 30))
+    onsets = [capacity.onset_of_overfitting(curve(list(v), list(t))) for v, t in zip(validation, train, strict=True)]
+    assert None not in onsets
+    assert np.mean([onset for onset in onsets if onset]) == pytest.approx(12, abs=0.2)
+
+
+def test_overfitting_table_of_a_worked_example() -> None:
+    trials = study(seeds(8, [0.9, 0.9, 0.9]), seeds(16, [0.9]), seeds(32, [0.9]), seeds(64, [0.9], state="PRUNED"))
+    curves = pd.concat([
+        curve([5, 4, 3, 4, 5, 6], number=0),
+        curve([5, 3, 4, 5, 6, 3.5], number=1),
+        curve([5, 4, 3, 2, 1], number=2),
+        curve([5, 4, 3], number=3),
+        curve([5, 1, 2, 3, 4], number=5),
+    ])  # fmt: skip
+    result = capacity.overfitting_table(trials, curves)
+    assert result.columns.tolist() == capacity.OVERFITTING_COLUMNS
+    assert result[["units", "parameters", "seeds"]].to_numpy().tolist() == [[8, 800, 3], [16, 1600, 1]]
+    assert result["onset_epoch"].tolist() == pytest.approx([2.5, math.nan], nan_ok=True)
+    assert result["onset_share"].tolist() == pytest.approx([2 / 3, 0])
+    assert result["overfit_at_end"].tolist() == pytest.approx([(3 + 0.5 + 0) / 3, 0])
+
+
+def test_gap_of_a_worked_example() -> None:
+    trials = study(
+        seeds(16, [0.95, 0.96, 0.97], train_samples=20_000),
+        seeds(16, [0.80, 0.90, 0.91], train_samples=1000),
+        seeds(8, [0.8, 0.9], train_samples=1000),
+        seeds(8, [0.9], train_samples=20_000),
+        seeds(8, [0.9, 0.9], depth=2),
+    )
+    result = capacity.gap_against_samples(trials)
+    assert result.columns.tolist() == capacity.GAP_COLUMNS
+    assert result[["units", "depth", "train_samples", "seeds"]].to_numpy().tolist() == [
+        [8, 1, 1000, 2],
+        [8, 1, 20_000, 1],
+        [16, 1, 1000, 3],
+        [16, 1, 20_000, 3],
+    ]
+    assert result["generalization_gap"].tolist() == pytest.approx([0.14, 0.09, 0.12, 0.03])
+    half = stats.t.ppf(0.975, 2) * 0.01 / np.sqrt(3)
+    columns = ["generalization_gap_low", "generalization_gap_high"]
+    assert result.iloc[3][columns].tolist() == pytest.approx([0.03 - half, 0.03 + half])
+    assert result.iloc[1][columns].isna().all()
+
+
+def test_tables_of_a_whole_study() -> None:
+    records = capacity_records()
+    trials, curves = trials_table(records), curves_table(records)
+    steps = capacity.marginal_return(trials)
+    assert len(steps) == 3 * 2 * 2  # cells, depths, steps between three sizes
+    assert (steps["points_per_doubling_low"] < steps["points_per_doubling"]).all()
+    assert (steps["points_per_doubling"] < steps["points_per_doubling_high"]).all()
+    assert len(capacity.saturation_capacity(steps)) == 6
+    assert capacity.overfitting_table(trials, curves)["seeds"].tolist() == [3] * 18
+    assert capacity.gap_against_samples(trials).empty  # all on 5,000 samples
+    table = configurations_of(trials)
+    assert capacity.pareto_front(table, "parameters").any()
+    assert capacity.equal_budget(table, "parameters").groupby("budget").size().unique().tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    "configurations",
+    [
+        [],
+        [seeds(8, [0.9, 0.91])],
+        [seeds(8, [0.9]), seeds(16, [0.95], train_samples=1000)],
+        [seeds(8, [0.9, np.nan]), seeds(16, [np.nan, 0.95])],
+        [seeds(8, [0.9], state="PRUNED"), seeds(16, [np.nan], state="FAIL", parameters=np.nan, best_epoch=np.nan)],
+        [seeds(8, [1.0, 1.0]), seeds(16, [1.0, 1.0], generalization_gap=np.nan)],
+    ],
+)
+def test_too_little_is_a_table_with_the_same_columns(configurations: list[pd.DataFrame]) -> None:
+    trials = study(*configurations)
+    table = configurations_of(trials)
+    steps = capacity.marginal_return(trials)
+    results: list[tuple[pd.DataFrame, list[Any]]] = [
+        (steps, capacity.RETURN_COLUMNS),
+        (capacity.saturation_capacity(steps), capacity.SATURATION_COLUMNS),
+        (capacity.overfitting_table(trials, curve([], number=0)), capacity.OVERFITTING_COLUMNS),
+        (capacity.overfitting_table(trials, curve([3, 2])), capacity.OVERFITTING_COLUMNS),
+        (capacity.gap_against_samples(trials), capacity.GAP_COLUMNS),
+        (
+            capacity.equal_budget(table, "parameters"),
+            ["budget", *CONFIGURATION, "parameters", "validation_accuracy"],
+        ),
+    ]
+    for result, columns in results:
+        assert result.columns.tolist() == columns
+    assert len(capacity.pareto_front(table, "parameters")) == len(table)
+    assert set(capacity.saturation_capacity(steps)["verdict"]) <= {"too few seeds to tell", "levels off"}
+
+
+def test_budgets_table_of_a_worked_example() -> None:
+    trials = study(
+        seeds(4, [0.80]),  # number 0: the first budget
+        seeds(40, [0.93]),
+        seeds(5, [0.85]),
+        seeds(41, [0.94], state="PRUNED"),
+        seeds(3, [0.84]),
+        seeds(42, [0.92]),
+        seeds(6, [0.99]),  # over the budget: not even the fewest units fit
+    )
+    table = capacity.budgets_table(trials, [500, 5000])
+    assert table[["budget", "trials", "pruned", "units", "parameters", "validation_accuracy"]].to_numpy().tolist() == [
+        [500, 4, 0, 5, 500, 0.85],
+        [5000, 3, 1, 40, 4000, 0.93],
+    ]
+    nothing = capacity.budgets_table(trials.assign(state="FAIL"), [500, 5000])
+    assert nothing.empty
+    assert list(nothing.columns) == capacity.BUDGET_COLUMNS

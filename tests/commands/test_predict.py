@@ -1,0 +1,68 @@
+"""predict: the champion's answers for anybody's samples, as the mean over its seeds."""
+
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import paths
+from pipeline.commands.predict import predict_file
+from pipeline.data.sequences import as_sequences
+from pipeline.errors import PipelineError
+from pipeline.params.network import NetworkSpec
+from pipeline.training.build import build
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Two models of 6 steps with 4 features and the labels 3, 5 and 8, under the current folder."""
+    monkeypatch.chdir(tmp_path)
+    summary = {"dataset": "toy", "view": "columns", "seed": 0, "timesteps": 6, "features": 4, "labels": [3, 5, 8]}
+    paths.write_json(paths.SEQUENCES_SUMMARY, summary)
+    models = [build(NetworkSpec(cell="gru", units=4), 6, 4, 3, seed) for seed in (0, 1)]
+    paths.CHAMPION.mkdir(parents=True)
+    for seed, model in enumerate(models):
+        model.save(paths.CHAMPION / f"seed-{seed}.keras")
+    return models
+
+
+def test_images_are_read_in_the_champions_view(champion: list, capsys: pytest.CaptureFixture[str]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 6), dtype=np.uint8)
+    np.savez("samples.npz", x=images)
+    predict_file(Path("samples.npz"))
+    table = pd.read_csv(StringIO(capsys.readouterr().out))
+    x = as_sequences(images, "columns", 0)
+    expected = np.mean([model.predict(x, verbose=0) for model in champion], axis=0)
+    assert table.columns.tolist() == ["index", "predicted", "probability"]
+    assert table["predicted"].tolist() == np.array([3, 5, 8])[expected.argmax(axis=1)].tolist()
+    np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
+    np.savez("sequences.npz", x=x)
+    predict_file(Path("sequences.npz"))
+    pd.testing.assert_frame_equal(pd.read_csv(StringIO(capsys.readouterr().out)), table)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"y": np.zeros(3)}, "not an .npz with an array x"),
+        ({"x": np.array([None, 1])}, "not an .npz with an array x"),
+        ({"x": np.zeros(3)}, r"three dimensions, samples first; it has the shape \(3,\)"),
+        ({"x": np.zeros((2, 5, 4))}, r"6 steps with 4 features, or images as in toy; x has the shape \(2, 5, 4\)"),
+        ({"x": np.full((2, 6, 4), np.nan)}, "finite sequences"),
+    ],
+)
+@pytest.mark.usefixtures("champion")
+def test_what_the_champion_cannot_read_is_refused(arrays: dict[str, np.ndarray], sentence: str) -> None:
+    np.savez("samples.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(PipelineError, match=sentence):
+        predict_file(Path("samples.npz"))
+
+
+def test_without_a_champion_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PipelineError, match="run `python -m pipeline champion` first"):
+        predict_file(Path("samples.npz"))

@@ -1,0 +1,96 @@
+"""`make quick`: the real params.yaml made small, and the workspace that it runs in."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.commands.quick import make_workspace, shrink
+from pipeline.errors import PipelineError
+from pipeline.params.document import validate_params
+from pipeline.params.studies import GridStudy, IntegerRange, ListStudy, SampledStudy
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    return parsed
+
+
+def test_shrunk_params_are_valid_and_keep_every_study(document: dict[str, Any]) -> None:
+    params = validate_params(shrink(document), "shrunk")
+    assert list(params.studies) == list(document["studies"])
+    assert params.champion.studies == tuple(document["champion"]["studies"])
+    assert params.data.dataset == "mnist5k"
+    assert params.tracking.experiment == "mnist-rnn-quick"
+
+
+def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
+    studies = validate_params(shrink(document), "shrunk").studies.values()
+    lists = [study for study in studies if isinstance(study, ListStudy)]
+    grids = [study for study in studies if isinstance(study, GridStudy)]
+    sampled = [study for study in studies if isinstance(study, SampledStudy)]
+    assert [(t.units, t.epochs, t.optimizer) for study in lists for t in study.trials] == [
+        (32, 4, "sgd"),
+        (32, 4, "rmsprop"),
+        (32, 4, "adam"),
+        (32, 4, "sgd"),
+        (32, 4, "sgd"),
+        (32, 4, "adam"),
+        (32, 4, "sgd"),
+        (32, 4, "adam"),
+        (32, 4, "adam"),
+        (32, 4, "adam"),
+    ], "512 units of simple_rnn become 32 as well, and are there only once"
+    assert {t.seeds for study in lists for t in study.trials} == {None}
+    assert [(grid.space.units, grid.space.depth, grid.seeds) for grid in grids] == [
+        ((8, 32), (1,), 2),
+        ((32,), (1,), 1),
+    ]
+    samples = {trial.train_samples for study in lists for trial in study.trials}
+    samples |= {samples for grid in grids for samples in grid.space.train_samples}
+    samples |= {samples for study in sampled for samples in study.space.train_samples}
+    assert samples == {1000, 2000}
+    assert [(study.trials, study.space.units) for study in sampled] == [
+        (6, IntegerRange(low=16, high=32, log=True)),
+        (6, IntegerRange(low=4, high=32)),
+    ]
+
+
+def test_shrinking_leaves_the_real_document_alone(document: dict[str, Any]) -> None:
+    before = yaml.safe_dump(document)
+    shrink(document)
+    assert yaml.safe_dump(document) == before
+
+
+def test_a_document_already_small_only_changes_its_data(document: dict[str, Any]) -> None:
+    small = shrink(document)
+    again = shrink(small)
+    assert again["studies"] == small["studies"]
+
+
+def test_workspace_is_a_dvc_project_of_the_same_graph_and_code(tmp_path: Path) -> None:
+    folder = tmp_path / "with space"
+    make_workspace(ROOT, folder, "mnist5k")
+    (folder / "data").mkdir()
+    (folder / "data" / "kept").touch()
+    (folder / "pipeline" / "gone.py").touch()
+    make_workspace(ROOT, folder, "mnist5k")
+    assert (folder / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+    assert (folder / "pipeline" / "params.py").read_bytes() == (ROOT / "pipeline" / "params.py").read_bytes()
+    assert not (folder / "pipeline" / "gone.py").exists(), "code that the project no longer has must not stay"
+    assert (folder / "data" / "kept").exists(), "results stay, so that only what is out of date runs again"
+    written = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    assert validate_params(written, "shrunk").data.dataset == "mnist5k"
+
+
+def test_mistake_in_the_real_params_is_reported_as_such(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("data: {dataset: mnist, validation: 0}\n", encoding="utf-8")
+    with pytest.raises(
+        PipelineError, match=r"^params.yaml: data.validation: must be a number of samples, at least 1, or a fraction"
+    ):
+        make_workspace(tmp_path, tmp_path / "quick", "mnist5k")
+    assert not (tmp_path / "quick").exists()

@@ -1,0 +1,100 @@
+"""recommend: the answer within a budget, checked against the tables that it is made from."""
+
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from pipeline import paths
+from pipeline.analysis.configurations import configurations, records
+from pipeline.commands.recommend import recommend
+from pipeline.errors import PipelineError
+from pipeline.params.document import Params, load_params
+from pipeline.params.network import network_name
+from tests.helpers.results import read_trials, write_results
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    monkeypatch.chdir(tmp_path)
+    return load_params(ROOT / "params.yaml")
+
+
+def answer(params: Params, **limits: float | None) -> tuple[bool, str]:
+    console = Console(file=StringIO(), width=200)
+    asked = {"max_parameters": None, "max_predict_ms": None, "min_accuracy": None} | limits
+    found = recommend(params, **asked, console=console)  # type: ignore[arg-type]
+    return found, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def compared() -> pd.DataFrame:
+    """The candidates of the example: only search has trained on the most samples."""
+    return configurations(read_trials("search"))
+
+
+def test_without_a_limit_it_is_the_champion(params: Params) -> None:
+    write_results()
+    found, text = answer(params)
+    assert found
+    assert text.startswith("Use LSTM 2×170: 368,910 parameters")
+    assert "12 of 12 networks trained on 54,000 samples qualify" in text
+
+
+def test_no_network_above_the_limit_of_parameters_is_named(params: Params) -> None:
+    write_results()
+    found, text = answer(params, max_parameters=30_000)
+    within = compared()[compared()["parameters"] <= 30_000]
+    assert found
+    assert f"{len(within)} of 12 networks" in text
+    rows = [line for line in text.splitlines() if "search" in line]
+    assert len(rows) == min(len(within), 8)
+    assert all(int(row.split("│")[3].replace(",", "")) <= 30_000 for row in rows)
+
+
+def test_the_smallest_of_those_that_are_accurate_enough(params: Params) -> None:
+    write_results()
+    enough = compared()[compared()["validation_accuracy"] >= 0.985]
+    smallest = records(enough.sort_values("parameters"))[0]
+    found, text = answer(params, min_accuracy=0.985)
+    assert found
+    assert text.startswith(f"Use {network_name(smallest)}: {smallest['parameters']:,} parameters")
+
+
+def test_time_is_that_of_one_sequence_alone(params: Params) -> None:
+    write_results()
+    times = pd.read_csv(paths.PREDICTION_TIMES)
+    alone = times[times["batch_size"] == 1]
+    limit = float(alone["median_ms"].median())
+    found, text = answer(params, max_predict_ms=limit)
+    assert found
+    assert f"{(alone['median_ms'] <= limit).sum()} of 12 networks" in text
+    least = float(alone["median_ms"].min())
+    found, text = answer(params, max_predict_ms=least)
+    assert found
+    assert f"{least:.3g} ms for one prediction. 1 of 12 networks" in text
+
+
+def test_without_prediction_times_only_the_limit_on_them_cannot_be_obeyed(params: Params) -> None:
+    write_results()
+    paths.PREDICTION_TIMES.unlink()
+    found, text = answer(params, max_parameters=30_000)
+    assert found
+    assert "– ms for one prediction" in text
+    with pytest.raises(PipelineError, match=r"prediction_times\.csv not found: `dvc repro evaluate` measures"):
+        answer(params, max_predict_ms=1)
+
+
+def test_it_says_when_nothing_qualifies(params: Params) -> None:
+    write_results()
+    found, text = answer(params, max_parameters=10)
+    assert not found
+    assert text.startswith("None of the 12 networks qualifies: parameters from ")
+
+
+def test_before_any_study_it_says_what_to_do(params: Params) -> None:
+    with pytest.raises(PipelineError, match="study capacity has not run: `dvc repro study@capacity` makes"):
+        answer(params)

@@ -1,0 +1,178 @@
+"""Made-up results with the shape of real ones: seeded, plausible, written through the pipeline's own tables."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import paths
+from pipeline.analysis.choice import choose_champion
+from pipeline.analysis.configurations import accuracy_interval
+from pipeline.analysis.prediction_times import BATCH_SIZES, COLUMNS, NETWORK
+from pipeline.params.network import parameter_count
+from pipeline.params.settings import Configuration
+from pipeline.studies.results import curves_table, during_fit_table, timings_table, trial_row, trials_table
+from pipeline.training.trials import EpochMetrics, State, TrainingResult, Trial, TrialRecord
+
+BOOK = [("sgd", 256), ("rmsprop", 256), ("adam", 256), ("sgd", 512)]
+
+
+def record(
+    number: int, configuration: Configuration, seed: int, samples: int, state: State = "COMPLETE"
+) -> TrialRecord:
+    """A trial whose errors fall with capacity and samples, and whose gap grows with capacity."""
+    trial = Trial(number, configuration, seed)
+    if state == "FAIL":
+        return TrialRecord(trial, state, samples, "rows", error="the loss is not a finite number after epoch 1")
+    rng = np.random.default_rng((number, seed, samples))
+    parameters = parameter_count(configuration.network, timesteps=28, features=28, classes=10)
+    skill = {"simple_rnn": 0.55, "lstm": 1.0, "gru": 1.15}.get(configuration.cell, 1.0)
+    best_error = 4.0 * parameters**-0.35 * samples**-0.28 / skill + 0.006 + rng.normal(0, 0.0006)
+    gap = 0.004 * np.log10(parameters) ** 2 * (5000 / samples) ** 0.6 / 2
+    length = configuration.epochs if state == "COMPLETE" else 3
+    epochs = []
+    for epoch in range(1, length + 1):
+        error = min(0.89, best_error + 0.6 * np.exp(-0.8 * epoch) + abs(rng.normal(0, 0.0008)))
+        train_error = max(error - gap * (1 - np.exp(-0.2 * epoch)), 0.0005)
+        epochs.append(
+            EpochMetrics(epoch, 3.2 * train_error, 1 - train_error, 3.2 * error + 0.002 * max(0, epoch - 6), 1 - error,
+                         3.2 * train_error + 0.03, 1 - train_error - 0.015)
+        )  # fmt: skip
+    best_epoch = min(epochs, key=lambda metrics: metrics.validation_loss or 0).epoch
+    seconds = parameters / 2e4 * samples / 5000
+    result = TrainingResult(parameters, tuple(epochs), best_epoch, state == "PRUNED", f"{number:064x}", seconds,
+                            parameters / 1e3, "summary\n", "digraph {}")  # fmt: skip
+    return TrialRecord(trial, state, samples, "rows", result, worker="worker-0")
+
+
+def book_records(seeds: int = 1) -> list[TrialRecord]:
+    configurations = [
+        Configuration(cell="simple_rnn", units=units, dropout=0.2, optimizer=optimizer, epochs=20)  # type: ignore[arg-type]
+        for optimizer, units in BOOK
+    ]
+    pairs = [(configuration, seed) for configuration in configurations for seed in range(seeds)]
+    return [record(number, configuration, seed, 60_000) for number, (configuration, seed) in enumerate(pairs)]
+
+
+def capacity_records(seeds: int = 3) -> list[TrialRecord]:
+    configurations = [
+        Configuration(cell=cell, units=units, depth=depth, train_samples=5000, epochs=15)
+        for cell in ("simple_rnn", "lstm", "gru")
+        for units in (8, 32, 128)
+        for depth in (1, 2)
+    ]
+    pairs = [(configuration, seed) for configuration in configurations for seed in range(seeds)]
+    return [record(number, configuration, seed, 5000) for number, (configuration, seed) in enumerate(pairs)]
+
+
+def search_records(trials: int = 16) -> list[TrialRecord]:
+    rng = np.random.default_rng(1)
+    records = []
+    for number in range(trials):
+        configuration = Configuration(
+            cell=str(rng.choice(["simple_rnn", "lstm", "gru"])),  # type: ignore[arg-type]
+            units=int(2 ** rng.uniform(4, 8)),
+            depth=int(rng.integers(1, 3)),
+            bidirectional=bool(rng.random() < 0.4),
+            dropout=float(rng.uniform(0, 0.3)),
+            learning_rate=float(10 ** rng.uniform(-3.3, -2.3)),
+            epochs=8,
+        )
+        states: Sequence[State] = ("COMPLETE", "COMPLETE", "PRUNED", "COMPLETE", "COMPLETE", "PRUNED", "COMPLETE")
+        state: State = "FAIL" if number == 9 else states[number % len(states)]
+        records.append(record(number, configuration, 0, 54_000, state))
+    return records
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    with paths.atomic_write(path) as file:
+        frame.to_csv(file, index=False, lineterminator="\n")
+
+
+def write_study(name: str, records: Sequence[TrialRecord], held_out: str = "validation") -> None:
+    """What the stage study@NAME leaves in data/studies/NAME, under the current folder."""
+    folder = paths.study_folder(name)
+    trials = trials_table(records)
+    write_csv(trials, folder / "trials.csv")
+    write_csv(curves_table(records), folder / "curves.csv")
+    write_csv(during_fit_table(records), folder / "during_fit.csv")
+    write_csv(timings_table(records), folder / "timings.csv")
+    networks = {"simple_rnn-1x256": {"summary": "Model: simple_rnn\n", "diagram": "digraph { a -> b }"}}
+    paths.write_json(folder / "networks.json", networks)
+    complete = [record for record in records if record.state == "COMPLETE"]
+    best = max(complete, key=lambda record: record.result.best.validation_accuracy or 0, default=None)  # type: ignore[union-attr]
+    document = {
+        "study": name,
+        "optuna_study": f"{name}-0123456789ab",
+        "fingerprint": "0123456789ab",
+        "held_out": held_out,
+        "states": {str(state): int(count) for state, count in trials["state"].value_counts(sort=False).items()},
+        "best": None if best is None else trial_row(best),
+    }
+    paths.write_json(folder / "best.json", document)
+
+
+def read_trials(name: str) -> pd.DataFrame:
+    return pd.read_csv(paths.study_folder(name) / "trials.csv")
+
+
+def write_summary(dataset: str = "mnist", classes: int = 10) -> None:
+    splits = {
+        name: {"samples": samples, "per_class": [samples // classes] * classes, "sha256": str(position) * 64}
+        for position, (name, samples) in enumerate({"train": 54_000, "validation": 6_000, "test": 10_000}.items())
+    }
+    document = {"dataset": dataset, "view": "rows", "seed": 0, "classes": classes, "labels": list(range(classes)),
+                "timesteps": 28, "features": 28, **splits}  # fmt: skip
+    paths.write_json(paths.SEQUENCES_SUMMARY, document)
+
+
+def write_results() -> None:
+    """All that the report reads, under the current folder, as if every stage before it had run."""
+    write_summary()
+    write_study("book", book_records(), "test")
+    write_study("capacity", capacity_records())
+    write_study("search", search_records())
+    choice = choose_champion({name: read_trials(name) for name in ("capacity", "search")}, 6000)
+    paths.write_json(paths.CHOICE, choice)
+
+    rng = np.random.default_rng(0)
+    actual = np.arange(10_000) % 10
+    wrong = rng.random(10_000) < 0.0125
+    predicted = np.where(wrong, (actual + rng.integers(1, 4, 10_000) ** 2) % 10, actual)
+    probability = np.where(wrong, 0.6, 0.99) + rng.uniform(0, 0.01, 10_000)
+    answers = {"index": np.arange(10_000), "actual": actual, "predicted": predicted, "probability": probability}
+    write_csv(pd.DataFrame(answers), paths.PREDICTIONS)
+    with paths.atomic_write(paths.TEST, "wb") as file:
+        np.savez(file, x=rng.random((10_000, 28, 28), dtype=np.float32), y=actual)
+    low, high = accuracy_interval([0.9872, 0.9879, 0.9881], 10_000)
+    kept = {key: choice["choice"][key] for key in ("cell", "units", "depth", "bidirectional", "parameters")}
+    metrics = {"dataset": "mnist", **kept, "seeds": 3, "test_accuracy": (0.9872 + 0.9879 + 0.9881) / 3,
+               "test_accuracy_sd": 0.00047, "test_accuracy_low": low, "test_accuracy_high": high,
+               "test_loss": 0.0421, "generalization_gap": 0.0061}  # fmt: skip
+    paths.write_json(paths.METRICS, metrics)
+    answers_of_two = {"samples": 10_000, "champion_accuracy": 0.9872, "best_accuracy": 0.988, "only_champion_right": 22,
+                      "only_best_right": 30, "p_value": 0.3317}  # fmt: skip
+    paths.write_json(paths.MCNEMAR, answers_of_two)
+    write_csv(prediction_times_table(choice["candidates"], choice["choice"]), paths.PREDICTION_TIMES)
+
+
+def prediction_times_table(candidates: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> pd.DataFrame:
+    """Times that grow with the parameters and are nothing but them: 1 ms for a million of them and one sequence."""
+    rows = [
+        {name: row[name] for name in NETWORK}
+        | {"model": "saved" if row["parameters"] == chosen["parameters"] else "untrained", "batch_size": size}
+        | {"calls": 50, "median_ms": time, "lower_quartile_ms": 0.9 * time, "upper_quartile_ms": 1.2 * time}
+        | {"sgemm_gflops": 96.0}
+        for row in candidates
+        for size in BATCH_SIZES
+        for time in [row["parameters"] / 1e6 * size**0.5]
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS).drop_duplicates([*NETWORK, "batch_size"])
+
+
+if __name__ == "__main__":
+    write_results()
+    print(json.dumps(json.loads(paths.CHOICE.read_text())["choice"], indent=2))

@@ -1,0 +1,61 @@
+"""Small sequences that a small network can learn: noise with a class-dependent slope."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.sequences import Samples, stratified_order, summary_of
+from pipeline.params.document import Params, validate_params
+from pipeline.training.inputs import TrainingData
+
+TIMESTEPS, FEATURES, CLASSES = 6, 4, 3
+
+
+def samples(count: int, seed: int) -> Samples:
+    """`count` sequences, float32 (count, 6, 4), of three classes in a class-proportional order."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(count) % CLASSES
+    slope = (y[:, None, None] - 1) * np.linspace(0, 1, TIMESTEPS)[None, :, None]
+    x = (slope + rng.normal(0, 0.7, (count, TIMESTEPS, FEATURES))).astype(np.float32)
+    order = stratified_order(y, rng)
+    return Samples(x[order], y[order].astype(np.int64))
+
+
+def training_data(train: int = 96, held_out: int = 60) -> TrainingData:
+    one, other = samples(train, 1), samples(held_out, 2)
+    return TrainingData(one.x, one.y, CLASSES, other.x, other.y)
+
+
+def write_sequences(folder: Path, train: int = 96, validation: int = 60, test: int = 30) -> dict[str, Any]:
+    """Write the three splits and summary.json as the prepare stage does; returns the summary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    summary: dict[str, Any] = {
+        "dataset": "slopes", "view": "rows", "seed": 0, "classes": CLASSES, "labels": [0, 1, 2],
+        "timesteps": TIMESTEPS, "features": FEATURES,
+    }  # fmt: skip
+    for seed, (split, count) in enumerate({"train": train, "validation": validation, "test": test}.items()):
+        made = samples(count, seed)
+        np.savez(folder / f"{split}.npz", x=made.x, y=made.y)
+        summary[split] = summary_of(made, CLASSES)
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    return summary
+
+
+def _competes(study: dict[str, Any]) -> bool:
+    return study.get("held_out") != "test" and "view" not in study.get("space", {})
+
+
+def params_with(studies: dict[str, Any], workers: int = 2, scheduler: str | None = None) -> Params:
+    """A params.yaml around `studies`, its defaults small."""
+    return validate_params(
+        {
+            "data": {"dataset": "slopes", "validation": 60},
+            "training": {"batch_size": 32, "epochs": 3, "optimizer": "adam", "learning_rate": 0.01},
+            "studies": studies,
+            "champion": {"studies": [name for name in studies if _competes(studies[name])], "seeds": 1},
+            "execution": {"workers": workers, "scheduler": scheduler},
+        },
+        "example",
+    )

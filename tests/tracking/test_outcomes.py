@@ -1,0 +1,57 @@
+"""The report in MLflow: with the study that it answers from, or in a run of its own."""
+
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from pipeline import paths
+from pipeline.lineage import lineage
+from pipeline.tracking.outcomes import log_report
+from tests.helpers.runs import DATA, all_runs, artifact, record, tracker
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg"/>'
+FILES = ["report/answer.svg", "report/report.html"]
+
+
+def log(fingerprint: str) -> None:
+    page = Path("report.html")
+    page.write_text("<!doctype html>")
+    origin = lineage("report", experiment="mnist-rnn", data=DATA, fingerprint=fingerprint, study="capacity")
+    log_report(experiment="mnist-rnn", origin=origin, data=DATA, figures={"answer": SVG}, page=page)
+
+
+def artifacts(run_id: str) -> list[str]:
+    return [file.path for file in MlflowClient(paths.tracking_uri()).list_artifacts(run_id, "report")]
+
+
+def test_page_and_figures_are_with_the_study(home: Path) -> None:
+    with tracker() as tracked:
+        tracked.trial_started(record(0).trial)
+        tracked.trial_finished(record(0))
+    log("abc123")
+    log("abc123")
+    runs = all_runs()
+    assert "report" not in runs
+    parent = runs["study/capacity"]
+    assert parent.info.status == "FINISHED"
+    assert artifacts(parent.info.run_id) == FILES
+    assert artifact(parent, "report/answer.svg").decode() == SVG
+    assert artifacts(runs["#000 lstm 1×8"].info.run_id) == []
+
+
+def test_without_the_studys_run_they_have_one_of_their_own(home: Path) -> None:
+    log("another study")
+    run = all_runs()["report"]
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["stage"] == "report"
+    assert artifacts(run.info.run_id) == FILES
+
+
+def test_a_run_of_its_own_is_never_taken_for_the_studys(home: Path) -> None:
+    log("abc123")
+    with tracker() as tracked:
+        tracked.trial_started(record(0).trial)
+        tracked.trial_finished(record(0))
+    runs = all_runs()
+    assert {"report", "study/capacity", "#000 lstm 1×8"} == set(runs)
+    assert runs["#000 lstm 1×8"].data.tags["mlflow.parentRunId"] == runs["study/capacity"].info.run_id

@@ -1,0 +1,222 @@
+"""Tasks run in worker processes, embedded or of a scheduler that runs already; a worker's death costs a try."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.params.document import ExecutionParams
+from pipeline.params.settings import Configuration
+from pipeline.training.cluster import ATTEMPTS, Cluster
+from pipeline.training.inputs import load_data
+from pipeline.training.process import configure_tensorflow
+from pipeline.training.task import EpochFinished, Finished, ShouldPrune, Started, TrainingTask
+from pipeline.training.train import train
+from tests.helpers.processes import worker_processes
+from tests.helpers.sequences import CLASSES, write_sequences
+
+ROOT = Path(__file__).parents[2]
+GRU = Configuration(cell="gru", units=3, batch_size=32, epochs=2, learning_rate=0.01)
+
+
+@pytest.fixture(scope="module")
+def sequences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sequences")
+    write_sequences(folder)
+    return folder
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[str]:
+    """The address of a real `dask scheduler` with two real `dask worker` processes."""
+    file = tmp_path / "scheduler.json"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    dask = [sys.executable, "-m", "dask"]
+    options = ["--scheduler-file", str(file)]
+    commands = [[*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *options]]
+    commands += [[*dask, "worker", "--nthreads", "1", "--no-dashboard", *options]] * 2
+    processes = [
+        subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for command in commands
+    ]
+    deadline = time.monotonic() + 60
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    yield json.loads(file.read_text(encoding="utf-8"))["address"]
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.wait(timeout=30)
+
+
+def run_all(cluster: Cluster, tasks: dict[int, TrainingTask]) -> tuple[dict[int, Finished], list[tuple[type, int]]]:
+    for key, task in tasks.items():
+        cluster.submit(key, task, priority=key)
+    events: list[tuple[type, int]] = []
+    finished: dict[int, Finished] = {}
+    while len(finished) < len(tasks):
+        event = cluster.next_event()
+        events.append((type(event), event.key))
+        if isinstance(event, Finished):
+            finished[event.key] = event
+    return finished, events
+
+
+def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler: str, sequences: Path) -> None:
+    tasks = {seed: TrainingTask(GRU, seed, sequences, "validation") for seed in range(3)}
+    with Cluster(ExecutionParams(scheduler=scheduler)) as cluster:
+        with Cluster(ExecutionParams(scheduler=scheduler)) as other:
+            another_study = threading.Thread(target=run_all, args=(other, tasks))
+            another_study.start()
+            finished, events = run_all(cluster, tasks)
+            another_study.join()
+        assert cluster.workers == 2
+        endless = GRU.model_copy(update={"epochs": 10_000})
+        killer = threading.Timer(2, kill_the_scheduler)
+        killer.start()
+        with pytest.raises(PipelineError, match="the Dask scheduler has gone"):
+            run_all(cluster, {0: TrainingTask(endless, 0, sequences, "validation")})
+    for seed, task in tasks.items():
+        result = finished[seed].result
+        assert result is not None
+        configure_tensorflow()
+        _, here = train(GRU, load_data(sequences, "validation"), task.seed)
+        assert result.weights_sha256 == here.weights_sha256
+        assert result.epochs == here.epochs
+        own = [kind for kind, key in events if key == seed]
+        assert own == [Started, EpochFinished, EpochFinished, Finished]
+    assert all(event.worker.startswith("tcp://127.0.0.1:") for event in finished.values())
+
+
+def kill_the_scheduler() -> None:
+    (process,) = [child for child in psutil.Process().children() if "scheduler" in child.cmdline()]
+    process.kill()
+
+
+def test_an_embedded_cluster_saves_models_and_fails_what_fails(
+    sequences: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import keras
+
+    diverging = GRU.model_copy(update={"optimizer": "sgd", "learning_rate": 3e38})
+    with Cluster(ExecutionParams(workers=2)) as cluster:
+        finished, _ = run_all(
+            cluster,
+            {
+                0: TrainingTask(GRU, 0, sequences, "nothing", save_to=tmp_path / "model.keras"),
+                1: TrainingTask(diverging, 0, sequences, "validation"),
+            },
+        )
+    assert finished[0].result is not None
+    assert finished[0].result.best.validation_accuracy is None
+    assert finished[1].error is not None
+    assert finished[1].error.startswith("TrainingFailed: the loss is not a finite number after epoch")
+    assert keras.saving.load_model(tmp_path / "model.keras").output_shape == (None, CLASSES)
+    assert capfd.readouterr().err == "", "TensorFlow in a worker writes nothing over the progress bar"
+
+
+def test_no_news_of_a_training_is_lost_however_fast_the_worker_is(
+    sequences: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Cluster(ExecutionParams(workers=1)) as cluster:
+        submit: Callable[..., Any] = cluster._client.submit
+
+        def submit_and_sleep(*arguments: Any, **options: Any) -> Any:
+            future = submit(*arguments, **options)
+            future.result()
+            time.sleep(0.1)
+            return future
+
+        monkeypatch.setattr(cluster._client, "submit", submit_and_sleep)
+        _, events = run_all(cluster, {0: TrainingTask(GRU, 0, sequences, "validation")})
+    assert events == [(Started, 0), (EpochFinished, 0), (EpochFinished, 0), (Finished, 0)]
+
+
+def test_a_training_outlives_its_workers_and_one_that_kills_them_all_fails_alone(
+    sequences: Path, tmp_path: Path
+) -> None:
+    """Workers die in the middle of a training, as those do for which there is too little memory."""
+    tasks = {
+        deaths: TrainingTask(GRU, 0, sequences, "validation", should_prune=killer(tmp_path / str(deaths), deaths))
+        for deaths in (ATTEMPTS - 1, ATTEMPTS, 0)
+    }
+    with Cluster(ExecutionParams(workers=2)) as cluster:
+        finished, _ = run_all(cluster, tasks)
+    undisturbed, outlived = finished[0].result, finished[ATTEMPTS - 1].result
+    assert undisturbed is not None
+    assert outlived is not None, finished[ATTEMPTS - 1].error
+    assert outlived.weights_sha256 == undisturbed.weights_sha256
+    assert finished[ATTEMPTS].error == (
+        "its worker process died in each of 3 attempts to train it: most likely memory ran out (fewer units, a smaller "
+        "batch_size or fewer execution.workers need less), or it was killed"
+    )
+
+
+def killer(folder: Path, deaths: int) -> ShouldPrune:
+    """A pruner that kills the worker it runs in, the first so many times."""
+    folder.mkdir()
+
+    def should_prune(_: list[float]) -> bool:
+        died = len(list(folder.iterdir()))
+        if died < deaths:
+            (folder / str(died)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return False
+
+    return should_prune
+
+
+@pytest.mark.parametrize("deaths", [1, ATTEMPTS])
+def test_an_embedded_cluster_is_started_again_a_few_times(deaths: int) -> None:
+    """A worker of each of the first `deaths` starts is killed as soon as it is there."""
+    victims: set[int] = set()
+
+    def kill_early() -> None:
+        while len(victims) < deaths and threading.main_thread().is_alive():
+            fresh = [child.pid for child in worker_processes(psutil.Process()) if child.pid not in victims]
+            if fresh:
+                victims.add(fresh[0])
+                os.kill(fresh[0], signal.SIGKILL)
+            time.sleep(0.005)
+
+    killer = threading.Thread(target=kill_early)
+    killer.start()
+    if deaths == ATTEMPTS:
+        with pytest.raises(PipelineError, match="3 times in a row one of its worker processes died"):
+            Cluster(ExecutionParams(workers=1)).__enter__()
+    else:
+        with Cluster(ExecutionParams(workers=2)) as cluster:
+            assert cluster.workers == 2
+    killer.join()
+    assert len(victims) == deaths
+    assert worker_processes(psutil.Process()) == []
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.training.cluster.CONNECT_SECONDS", 1)
+    with (
+        pytest.raises(PipelineError, match=r"no Dask workers at tcp://127\.0\.0\.1:1: start `dask scheduler`"),
+        Cluster(ExecutionParams(scheduler="tcp://127.0.0.1:1")),
+    ):
+        pass
+
+
+def test_held_out_data_is_never_trained_on(sequences: Path) -> None:
+    validated, tested, everything = (load_data(sequences, name) for name in ("validation", "test", "nothing"))
+    assert (len(validated.x), len(tested.x), len(everything.x)) == (96, 156, 156)
+    with np.load(sequences / "test.npz") as test:
+        assert tested.held_out_x is not None
+        assert np.array_equal(tested.held_out_x, test["x"])
+        assert not {row.tobytes() for row in tested.x} & {row.tobytes() for row in test["x"]}
+    assert everything.held_out_x is None

@@ -1,0 +1,49 @@
+"""Workers are forked from a process that has TensorFlow, but none of its threads."""
+
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.training import forkserver
+
+pytestmark = pytest.mark.skipif(not forkserver.AVAILABLE, reason="workers are forked on Linux only")
+ALLOCATOR = "jemalloc_bg_thd"
+
+
+def look_around(answers: "multiprocessing.Queue[dict[str, object]]") -> None:
+    threads = Path(f"/proc/{os.getppid()}/task").iterdir()
+    answers.put(
+        {
+            "modules": [name for name in ("tensorflow", "keras", "distributed", "sklearn") if name in sys.modules],
+            "frozen": gc.get_freeze_count(),
+            "variables": {name: os.environ[name] for name in forkserver.ENVIRONMENT},
+            "deaf": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+            "threads": len([thread for thread in threads if (thread / "comm").read_text().strip() != ALLOCATOR]),
+        }
+    )
+
+
+def test_a_forked_process_has_tensorflow_and_the_memory_settings_and_this_one_is_as_before() -> None:
+    before = dict(os.environ)
+    forkserver.start()
+    assert dict(os.environ) == before
+    context = multiprocessing.get_context("forkserver")
+    answers: multiprocessing.Queue[dict[str, object]] = context.Queue()
+    process = context.Process(target=look_around, args=(answers,))
+    process.start()
+    answer = answers.get(timeout=60)
+    process.join()
+    frozen = answer.pop("frozen")
+    assert answer == {
+        "modules": ["tensorflow", "keras", "distributed"],
+        "variables": forkserver.ENVIRONMENT,
+        "deaf": True,
+        "threads": 1,
+    }
+    assert isinstance(frozen, int)
+    assert frozen > 100_000
