@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +17,10 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
 
 
 def model_bytes(model: keras.Model) -> bytes:
-    """The content of a .keras file of `model`, in which no moment is written down.
+    """The content of a .keras file of `model`, which depends on the model alone.
 
-    Keras notes when it saves, in the file's metadata and as the time of every member of the archive.
+    Keras writes down when it saves, in the file's metadata and as the time of every member of the archive, and where
+    in memory the model's objects lie, to tell those that are used twice: here they are numbered instead.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
@@ -28,6 +30,12 @@ def model_bytes(model: keras.Model) -> bytes:
     metadata = json.loads(members["metadata.json"])
     metadata.pop("date_saved", None)
     members["metadata.json"] = json.dumps(metadata).encode()
+    numbers: dict[str, str] = {}
+    members["config.json"] = re.sub(
+        r'(?<="shared_object_id": )\d+',
+        lambda address: numbers.setdefault(address[0], str(len(numbers))),
+        members["config.json"].decode(),
+    ).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
