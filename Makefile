@@ -6,7 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 
 PYTHON = .venv/bin/python
 
-.PHONY: help quick test repro ui dashboard lint venv bench lock
+.PHONY: help quick report test repro ui dashboard lint venv bench lock
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -18,8 +18,15 @@ quick: .venv/installed  ## the whole pipeline in minutes, on 5,000 digits that n
 test: .venv/installed  ## the test suite
 	@$(PYTHON) -m pytest
 
-repro: .venv/installed  ## the full study on all of MNIST: whatever is out of date of it
+report: .venv/installed  ## the committed study: its data made, its runs replayed from the record, nothing trained
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m dvc repro
+	@$(PYTHON) -m pipeline rebuild-tracking
+	@echo "The report:   open data/reports/report.html in a browser"
+	@echo "Every run:    make ui, then experiment mnist-rnn at http://127.0.0.1:5000"
+
+repro: .venv/installed  ## the full study on all of MNIST, only what is out of date; FRESH=1 trains everything
+	@if [ -n "$(FRESH)" ]; then rm -rf .journal data/record; fi
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m dvc repro $(if $(FRESH),--force)
 
 ui: .venv/installed  ## every run, in the browser (MLflow)
 	@$(PYTHON) -m mlflow ui --host 127.0.0.1

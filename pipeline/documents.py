@@ -1,14 +1,17 @@
-"""Validated, immutable records, and the JSON files that some of them are."""
+"""Validated, immutable records, the JSON files that some of them are, and the rows of tables."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import PipelineError
 from pipeline.paths import write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Frozen(BaseModel):
@@ -37,3 +40,8 @@ class Document(Frozen):
     def write(self, path: Path) -> None:
         """Write `path` atomically; a number that JSON has no word for (NaN, infinity) is an error."""
         write_json(path, self.model_dump(mode="json"))
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of `table` as dictionaries from column to value."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

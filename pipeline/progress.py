@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: a live picture in a terminal, plain lines elsewhere."""
+"""The terminal while a study runs: a live picture, or plain lines where there is no terminal."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from pipeline.training.trials import EpochMetrics, Trial, TrialRecord
+from pipeline.training.trials import EpochMetrics, TrainingResult, Trial, TrialRecord
 
 
 class TrialProgress:
@@ -19,17 +19,15 @@ class TrialProgress:
         total: int,
         cost: Callable[[Trial], float],
         known: Sequence[Trial] = (),
-        expected_seconds: float | None = None,
-        workers: int = 1,
+        expectation: str = "",
     ) -> None:
         """`cost` weighs a trial against the others; `known` are those of the `total` that are known already;
-        `expected_seconds` is what all of them together will take."""
+        `expectation` is a word on how long it will take."""
         self.finished = 0
         self.total = total
         self._title = title
-        self._expectation = ""
-        if expected_seconds is not None:
-            self._expectation = f", {_about(expected_seconds)} on {workers} worker{'s' * (workers > 1)}"
+        self._expectation = f", {expectation}" if expectation else ""
+        self._reused: list[TrainingResult] = []
         self._best: float | None = None
         self._cost = cost
         self._costs = {trial.number: cost(trial) for trial in known}
@@ -57,6 +55,8 @@ class TrialProgress:
 
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
+        if self._reused:
+            self._console.print(f"{self._title}: {replayed(self._reused, self.total)}", soft_wrap=True)
         if self.finished < self.total:
             self._console.print(
                 f"{self._title}: stopped with {self.finished} of {self.total} trials done; nothing that finished is "
@@ -86,6 +86,9 @@ class TrialProgress:
             self._progress.remove_task(self._running.pop(record.trial.number))
         outcome = self._outcome(record)
         note = self._show_overall()
+        if record.reused and record.result is not None:  # all of them are told in one sentence, at the end
+            self._reused.append(record.result)
+            return
         self._console.print(
             f"  [{self.finished}/{self.total}] {record.trial.title}: {outcome}  {note}", markup=False, soft_wrap=True
         )
@@ -103,9 +106,8 @@ class TrialProgress:
         accuracy = best.train_accuracy if best.validation_accuracy is None else best.validation_accuracy
         if record.state == "COMPLETE":
             self._best = max(accuracy, self._best or 0.0)
-        reused = " (taken from a finished training)" if record.reused else ""
         pruned = "pruned at" if record.state == "PRUNED" else "best of"
-        return f"accuracy {accuracy:.2%}, {pruned} {len(record.result.epochs)} epochs{reused}"
+        return f"accuracy {accuracy:.2%}, {pruned} {len(record.result.epochs)} epochs"
 
     def _time_left(self) -> str:
         if not self._worked or self.finished == self.total:
@@ -114,8 +116,17 @@ class TrialProgress:
         everything = sum(self._costs.values()) / len(self._costs) * self.total
         left = everything - sum(self._settled.values())
         seconds = (time.monotonic() - self._started) / self._worked * left
-        return f"{_about(seconds)} left"
+        return f"{about(seconds)} left" if seconds >= 1 else ""
 
 
-def _about(seconds: float) -> str:
+def replayed(results: Sequence[TrainingResult], total: int) -> str:
+    """How many of the `total` trainings were not done now, and where and when they were done."""
+    processors = ", ".join(sorted({result.processor for result in results}))
+    days = sorted({result.trained_at[:10] for result in results})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return f"{len(results)} of {total} trainings taken from finished ones: trained on {processors}, {when}"
+
+
+def about(seconds: float) -> str:
+    """A duration in words, for example `about 12 min`."""
     return f"about {seconds / 60:.0f} min" if seconds >= 90 else f"about {seconds:.0f} s"

@@ -11,7 +11,7 @@ import pytest
 from mlflow.entities import Run
 from optuna.trial import FrozenTrial
 
-from pipeline.analysis.configurations import records
+from pipeline.documents import records
 from pipeline.tracking.run_store import STATUS
 from tests.helpers.project import SEARCH, Project
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.configurations import COLUMNS, complete_trials, configurations, records
-from pipeline.documents import Document, Frozen
+from pipeline.analysis.configurations import COLUMNS, complete_trials, configurations
+from pipeline.documents import Document, Frozen, records
 from pipeline.errors import PipelineError
 from pipeline.params.network import NetworkSpec
 from pipeline.params.settings import Configuration, Optimizer, View

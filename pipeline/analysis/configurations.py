@@ -36,11 +36,6 @@ def complete_trials(trials: pd.DataFrame) -> pd.DataFrame:
     return kept.astype({"parameters": "int64", "best_epoch": "int64"})
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of `table` as dictionaries from column to value."""
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
 def configurations(trials: pd.DataFrame) -> pd.DataFrame:
     """One row per configuration of the complete trials, in the order in which they first appear.
 

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline import paths
 from pipeline.analysis.choice import choose_champion
 from pipeline.data.datasets import Manifest
-from pipeline.data.sequences import SequencesSummary
+from pipeline.data.sequences import prepared_sequences
 from pipeline.params.document import Params
 from pipeline.progress import TrialProgress
 from pipeline.studies.refits import Refits
@@ -23,7 +23,7 @@ def run(params: Params) -> None:
 
     Where a larger network was the best, one model of it, best-0.keras, is there too: to be compared with, no more.
     """
-    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    summary = prepared_sequences(params.data)
     studies = {name: read_results(name, params, summary).trials for name in params.champion.studies}
     choice = choose_champion(studies, summary.validation.samples)
 

@@ -5,7 +5,7 @@ import numpy as np
 from pipeline import paths
 from pipeline.analysis import evaluation, prediction_times
 from pipeline.analysis.choice import Choice
-from pipeline.data.sequences import SequencesSummary
+from pipeline.data.sequences import prepared_sequences
 from pipeline.params.document import Params
 from pipeline.tracking.outcomes import log_evaluation
 from pipeline.training.model_file import load_model
@@ -20,7 +20,7 @@ def run(params: Params) -> None:
     each network that was compared takes to answer.
     """
     choice = Choice.read(paths.CHOICE)
-    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    summary = prepared_sequences(params.data)
     with np.load(paths.TEST, allow_pickle=False) as arrays:
         test_x, test_y = arrays["x"], arrays["y"]
     with np.load(paths.TRAIN, allow_pickle=False) as arrays:

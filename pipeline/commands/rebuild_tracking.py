@@ -2,7 +2,8 @@
 
 from pipeline import paths
 from pipeline.commands import champion, study
-from pipeline.data.sequences import SequencesSummary
+from pipeline.commands.sequences import make_sequences
+from pipeline.data.sequences import prepared_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.studies.results import StudyResults, has_results, read_results
@@ -15,7 +16,8 @@ def rebuild_tracking(params: Params) -> bool:
     Nothing is trained whose training is kept. Prints a line for each; returns False if a study that has results
     could not be played.
     """
-    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    make_sequences(params)
+    summary = prepared_sequences(params.data)
     fine = True
     for name in params.studies:
         if not has_results(name):

@@ -9,9 +9,10 @@ from rich.table import Table
 
 from pipeline import paths
 from pipeline.analysis.choice import best_first, choose_champion, competitors
-from pipeline.analysis.configurations import CONFIGURATION, is_configuration, records
+from pipeline.analysis.configurations import CONFIGURATION, is_configuration
 from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
-from pipeline.data.sequences import SequencesSummary
+from pipeline.data.sequences import prepared_sequences
+from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.network import network_name
@@ -38,7 +39,7 @@ def recommend(
     console = console or Console(highlight=False)
     if max_predict_ms is not None and not paths.PREDICTION_TIMES.exists():
         raise PipelineError(f"{paths.PREDICTION_TIMES} not found: `dvc repro evaluate` measures how long networks take")
-    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    summary = prepared_sequences(params.data)
     studies = {name: read_results(name, params, summary).trials for name in params.champion.studies}
     compared = competitors(studies)
     if compared.table.empty:

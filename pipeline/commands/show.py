@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import PipelineError
+from pipeline.studies.results import has_results
 from pipeline.tracking.run_store import PARENT_TAG, RunStore
 
 if TYPE_CHECKING:
@@ -52,10 +53,11 @@ def _find(store: RunStore, experiment: str, name: str) -> Run:
     runs = [run for run in store.search("tags.stage = 'study'") if run.data.tags["study"] == study]
     if not runs:
         known = sorted({run.data.tags["study"] for run in store.search("tags.stage = 'study'")})
-        raise PipelineError(
-            f"experiment {experiment} has no runs of a study {study!r}; "
-            + (f"it has those of {', '.join(known)}" if known else f"`dvc repro study@{study}` makes them")
-        )
+        if has_results(study):
+            way_out = "its results are there: `python -m pipeline rebuild-tracking` makes runs of them"
+        else:
+            way_out = f"it has those of {', '.join(known)}" if known else f"`dvc repro study@{study}` makes them"
+        raise PipelineError(f"experiment {experiment} has no runs of a study {study!r}; {way_out}")
     found = [run for run in runs if run.data.tags["trial"] == trial]
     if not found:
         last = max(int(run.data.tags["trial"] or 0) for run in runs)

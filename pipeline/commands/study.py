@@ -1,23 +1,26 @@
 """study NAME: train every trial of one study and write its tables."""
 
 from pipeline import paths
-from pipeline.data.sequences import SequencesSummary
+from pipeline.data.sequences import prepared_sequences
+from pipeline.documents import records
+from pipeline.errors import PipelineError
 from pipeline.lineage import lineage
 from pipeline.params.document import Params
 from pipeline.params.studies import ListStudy
-from pipeline.progress import TrialProgress
+from pipeline.progress import TrialProgress, about
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.engine import run_study
-from pipeline.studies.results import write_results
+from pipeline.studies.results import read_results, write_results
 from pipeline.tracking.search_plots import search_plots
 from pipeline.tracking.study import StudyTracker
 from pipeline.training.cluster import Cluster
 from pipeline.training.journal import Journal
+from pipeline.training.trials import Trial
 
 
 def run(params: Params, name: str) -> None:
     """Run or continue study `name` of params.yaml, and record its trainings."""
-    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    summary = prepared_sequences(params.data)
     study = StudyDefinition(name, params, summary)
     if study.most_samples_asked > study.available_samples:
         print(
@@ -41,8 +44,7 @@ def run(params: Params, name: str) -> None:
             study.total,
             study.cost,
             study.fixed_trials,
-            study.expected_seconds(cluster.workers),
-            cluster.workers,
+            _expectation(study, params, journal, cluster.workers),
         ) as progress,
     ):
         records = run_study(study, paths.SEQUENCES, cluster, paths.optuna_storage(), journal, [progress, tracker])
@@ -52,3 +54,25 @@ def run(params: Params, name: str) -> None:
         chosen = isinstance(study.study, ListStudy)
         plots = None if chosen else search_plots(paths.optuna_storage(), study.optuna_study)
         tracker.finish(paths.study_folder(name), results, plots)
+
+
+def _expectation(study: StudyDefinition, params: Params, journal: Journal, workers: int) -> str:
+    """How many trainings are finished already, as far as that is known before a sampler proposes, and how long the
+    others will take."""
+    finished = [trial for trial in _known_trials(study, params) if journal.get(study.key(trial)) is not None]
+    kept = f"{len(finished)} of them finished before" if finished else ""
+    if len(finished) >= study.total:
+        return kept
+    left = f"{about(study.expected_seconds(workers, finished))} on {workers} worker{'s' * (workers > 1)}"
+    return f"{kept}, the others take {left}" if kept else left
+
+
+def _known_trials(study: StudyDefinition, params: Params) -> list[Trial]:
+    """The trials of a list or grid; of a study that proposes them those that an earlier run has left results of."""
+    if study.fixed_trials:
+        return study.fixed_trials
+    try:
+        results = read_results(study.name, params, study.summary)
+    except PipelineError:  # there are none, or of another study
+        return []
+    return [study.recorded_trial(row) for row in records(results.trials) if row["number"] < study.total]

@@ -8,16 +8,18 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import paths
-from pipeline.analysis.configurations import records
-from pipeline.data.sequences import SequencesSummary
+from pipeline.commands.sequences import make_sequences
+from pipeline.data.sequences import prepared_sequences
+from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.network import network_name
+from pipeline.progress import TrialProgress
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.results import read_results
 from pipeline.training.cluster import Cluster
 from pipeline.training.machine import environment
-from pipeline.training.task import Finished
+from pipeline.training.task import EpochFinished, Event, Finished, Started
 
 COMPARED = ["best_epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "weights_sha256"]
 
@@ -28,7 +30,8 @@ def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
     Prints a row for each: `reproduced`, or `changed` with both values. Raises PipelineError for a study that is
     not there or a number that is not in it.
     """
-    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    make_sequences(params)
+    summary = prepared_sequences(params.data)
     study, results = StudyDefinition(name, params, summary), read_results(name, params, summary)
     rows = _choose(results.trials, numbers, sample)
     lengths = results.curves.groupby("number")["epoch"].max().to_dict()
@@ -36,10 +39,24 @@ def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
         raise PipelineError(
             f"{paths.study_folder(name)}/curves.csv is not of the same run as trials.csv: run `dvc repro study@{name}`"
         )
-    with Cluster(params.execution) as cluster:
-        finished = cluster.run(
-            {row["number"]: study.repetition(row, lengths[row["number"]], paths.SEQUENCES) for row in rows}
-        )
+    trials = {row["number"]: study.recorded_trial(row) for row in rows}
+    tasks = {row["number"]: study.repetition(row, lengths[row["number"]], paths.SEQUENCES) for row in rows}
+    with (
+        Cluster(params.execution) as cluster,
+        TrialProgress(f"verify {name}", len(rows), study.cost, list(trials.values())) as progress,
+    ):
+
+        def on_news(event: Event) -> None:
+            trial = trials[event.key]
+            match event:
+                case Started():
+                    progress.trial_started(trial)
+                case EpochFinished():
+                    progress.epoch_finished(trial, event.metrics)
+                case Finished():
+                    progress.trial_finished(study.record(trial, event.result, error=event.error))
+
+        finished = cluster.run(tasks, on_news)
     differences = {row["number"]: _differences(row, finished[row["number"]]) for row in rows}
     _print(rows, differences, results.summary.environment)
     return not any(differences.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from pipeline.documents import Document, Frozen
 from pipeline.errors import PipelineError
 from pipeline.params.network import Sizes
-from pipeline.params.settings import View
+from pipeline.params.settings import DataParams, View
+from pipeline.paths import SEQUENCES_SUMMARY
 
 if TYPE_CHECKING:
     from pipeline.data.datasets import Dataset
@@ -152,6 +154,21 @@ class SequencesSummary(Document):
     def split(self, name: SplitName) -> SplitSummary:
         found: SplitSummary = getattr(self, name)
         return found
+
+
+def prepared_sequences(data: DataParams, path: Path = SEQUENCES_SUMMARY) -> SequencesSummary:
+    """The summary of data/sequences, once they are those that params.yaml asks for.
+
+    Raises FileNotFoundError where nothing is prepared, PipelineError where other data are.
+    """
+    summary = SequencesSummary.read(path)
+    asked, there = (data.dataset, data.view, data.seed), (summary.dataset, summary.view, summary.seed)
+    if asked != there:
+        raise PipelineError(
+            f"{path.parent} holds {there[0]} as {there[1]} (seed {there[2]}), params.yaml asks for {asked[0]} as "
+            f"{asked[1]} (seed {asked[2]}): `dvc repro prepare` makes that"
+        )
+    return summary
 
 
 def summary_of(samples: Samples, classes: int) -> SplitSummary:

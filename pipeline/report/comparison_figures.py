@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from pipeline.analysis.configurations import records
+from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.report.drawing import COLOURS, INK, MARK, MARKERS, accuracy_axis, legend, styled, to_svg
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.analysis import comparisons
-from pipeline.analysis.configurations import records
+from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.report import comparison_figures
 from pipeline.report.results import Results

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis import capacity
-from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations, records
+from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations
 from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
+from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.params.studies import SampledStudy
 from pipeline.report import comparison_figures, drawing

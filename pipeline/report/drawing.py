@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from pipeline.analysis.configurations import CONFIGURATION, records
+from pipeline.analysis.configurations import CONFIGURATION
+from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
 
 COLOURS: dict[str, str] = {cell: kind.colour for cell, kind in CELLS.items()}

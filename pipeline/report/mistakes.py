@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.calibration import calibration_error, reliability_table
-from pipeline.analysis.configurations import records
+from pipeline.documents import records
 from pipeline.report import drawing
 from pipeline.report.results import Results
 from pipeline.report.text import Table, interval, number, percent, points, text_table

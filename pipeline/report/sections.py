@@ -8,7 +8,8 @@ import pandas as pd
 
 from pipeline.analysis import capacity
 from pipeline.analysis.book import far_from_the_book
-from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations, records
+from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations
+from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.report import drawing
 from pipeline.report.cost import with_costs

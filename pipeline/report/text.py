@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.analysis.book import LAST_EPOCHS, NEAR_THE_BOOK
-from pipeline.analysis.configurations import records
+from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.report.drawing import CELL_NAMES
 

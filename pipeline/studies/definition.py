@@ -11,13 +11,13 @@ from pipeline.data.sequences import SequencesSummary, SplitName
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.settings import Configuration
-from pipeline.params.studies import GridStudy, ListStudy, SampledStudy
+from pipeline.params.studies import GridStudy, ListStudy, SampledStudy, Space
 from pipeline.studies.estimate import REFERENCE_RATE, study_seconds, training_seconds, typical_configurations
-from pipeline.studies.proposals import configure, fixed_trials
+from pipeline.studies.proposals import configure, constants, fixed_trials
 from pipeline.training.identity import stable_hash, training_key, training_versions
 from pipeline.training.machine import sgemm_rate
 from pipeline.training.task import ShouldPrune, TrainingTask
-from pipeline.training.trials import Trial
+from pipeline.training.trials import State, TrainingResult, Trial, TrialRecord
 
 SECONDS_TO_MEASURE = 0.2  # how fast this core is
 
@@ -68,10 +68,12 @@ class StudyDefinition:
 
     def recorded_trial(self, row: Mapping[str, Any]) -> Trial:
         """The trial that a row of trials.csv is about."""
-        if isinstance(self.study, SampledStudy):
-            fields = {name: row[name] for name in Configuration.model_fields if name in row}
-            return Trial(row["number"], configure(fields, self.defaults), row["seed"])
-        return self.fixed_trials[row["number"]]
+        number: int = row["number"]
+        if not isinstance(self.study, SampledStudy):
+            return self.fixed_trials[number]
+        fixed = constants(self.study.space)
+        proposed = {name for name in Space.model_fields if getattr(self.study.space, name)} - fixed.keys()
+        return self.proposed_trial(number, fixed | {name: row[name] for name in proposed})
 
     def train_samples(self, trial: Trial) -> int:
         """How many samples the trial asks for, all there are where it does not say."""
@@ -97,6 +99,14 @@ class StudyDefinition:
         """What a worker is given to train the trial; `sequences` is the folder of the data."""
         return TrainingTask(trial.configuration, trial.seed, sequences.resolve(), self.study.held_out, should_prune)
 
+    def record(
+        self, trial: Trial, result: TrainingResult | None, *, error: str | None = None, reused: bool = False
+    ) -> TrialRecord:
+        """How the trial ended: without a `result` it failed, for the reason `error`."""
+        state: State = "FAIL" if result is None else "PRUNED" if result.pruned else "COMPLETE"
+        samples, view = self.train_samples(trial), self.view(trial)
+        return TrialRecord(trial, state, samples, view, result, error=error, reused=reused)
+
     def repetition(self, row: Mapping[str, Any], epochs: int, sequences: Path) -> TrainingTask:
         """The task that trains one row of trials.csv again, for as many epochs as it was trained."""
         stop = functools.partial(_long_enough, epochs) if row["state"] == "PRUNED" else None
@@ -112,15 +122,19 @@ class StudyDefinition:
         evaluated = held_out + min(samples, held_out)
         return training_seconds(trial.configuration, samples, evaluated, *self.summary.sizes, rate)
 
-    def expected_seconds(self, workers: int) -> float:
-        """How long the whole study takes on `workers` cores like this one, before anything of it has been trained."""
-        trials = self.fixed_trials
+    def expected_seconds(self, workers: int, finished: Sequence[Trial] = ()) -> float:
+        """How long the study takes on `workers` cores like this one, but for the trials that are `finished`."""
+        done = {trial.number for trial in finished}
+        trials = [trial for trial in self.fixed_trials if trial.number not in done]
         if isinstance(self.study, SampledStudy):
             typical = typical_configurations(self.study, self.defaults, self.summary.sizes)
             trials = [Trial(0, configuration, 0) for configuration in typical]
+        left = self.total - len(done)
+        if left <= 0:
+            return 0.0
         rate = sgemm_rate(SECONDS_TO_MEASURE)
         mean_cost = sum(self.cost(trial, rate) for trial in trials) / len(trials)
-        return study_seconds(mean_cost, self.total, workers)
+        return study_seconds(mean_cost, left, workers)
 
     def _splits(self) -> list[SplitName]:
         return ["train", "validation", "test"] if self.study.held_out == "test" else ["train", "validation"]

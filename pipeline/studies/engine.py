@@ -20,7 +20,7 @@ from pipeline.studies.window import sliding_window
 from pipeline.training.cluster import Cluster
 from pipeline.training.journal import Journal
 from pipeline.training.task import EpochFinished, Finished, Started
-from pipeline.training.trials import Observer, State, TrainingResult, Trial, TrialRecord
+from pipeline.training.trials import Observer, TrainingResult, Trial, TrialRecord
 
 
 def run_study(
@@ -79,9 +79,9 @@ class _FixedEngine:
 
     def start(self, number: int, trial: Trial) -> None:
         if (error := self._storage.error(number)) is not None:
-            self._early[number] = self._record(trial, None, error=error)
+            self._early[number] = self._definition.record(trial, None, error=error)
         elif (result := self._finished_before(trial)) is not None:
-            self._early[number] = self._record(trial, result, reused=True)
+            self._early[number] = self._definition.record(trial, result, reused=True)
         else:
             self._submit(trial)
 
@@ -98,7 +98,7 @@ class _FixedEngine:
                     trial = self._open[key]
                     if result is not None:
                         self._journal.put(self._definition.key(trial), result)
-                    self._early[key] = self._record(trial, result, error=error)
+                    self._early[key] = self._definition.record(trial, result, error=error)
         return self._early.pop(number)
 
     def tell(self, number: int, trial: Trial, record: TrialRecord) -> None:
@@ -127,13 +127,6 @@ class _FixedEngine:
         # The longest first, so that no long one is left at the end.
         task = self._definition.task(trial, self._sequences)
         self._cluster.submit(trial.number, task, priority=-self._definition.cost(trial))
-
-    def _record(
-        self, trial: Trial, result: TrainingResult | None, *, error: str | None = None, reused: bool = False
-    ) -> TrialRecord:
-        state: State = "FAIL" if result is None else "PRUNED" if result.pruned else "COMPLETE"
-        samples, view = self._definition.train_samples(trial), self._definition.view(trial)
-        return TrialRecord(trial, state, samples, view, result, error=error, reused=reused)
 
 
 class _SampledEngine(_FixedEngine):

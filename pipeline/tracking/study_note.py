@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pipeline.analysis.configurations import CONFIGURATION, configurations, records
+from pipeline.analysis.configurations import CONFIGURATION, configurations
+from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.studies.results import StudySummary, TrialRow
 

@@ -30,6 +30,24 @@ CLOSE_SECONDS = 3
 PRELOAD = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
+DASK_SETTINGS = {
+    # Dask would at once queue a training whose worker died behind another worker's, and take it for guilty if that one
+    # dies, too.
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
+    "distributed.admin.system-monitor.gil.enabled": False,
+    # Dask's profiler looks at every stack a hundred times a second and keeps what it sees: 1.6 MiB a training, and a
+    # fifth of a small one's time.
+    "distributed.worker.profile.enabled": False,
+    # Dask gives up a worker that is absent for longer: in effect, never. It would also give up one that is absent only
+    # because it was killed once more.
+    "distributed.deploy.lost-worker-timeout": "365 days",
+    "distributed.worker.multiprocessing-method": "forkserver" if forkserver.AVAILABLE else "spawn",
+    # For the forkserver that Dask starts where ours was killed.
+    "distributed.nanny.pre-spawn-environ": forkserver.ENVIRONMENT,
+}
+
+
 @dataclass(frozen=True)
 class _WorkerDied:
     key: int
@@ -60,31 +78,22 @@ class Cluster:
         self._running: dict[int, tuple[_Waiting, Any]] = {}  # key → what waited, and its Dask future
         self._events: queue.Queue[Event | _WorkerDied | _SchedulerGone] = queue.Queue()
         self._deaths: Counter[int] = Counter()  # by key
+        self._local: Any = None  # the embedded cluster, if there is one
+        self._client: Any = None  # Dask's, None until there is something to train
 
     def __enter__(self) -> Self:
+        """Connect to the scheduler, if there is one; embedded workers are started for the first task, not before."""
+        if self._execution.scheduler is not None:
+            self._open()
+        return self
+
+    def _open(self) -> None:
         import dask
         import distributed
 
         for handler in logging.getLogger("distributed").handlers:
             handler.setLevel(logging.CRITICAL)  # what matters in Dask's log is an event or an error here
-        dask.config.set(
-            {
-                # Dask would at once queue a training whose worker died behind another worker's, and take it for
-                # guilty if that one dies, too.
-                "distributed.scheduler.allowed-failures": 0,
-                "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
-                "distributed.admin.system-monitor.gil.enabled": False,
-                # Dask's profiler looks at every stack a hundred times a second and keeps what it sees: 1.6 MiB a
-                # training, and a fifth of a small one's time.
-                "distributed.worker.profile.enabled": False,
-                # Dask gives up a worker that is absent for longer: in effect, never. It would also give up one that is
-                # absent only because it was killed once more.
-                "distributed.deploy.lost-worker-timeout": "365 days",
-                "distributed.worker.multiprocessing-method": "forkserver" if forkserver.AVAILABLE else "spawn",
-                # For the forkserver that Dask starts where ours was killed.
-                "distributed.nanny.pre-spawn-environ": forkserver.ENVIRONMENT,
-            }
-        )
+        dask.config.set(DASK_SETTINGS)
         try:
             self._local = self._start_workers() if self._execution.scheduler is None else None
             self._client = distributed.Client(self._local or self._execution.scheduler, timeout=CONNECT_SECONDS)
@@ -97,18 +106,16 @@ class Cluster:
             ) from error
         self._topic = f"trainings of {self._client.id}"  # not of another client of the same scheduler
         self._client.subscribe_topic(self._topic, self._on_progress)
-        return self
 
     def _start_workers(self) -> Any:
         """An embedded cluster; started anew when something kills one of its workers before all of them are there."""
         import distributed
-        from dask.system import CPU_COUNT
 
         forkserver.start()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return distributed.LocalCluster(
-                    n_workers=self._execution.workers or CPU_COUNT,
+                    n_workers=self._embedded_workers(),
                     threads_per_worker=1,
                     host="127.0.0.1",
                     dashboard_address=":0",  # any free port: nobody is told, but None would be 8787
@@ -133,19 +140,28 @@ class Cluster:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(nanny.pid, signal.SIGKILL)
         # What is slow to go is left behind: its processes end with this one.
-        with contextlib.suppress(TimeoutError):
-            self._client.close(timeout=CLOSE_SECONDS)
+        if self._client is not None:
+            with contextlib.suppress(TimeoutError):
+                self._client.close(timeout=CLOSE_SECONDS)
         if self._local is not None:
             with contextlib.suppress(TimeoutError):
                 self._local.close(timeout=CLOSE_SECONDS)
 
     @property
     def workers(self) -> int:
-        return len(self._client.nthreads())
+        """How many trainings run at once."""
+        return self._embedded_workers() if self._client is None else len(self._client.nthreads())
+
+    def _embedded_workers(self) -> int:
+        from dask.system import CPU_COUNT  # knows the limits of containers
+
+        return self._execution.workers or CPU_COUNT
 
     def submit(self, key: int, task: TrainingTask, priority: float) -> None:
         """Queue a task; `key` names it in the events. It starts when events are next waited for, so that of tasks
         submitted together the one with the lowest priority is first."""
+        if self._client is None:
+            self._open()
         heapq.heappush(self._waiting, (priority, next(self._submissions), key, task))
 
     def next_event(self) -> Event:

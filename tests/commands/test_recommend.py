@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from pipeline import paths
-from pipeline.analysis.configurations import configurations, records
+from pipeline.analysis.configurations import configurations
 from pipeline.commands.recommend import recommend
+from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params, load_params
 from pipeline.params.network import network_name

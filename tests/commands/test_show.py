@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT
 from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
+from tests.conftest import ROOT
 from tests.helpers.runs import record, tracker
 
 

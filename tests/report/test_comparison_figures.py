@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.analysis.test_comparisons import choice_of
-from tests.report.test_drawing import hovers, texts
 
 from pipeline.analysis import comparisons
-from pipeline.analysis.configurations import records
+from pipeline.documents import records
 from pipeline.report import comparison_figures
+from tests.analysis.test_comparisons import choice_of
 from tests.helpers.trials import seeds, study
+from tests.report.test_drawing import hovers, texts
 
 
 @pytest.fixture
