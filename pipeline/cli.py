@@ -1,4 +1,4 @@
-"""The commands: one verb per stage, and what looks after the pipeline.
+"""The commands: one verb per stage, and others that look after the pipeline.
 
 Modules are imported by the verb that needs them: `--help` answers at once, a mistake in params.yaml is found
 before any library is loaded, and no stage pays for another's libraries.
@@ -42,10 +42,10 @@ def main() -> None:
 
 
 def prepare_process() -> None:
-    """Switch off what libraries send home, and TensorFlow's chatter, unless the user has decided otherwise."""
+    """Switch off the libraries' telemetry and TensorFlow's chatter, unless the user has decided otherwise."""
     for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}.items():
         os.environ.setdefault(name, value)
-    # Before it exits, Python goes several times through all that libraries have made, for garbage: a second of a study.
+    # Before it exits, Python searches every object of every library for garbage, several times: a second of a study.
     atexit.register(gc.freeze)
 
 
@@ -61,7 +61,7 @@ def plain_errors() -> Iterator[None]:
     except FileNotFoundError as error:
         if Path(str(error.filename)).parts[:1] != ("data",):
             raise
-        # Most of what stages make is not in git: who has just cloned the project has none of it.
+        # Data are not in git: somebody who has just cloned the project has none.
         print(f"error: {error.filename} not found: `dvc repro` makes it", file=sys.stderr)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as interrupt:
@@ -147,7 +147,7 @@ def quick(
     dataset: Annotated[str, typer.Option(help="As `data.dataset` in params.yaml.")] = "mnist5k",
     folder: Annotated[Path, typer.Option(help="The workspace: made if missing, continued if not.")] = Path(".quick"),
 ) -> None:
-    """The whole pipeline, shrunk to minutes, in a workspace of its own; what `make quick` runs."""
+    """The whole pipeline, shrunk to minutes, in a workspace of its own: `make quick` runs this."""
     with plain_errors():
         from pipeline.commands.quick import run
 
@@ -176,7 +176,7 @@ def recommend(
 def predict(
     file: Annotated[Path, typer.Argument(help="An .npz with an array x: images, or sequences as the champion reads")],
 ) -> None:
-    """What the champion says about your own samples: index, label and probability as CSV on standard output."""
+    """Classify your own samples by the champion: index, label and probability as CSV on standard output."""
     with plain_errors():
         from pipeline.commands.predict import predict_file
 
@@ -218,7 +218,7 @@ def verify(
 
 @app.command(rich_help_panel=CARE)
 def doctor() -> None:
-    """Versions, cores, what each data mirror answers, where the databases are and how big."""
+    """Versions, cores, the answer of each data mirror, the places and sizes of the databases."""
     with params_yaml() as params:
         from pipeline.commands.doctor import diagnose
 

@@ -14,14 +14,14 @@ from pipeline.training.machine import surroundings
 
 DVC_LOCK = Path("dvc.lock")
 
-# What decides a result. Outputs that git carries (dvc.lock, trials.csv, …) change in the middle of a `dvc repro`
-# and say nothing about the code. With ":/" also from the root, for a workspace inside the project's folder.
+# The files that decide a result. Outputs that git carries (dvc.lock, trials.csv, …) change in the middle of a `dvc
+# repro` and say nothing about the code. With ":/" also from the root, for a workspace inside the project's folder.
 SOURCES = ["pipeline", "params.yaml", "dvc.yaml", "requirements.lock"]
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """What all runs of one stage have in common."""
+    """The tags that all runs of one stage have in common."""
 
     stage: str  # study, champion or evaluate
     experiment: str
@@ -99,7 +99,7 @@ def _sources() -> list[str]:
 
 
 def _git(*arguments: str, differs: int = 0) -> str | None:
-    """What git answers; None without git, outside a repository, in one without a commit, or for a mistake."""
+    """The answer of git; None without git, outside a repository, in one without a commit, or for a mistake."""
     try:
         answer = subprocess.run(["git", *arguments], capture_output=True, text=True)
     except OSError:

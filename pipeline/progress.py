@@ -31,8 +31,8 @@ class TrialProgress:
         self._best: float | None = None
         self._cost = cost
         self._costs = {trial.number: cost(trial) for trial in known}
-        self._settled: dict[int, float] = {}  # of each trial's cost, what need not be done any more
-        self._worked = 0.0  # what has been done since the start
+        self._settled: dict[int, float] = {}  # of each trial's cost, the part that is done
+        self._worked = 0.0  # cost of the work done since the start
         self._started = time.monotonic()
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
@@ -112,7 +112,7 @@ class TrialProgress:
     def _time_left(self) -> str:
         if not self._worked or self.finished == self.total:
             return ""
-        # Trials that a sampler has not proposed yet cost what those did that it has.
+        # A trial that is not proposed yet is taken to cost as much as the proposed ones on average.
         everything = sum(self._costs.values()) / len(self._costs) * self.total
         left = everything - sum(self._settled.values())
         seconds = (time.monotonic() - self._started) / self._worked * left

@@ -1,4 +1,4 @@
-"""The book's networks, compared with what was published."""
+"""The book's networks, compared with the published figures."""
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,8 @@ from pipeline.analysis.configurations import (
 )
 from pipeline.params.settings import DEFAULT_LEARNING_RATES
 
-# What Advanced Deep Learning with Keras and its author have published about these networks on MNIST: one run a row,
-# on all 60,000 training images. The book's chapter on MLPs and CNNs prints train accuracies too, of other rows.
+# Published by Advanced Deep Learning with Keras and its author about these networks on MNIST: one run a row, on all
+# 60,000 training images. The book's chapter on MLPs and CNNs prints train accuracies too, of other rows.
 TABLE, NOTEBOOKS = "Table 1.5.1", "author's later notebooks"
 PUBLISHED = pd.DataFrame(
     [("simple_rnn", 256, 1, 0.2, "sgd", 20, 0.9726, 0.9800, TABLE),
@@ -36,13 +36,13 @@ BOOK_COLUMNS = [
     "test_accuracy_high", "depth", "dropout", "epochs", "source",
 ]  # fmt: skip
 
-NEAR_THE_BOOK = 0.003  # what the same training may differ by, in another library's version and with another seed
+NEAR_THE_BOOK = 0.003  # a difference that another version of the library and another seed explain
 
 LAST_EPOCHS = 5
 
 
 def book_table(trials: pd.DataFrame, during_fit: pd.DataFrame, test_samples: int) -> pd.DataFrame:
-    """The book study beside what is published: the columns `BOOK_COLUMNS`, a row per configuration.
+    """The book study and the published figures: the columns `BOOK_COLUMNS`, a row per configuration.
 
     The study holds out the `test_samples` test data, so its validation figures are test figures. `train_accuracy` is
     measured after training with dropout off, `train_accuracy_during_fit` is Keras's running mean over the last epoch;

@@ -1,4 +1,4 @@
-"""What more capacity brings and what it costs: returns, overfitting, Pareto front and equal budgets.
+"""The returns and the costs of more capacity: returns, overfitting, Pareto front and equal budgets.
 
 Pure functions on pandas frames. Accuracies and gaps are fractions, losses are in nats. Intervals over seeds are
 Student's (see `analysis.mean_interval`).
@@ -14,7 +14,7 @@ import pandas as pd
 from pipeline.analysis.comparisons import accuracy_by_seed
 from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations, mean_interval
 
-SETTINGS = [name for name in CONFIGURATION if name != "units"]  # what stays the same when a network gets wider
+SETTINGS = [name for name in CONFIGURATION if name != "units"]  # the same for a network and a wider one
 
 RETURN_COLUMNS = [
     *SETTINGS, "units", "next_units", "parameters", "next_parameters", "seeds", "points_per_doubling",
@@ -76,12 +76,12 @@ def _doubling_budgets(table: pd.DataFrame, cost: str) -> list[float]:
 
 
 def marginal_return(trials: pd.DataFrame) -> pd.DataFrame:
-    """What one step up in units brings: percentage points of validation accuracy per doubling of parameters.
+    """The return of one step up in units: percentage points of validation accuracy per doubling of parameters.
 
     For every set of settings (all of `CONFIGURATION` but the units) a row per pair of neighbouring sizes, which are
     compared seed by seed. Columns `RETURN_COLUMNS`; the interval is the 95 % one over the seeds that both have.
 
-    What few seeds tell: with one there is no interval. With two, half of it is 9.0 standard deviations of the
+    With one seed there is no interval. With two, half of it is 9.0 standard deviations of the
     paired differences, with three 2.5, with five 1.2. Where those deviate by 0.2 points per doubling, three seeds
     show returns from about 0.5 points on and two show none of interest: an interval that includes zero is then
     more likely a lack of seeds than a lack of return.
@@ -114,7 +114,7 @@ def _step(table: pd.DataFrame, accuracies: pd.DataFrame, small: int, large: int)
 def saturation_capacity(returns: pd.DataFrame) -> pd.DataFrame:
     """Where growing stops paying: the smallest size from which on no step up has a return shown to be above zero.
 
-    `returns` is what `marginal_return` gives. A row per set of settings with two sizes or more, columns
+    `returns` comes from `marginal_return`. A row per set of settings with two sizes or more, columns
     `SATURATION_COLUMNS`. `verdict`: "levels off" (or falls) from `parameters` and `units` on; "still rising" where the
     interval of the last step lies above zero; "too few seeds to tell" where a later step has no interval. The last
     two leave the size missing. The intervals are not adjusted for the number of steps: each has a chance of 2.5 %

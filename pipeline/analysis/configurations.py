@@ -1,4 +1,4 @@
-"""What the studies' tables say: statistics per configuration, the choice, and the tables of the report.
+"""The studies' tables, configuration by configuration: means, deviations and intervals over seeds.
 
 Pure functions on pandas frames. Accuracies and gaps are fractions, losses are in nats.
 """

@@ -17,7 +17,7 @@ from pipeline.training.machine import sgemm_rate
 if TYPE_CHECKING:
     import keras
 
-NETWORK = ["cell", "units", "depth", "bidirectional", "merge_mode", "unroll"]  # what decides the time of an answer
+NETWORK = ["cell", "units", "depth", "bidirectional", "merge_mode", "unroll"]  # these decide the time of an answer
 BATCH_SIZES = (1, 128)
 CALLS, WARM_UP = 50, 5
 SECONDS_OF_SGEMM = 0.05
@@ -37,9 +37,9 @@ def prediction_times(
     """Milliseconds a call, a row per network and batch size: the columns `COLUMNS`.
 
     Median and quartiles over `CALLS` calls. Models in `saved` are measured themselves (`model` is "saved"), of the
-    others one is built with random weights ("untrained"): what the weights are costs no time. `shape` is (timesteps,
-    features). Beside each row stands the machine's rate in multiplying float32 matrices on one thread, just then: it
-    makes the times of two machines comparable, and betrays a machine that was busy with something else.
+    others one is built with random weights ("untrained"): the values of the weights cost no time. `shape` is
+    (timesteps, features). Beside each row stands the machine's rate in multiplying float32 matrices on one thread, just
+    then: it makes the times of two machines comparable, and betrays a machine that was busy with something else.
     """
     import keras
     import tensorflow as tf
@@ -74,7 +74,7 @@ def _compiled(model: keras.Model) -> Callable[[Any], np.ndarray]:
 
 
 def milliseconds(call: Callable[[], object], calls: int = CALLS) -> list[float]:
-    """What each of so many calls takes, after some that are not counted."""
+    """The milliseconds of each of so many calls, after some that are not counted."""
     for _ in range(WARM_UP):
         call()
     times = []

@@ -11,7 +11,7 @@ VIEW_COLUMNS = [
 
 
 def views_table(trials: pd.DataFrame) -> pd.DataFrame:
-    """Each configuration in each view, beside the first view at equal budget: the columns `VIEW_COLUMNS`.
+    """Each configuration in each view, compared with the first view at equal budget: the columns `VIEW_COLUMNS`.
 
     `difference` is the mean difference of validation accuracy to the first view, paired by seed, with Student's
     95 % interval; NaN for the first view itself, the interval also for a single seed.

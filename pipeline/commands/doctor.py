@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has and what the pipeline would use, in one table."""
+"""`doctor`: this machine, and the sources and stores that the pipeline would use, in one table."""
 
 import importlib.metadata
 import os
@@ -22,7 +22,7 @@ from pipeline.params.document import ExecutionParams, Params
 PACKAGES = ["tensorflow", "keras", "optuna", "distributed", "mlflow", "dvc", "pandas", "numpy"]
 PROBE_SECONDS = 5.0
 
-# A subject, what was found, and whether the pipeline can work with it.
+# A subject, the finding, and whether the pipeline can work with it.
 Finding = tuple[str, str, bool]
 
 
@@ -75,7 +75,10 @@ def _blas() -> str:
 
 
 def _data(dataset: str) -> list[Finding]:
-    """What each source of every known data set answers; they must answer only for data that is wanted and not here."""
+    """The answer of each source of every known data set.
+
+    An unreachable source is a fault only if its data are needed and missing.
+    """
     here = paths.MANIFEST.exists()
     asked = [
         (known, source)

@@ -1,4 +1,4 @@
-"""predict: what the champion says about anybody's sequences or images."""
+"""predict: anybody's sequences or images, classified by the champion."""
 
 import sys
 import zipfile

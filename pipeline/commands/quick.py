@@ -61,7 +61,7 @@ def _shrink_study(study: dict[str, Any], seeds: int) -> dict[str, Any]:
 
 
 def _shrink_axes(axes: dict[str, Any]) -> dict[str, Any]:
-    """Lower whatever makes a training long; of values that become the same, one stays."""
+    """Lower every setting that makes a training long; of values that become the same, one stays."""
     limits = {"units": UNITS, "epochs": EPOCHS, "train_samples": TRAIN_SAMPLES, "batch_size": BATCH_SIZE}
     small = {"train_samples": [None]} | axes  # None is all there are
     for axis in limits.keys() & small.keys():
@@ -76,7 +76,7 @@ def _shrink_axes(axes: dict[str, Any]) -> dict[str, Any]:
 def make_workspace(root: Path, folder: Path, dataset: str) -> None:
     """Lay out `folder` as a DVC project of its own: the code and the graph of `root`, its params.yaml shrunk.
 
-    What an earlier run left there stays, so that only what is out of date runs again.
+    The results of an earlier run stay there, so that only stages that are out of date run again.
     """
     document = yaml.safe_load((root / PARAMS).read_text(encoding="utf-8"))
     validate_params(document, str(PARAMS))

@@ -1,4 +1,4 @@
-"""`rebuild-tracking`: what MLflow and Optuna lack of finished studies, from what is kept of their trainings."""
+"""`rebuild-tracking`: finished studies, played again into MLflow and Optuna from their kept trainings."""
 
 from pipeline import paths
 from pipeline.commands import champion, study

@@ -50,7 +50,7 @@ def run(params: Params, name: str) -> None:
         records = run_study(study, paths.SEQUENCES, cluster, paths.optuna_storage(), journal, [progress, tracker])
         results = write_results(paths.study_folder(name), study, records)
         journal.record(name, [study.key(record.trial) for record in records])
-        # Of a list somebody has chosen every entry: what seems to matter there is what they chose.
+        # Somebody has chosen every entry of a list: importances would only show that choice.
         chosen = isinstance(study.study, ListStudy)
         plots = None if chosen else search_plots(paths.optuna_storage(), study.optuna_study)
         tracker.finish(paths.study_folder(name), results, plots)

@@ -1,4 +1,4 @@
-"""verify: train trials of a finished study again and compare them with what was recorded, to the last bit."""
+"""verify: train trials of a finished study again and compare them with the recorded figures, to the last bit."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ def _choose(trials: pd.DataFrame, numbers: str, sample: int) -> list[dict[str, A
 
 
 def _differences(row: dict[str, Any], finished: Finished) -> list[str]:
-    """What differs, each as `name: recorded → now`; nothing if the trial came out the same to the last bit."""
+    """The differences, each as `name: recorded → now`; none if the trial came out the same to the last bit."""
     result = finished.result
     if result is None:
         return [f"state: {row['state']} → FAIL ({finished.error})"]

@@ -78,7 +78,7 @@ IMAGE_DATASETS = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST)}
 class Dataset:
     """A decoded dataset. Images are uint8 (n, 28, 28), anything else is float32 (n, timesteps, features).
 
-    `y` is int64 (n,) with the classes 0…k-1; `labels[c]` is what class c is called in the source.
+    `y` is int64 (n,) with the classes 0…k-1; `labels[c]` is the name of class c in the source.
     `test_x` and `test_y` are None where the source has no test set of its own.
     """
 

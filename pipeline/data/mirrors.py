@@ -24,7 +24,7 @@ TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True)
 class Source:
-    """Where files may come from: `location` is a folder or a URL, `name` what manifest.json may say of it."""
+    """Where files may come from: `location` is a folder or a URL, `name` its name in manifest.json."""
 
     name: str
     location: str
@@ -112,7 +112,7 @@ def fetch(
 
 
 def probe(source: Source, name: str, timeout_seconds: float = 5) -> str:
-    """What `source` answers when asked for the file `name`, in a few words; `ok` first if it has the file."""
+    """The answer of `source` when asked for the file `name`, in a few words; `ok` first if it has the file."""
     if source.is_folder:
         path = Path(source.location).expanduser() / name
         return f"ok, {path.stat().st_size:,} bytes" if path.is_file() else f"{path} not found"

@@ -133,7 +133,7 @@ class SplitSummary(Frozen):
 
 
 class SequencesSummary(Document):
-    """summary.json: what data/sequences holds. `seed` is that of the split and of the permutation of pixels."""
+    """summary.json: the content of data/sequences. `seed` is that of the split and of the permutation of pixels."""
 
     dataset: str
     view: View

@@ -1,4 +1,4 @@
-"""Anybody's own sequences: an .npz with `x` and `y`, held to what a network can learn from."""
+"""Anybody's own sequences: an .npz with `x` and `y`, checked for all that a network needs to learn from them."""
 
 import zipfile
 from pathlib import Path
@@ -14,7 +14,7 @@ def read_user_sequences(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int
     """Read and check an .npz with `x` (n, timesteps, features), numbers, and `y` (n,), integer labels.
 
     Returns x as float32, y as int64 with the classes 0…k-1, and the label of each class, ascending.
-    Raises PipelineError with what is wrong; never unpickles.
+    Raises PipelineError that names the mistake; never unpickles.
     """
     x, y = _read_arrays(path)
     if x.ndim != 3 or 0 in x.shape[1:]:

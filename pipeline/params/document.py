@@ -25,7 +25,7 @@ class TrackingParams(Frozen):
 
 
 class ExecutionParams(Frozen):
-    """How the work is done, never what comes out: no stage of dvc.yaml declares it."""
+    """How the work is done. It changes no result, so no stage of dvc.yaml declares it."""
 
     workers: Positive | None = None
     scheduler: str | None = None

@@ -1,4 +1,4 @@
-"""Networks: what params.yaml may ask for, and how many parameters that makes."""
+"""Networks: their specification in params.yaml, and the number of their parameters."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class CellKind(NamedTuple):
         return self.blocks > 0
 
 
-# In the order of every legend. The costs are means of what `python -m benchmarks.growth --fit` gave, in processor time
-# with all cores at work, on an Intel Xeon that multiplies at 202 GFLOP/s a core (2026-11-24) and an AMD EPYC at 106
-# (2026-11-25). A step took about as long on both, GRU's a quarter longer on the EPYC. The seconds of a unit are the
-# least certain: LSTM's were 7.7 and 19 ns. The Xeon reached a smaller share of its higher peak: 0.72 for LSTM, the
-# EPYC 0.90.
+# In the order of every legend. The costs are means of two fits by `python -m benchmarks.growth --fit`, in processor
+# time with all cores at work, on an Intel Xeon that multiplies at 202 GFLOP/s a core (2026-11-24) and an AMD EPYC at
+# 106 (2026-11-25). A step took about as long on both, GRU's a quarter longer on the EPYC. The seconds of a unit are the
+# least certain: LSTM's were 7.7 and 19 ns. The Xeon reached a smaller share of its higher peak: 0.72 for LSTM, the EPYC
+# 0.90.
 CELLS: dict[Cell, CellKind] = {
     "simple_rnn": CellKind("SimpleRNN", 1, 1, CellCost(63e-6, 2.5e-9, 0.90), "#d55e00", "#ff9a4d", "o"),
     "lstm": CellKind("LSTM", 4, 1, CellCost(105e-6, 13e-9, 0.81), "#0072b2", "#62b5f0", "s"),

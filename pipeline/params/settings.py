@@ -1,4 +1,4 @@
-"""What to learn from, and how one network is trained."""
+"""The data, and how one network is trained on them."""
 
 from typing import Annotated, Literal
 
@@ -32,7 +32,7 @@ DEFAULT_LEARNING_RATES: dict[str, float] = {"sgd": 0.01, "rmsprop": 0.001, "adam
 
 
 class DataParams(Frozen):
-    """What to learn from, and how images become sequences."""
+    """The data to learn from, and how images become sequences."""
 
     dataset: str
     view: View = "rows"

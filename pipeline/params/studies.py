@@ -59,9 +59,9 @@ RateByCell = dict[Cell, LearningRate | None]
 
 
 class Grid(Frozen):
-    """A list of values for each axis; every combination is a configuration. What is left out takes the default.
+    """A list of values for each axis; every combination is a configuration. An axis that is left out takes the default.
 
-    `learning_rate` may name one rate for each cell instead: what suits an LSTM is too much for a SimpleRNN.
+    `learning_rate` may name one rate for each cell instead: a rate that suits an LSTM is too high for a SimpleRNN.
     """
 
     cell: Choices[Cell]
@@ -99,7 +99,7 @@ class Grid(Frozen):
 
 
 class Space(Frozen):
-    """For each axis a list of values to choose from or a range. What is left out takes the default."""
+    """For each axis a list of values to choose from, or a range. An axis that is left out takes the default."""
 
     cell: Choices[Cell]
     units: Axis[Units, IntegerRange]
@@ -131,7 +131,7 @@ def _refuse_impossible_networks(space: Grid | Space) -> None:
 
 
 class StudyBase(Frozen):
-    """What every study has.
+    """The settings that all studies share.
 
     `held_out: validation` trains on the training data and measures on the validation data. `held_out: test`
     is for reproducing a published table: train on training and validation data together, measure on the test
@@ -171,7 +171,7 @@ class SampledStudy(StudyBase):
     The sampler draws at random, and the pruner prunes nothing, until they know the results of `startup_trials`.
 
     With `parameter_budgets` the trials take turns at these: each gets as many units, within the range of `units`, as
-    its budget allows (the fewest where it allows none), and is proposed and pruned by what is known of its own
+    its budget allows (the fewest where it allows none), and is proposed and pruned by the results of its own
     budget's trials alone. So the study finds the best network of every size, the Pareto front of accuracy against
     parameters, and prunes none for being small.
     """

@@ -1,4 +1,4 @@
-"""What a study is: its trials, what each of them costs, and the fingerprint that tells it from every other."""
+"""The definition of a study: its trials, the cost of each, and the fingerprint that tells it from every other."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class StudyDefinition:
         )
 
     def task(self, trial: Trial, sequences: Path, should_prune: ShouldPrune | None = None) -> TrainingTask:
-        """What a worker is given to train the trial; `sequences` is the folder of the data."""
+        """The task by which a worker trains the trial; `sequences` is the folder of the data."""
         return TrainingTask(trial.configuration, trial.seed, sequences.resolve(), self.study.held_out, should_prune)
 
     def record(
@@ -151,7 +151,7 @@ class StudyDefinition:
         return stable_hash(document)[:12]
 
     def _capped(self, configuration: Configuration) -> Configuration:
-        """The same, trained on all samples where it asks for more than there are: what fits MNIST then runs on less."""
+        """The same, trained on all samples where it asks for more: settings made for MNIST then also run on less."""
         if (configuration.train_samples or 0) < self.available_samples:
             return configuration
         return configuration.model_copy(update={"train_samples": None})

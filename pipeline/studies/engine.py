@@ -33,9 +33,9 @@ def run_study(
 ) -> list[TrialRecord]:
     """Run or continue a study; returns a record for every trial, in order of number.
 
-    Every run plays the same sequence from trial 0. It takes what an earlier run has left instead of doing it again:
-    results from the journal, failures from the Optuna storage. So a study that was stopped anywhere goes through
-    exactly the states of one that never was.
+    Every run plays the same sequence from trial 0. It does nothing again that an earlier run has finished: results come
+    from the journal, failures from the Optuna storage. So a study that was stopped anywhere goes through exactly the
+    states of one that never was.
     """
     storage = StudyStorage(optuna_storage, definition.optuna_study)
     engine = (_SampledEngine if isinstance(definition.study, SampledStudy) else _FixedEngine)(

@@ -1,4 +1,4 @@
-"""What a training costs, before it starts: seconds, from the network's size and the speed of this processor."""
+"""The duration of a training, known in advance: from the network's size and the speed of this processor."""
 
 import itertools
 import math
@@ -10,14 +10,14 @@ from pipeline.params.settings import Configuration, TrainingSettings
 from pipeline.params.studies import IntegerRange, RealRange, SampledStudy, Space
 from pipeline.studies.proposals import configure, units_within
 
-REFERENCE_RATE = 150e9  # operations a second, between the two: trainings are ordered by what they take at this rate
+REFERENCE_RATE = 150e9  # operations a second, between the two: trainings are ordered by their duration at this rate
 
 START_SECONDS = 0.9  # of one training: to build the network and trace its graphs
 
 STUDY_START_SECONDS = 4.0  # until the first training: MLflow, TensorFlow and the workers
 
 # How long a training that may stop early lasts. With a patience of 3 those of the capacity study ran from 7 to 25
-# epochs, the larger the fewer; weighted by what an epoch costs, 15.7 on average.
+# epochs, the larger the fewer; weighted by the cost of an epoch, 15.7 on average.
 EPOCHS_PER_PATIENCE = 5
 
 
@@ -26,7 +26,7 @@ def training_seconds(
 ) -> float:
     """How long one training takes on a core that multiplies matrices at `rate` operations a second, see `sgemm_rate`.
 
-    It has at most its epochs, fewer where patience will end it.
+    Assumes all epochs, or fewer if early stopping is likely.
 
     Every epoch trains on `samples` and then passes `evaluated` sequences forward, which is a third of the work.
     """
@@ -44,7 +44,7 @@ def training_seconds(
 def step_work(
     network: NetworkSpec, batch_size: int, timesteps: int, features: int, classes: int
 ) -> tuple[float, float, float]:
-    """What one step of training on a batch consists of: time steps, states of sequences in them, and operations.
+    """The parts of one step of training on a batch: time steps, states of sequences in them, and operations.
 
     Six operations for each multiplication and sequence: two forward, four backward. The reference networks have no
     time steps: their layers count.
@@ -67,7 +67,7 @@ def study_seconds(mean_training_seconds: float, trainings: int, workers: int) ->
 def typical_configurations(
     study: SampledStudy, defaults: TrainingSettings, sizes: tuple[int, int, int], count: int = 200
 ) -> list[Configuration]:
-    """Drawn evenly from a search space: what a sampler proposes before it has learned anything; always the same.
+    """Configurations drawn evenly from a search space, as a sampler proposes before it has learned; always the same.
 
     `sizes` are timesteps, features and classes.
     """

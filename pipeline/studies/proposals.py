@@ -34,7 +34,7 @@ def grid_entries(grid: Grid) -> list[dict[str, Any]]:
 
 
 def configure(fields: dict[str, Any], defaults: TrainingSettings) -> Configuration:
-    """A configuration from what a study says, and `training` of params.yaml for all that it does not say."""
+    """A configuration from a study's fields, completed by `training` of params.yaml."""
     return Configuration(**(defaults.model_dump() | fields))
 
 

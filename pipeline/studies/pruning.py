@@ -19,7 +19,7 @@ from pipeline.training.trials import Trial, TrialRecord
 
 PRUNER_WARMUP_EPOCHS = 1
 
-# These judge a trial by what they noted about the ones before.
+# These judge a trial by their notes about the ones before.
 PRUNERS_WITH_NOTES = ("successive_halving", "hyperband")
 
 # Hyperband spreads trials over its brackets by the study's name: here it is always this one.
@@ -68,7 +68,7 @@ class FrozenPruner:
         return self._decision
 
     def notes(self) -> dict[str, float]:
-        """What the pruner wrote down about the trial, for its decisions on later ones."""
+        """The pruner's notes about the trial, for its decisions on later ones."""
         return self._storage.get_trial(self._trial_id).system_attrs
 
     @functools.cached_property

@@ -1,4 +1,4 @@
-"""Trainings on all but the test data, with their models: what the champion is trained again by."""
+"""Trainings on all but the test data, with their models: the champion is trained again this way."""
 
 from __future__ import annotations
 

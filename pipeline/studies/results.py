@@ -26,7 +26,7 @@ FILES = (*(f"{table}.csv" for table in TABLES), "networks.json", "best.json")
 
 
 class TrialRow(Frozen):
-    """A row of trials.csv: nothing in it depends on the clock. What a failed trial has no value for is None.
+    """A row of trials.csv: nothing in it depends on the clock. Figures that a failed trial lacks are None.
 
     Figures are those of the best epoch. Losses are in nats, accuracies and the gap are fractions. `train_samples` and
     `view` are as used, `learning_rate` is the optimizer's default where none was asked for.
@@ -65,7 +65,7 @@ TRIAL_COLUMNS = list(TrialRow.model_fields)
 class StudySummary(Document):
     """best.json: how many trials ended how, and the one with the best held-out accuracy.
 
-    `environment` says what the last bits depend on besides the arguments: the processors that trained, and versions.
+    `environment` has the processors that trained and the versions: the same arguments give the same bits only there.
     """
 
     study: str
@@ -86,7 +86,7 @@ class NetworkText(Frozen):
 
 @dataclass(frozen=True)
 class StudyResults:
-    """What one study wrote. `networks` are by file name; for the tables see the functions that make them."""
+    """The files of one study. `networks` are by file name; for the tables see the functions that make them."""
 
     summary: StudySummary
     trials: pd.DataFrame
@@ -97,7 +97,7 @@ class StudyResults:
 
 
 def write_results(folder: Path, definition: StudyDefinition, records: Sequence[TrialRecord]) -> StudyResults:
-    """Write all files of a finished study; returns what they hold."""
+    """Write all files of a finished study; returns their content."""
     results = StudyResults(
         study_summary(definition, records),
         trials_table(records),
@@ -199,7 +199,7 @@ def timings_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
     """All that depends on the clock or the machine, one row per trained trial.
 
     Columns: number, fit_seconds, seconds_per_epoch, predict_microseconds_per_sequence, worker (Dask's address),
-    processor, trained_at (UTC). Of a training that was taken from the journal they say what they said when it was done.
+    processor, trained_at (UTC). A training that was taken from the journal keeps those of the time when it was done.
     """
     names = ["predict_microseconds_per_sequence", "worker", "processor", "trained_at"]
     rows = [

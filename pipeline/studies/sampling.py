@@ -24,7 +24,7 @@ class Sampling(Protocol):
         """Propose the parameters of trial `number`; numbers come in order."""
 
     def should_prune(self, number: int) -> "FrozenPruner | None":
-        """What a worker calls after each epoch of trial `number`; it knows the trials told by then and no others."""
+        """The pruner of trial `number`, called in the worker after each epoch. It knows the trials told by now only."""
 
     def tell(self, record: TrialRecord) -> None:
         """Record how a trial ended."""
@@ -41,7 +41,7 @@ def sampling_of(study: SampledStudy, epochs: int, sizes: tuple[int, int, int]) -
 class PlainSampling:
     """A sampler and a pruner over an in-memory study, which depends on the results told and on nothing else.
 
-    `axes` are what the sampler proposes. As a resumed study asks and tells everything again, whatever a sampler keeps
+    `axes` are proposed by the sampler. As a resumed study asks and tells everything again, all that a sampler keeps
     in the study (CMA-ES its state, TPE its open trials) is there again as well. The trials may be some of a study's
     only: in memory they are numbered anew, by their `place`.
     """
@@ -73,7 +73,7 @@ class PlainSampling:
         return FrozenPruner(self._study, self._epochs, self._views[number], self._places[number])
 
     def tell(self, record: TrialRecord) -> None:
-        """Record how a trial ended, with what the pruner noted about it (the rungs of successive halving)."""
+        """Record how a trial ended, with the notes of the pruner about it (the rungs of successive halving)."""
         number = record.trial.number
         place, view = self._places.pop(number), self._views.pop(number)
         trial_id = self._memory.get_trials(deepcopy=False)[place]._trial_id
@@ -88,7 +88,7 @@ class PlainSampling:
 class BudgetedSampling:
     """Trials that take turns at budgets of parameters: for each a sampler and a pruner that know its trials alone.
 
-    What is proposed is everything but the units; of these a network gets as many as its budget allows. The number of
+    The sampler proposes everything but the units; of these a network gets as many as its budget allows. The number of
     parameters is known before a training, so one objective, the accuracy, is enough to find the best of every size.
     """
 

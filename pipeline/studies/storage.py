@@ -1,4 +1,4 @@
-"""The Optuna study that people look at, in SQLite or whatever `OPTUNA_STORAGE` names."""
+"""The Optuna study that people look at, in SQLite or in the database that `OPTUNA_STORAGE` names."""
 
 import json
 import sqlite3

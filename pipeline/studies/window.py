@@ -18,8 +18,8 @@ def sliding_window(
     """Run trials 0 … total - 1, at most `window` of them open at a time.
 
     The sequence of calls is fixed: ask 0 … window - 1; then for j = 0, 1, 2, …: wait for j, tell j, ask
-    j + window. When trial i is asked, exactly the results of trials ≤ i - window have been told, whatever
-    finished when and however many workers there are; a result that comes early is held back by `wait`.
+    j + window. When trial i is asked, exactly the results of trials ≤ i - window have been told,
+    in any order of completion and with any number of workers; a result that arrives early is held back by `wait`.
     """
     open_trials: dict[int, Asked] = {}
 

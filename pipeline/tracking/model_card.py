@@ -1,4 +1,4 @@
-"""The registered model's card: what it is, what it was learned from, how good and where its limits are."""
+"""The registered model's card: the network, its data, its accuracy and its limits."""
 
 import math
 
@@ -38,7 +38,7 @@ among {len(choice.candidates)} configurations, and flatters a little for that re
 run `evaluate`. The rule: {choice.rule}
 
 **Limits.** It reads sequences of {data.timesteps} steps with {data.features} features, scaled as the training \
-data were, and answers one of {data.classes} classes whatever it is shown. Nothing is known of its accuracy on \
+data were, and answers one of {data.classes} classes for any input. Nothing is known of its accuracy on \
 data from another source.
 
 **To make it again:** `{reproduce}`

@@ -28,7 +28,7 @@ STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 PARENT_TAG = "mlflow.parentRunId"
 LONGEST_TAG = 5000  # characters; the shortest limit among MLflow's stores
 
-# What MLflow takes in one request.
+# The most that MLflow takes in one request.
 METRICS_PER_REQUEST, PARAMETERS_PER_REQUEST = 1000, 100
 
 
@@ -79,7 +79,7 @@ class RunStore:
         return self.search(f"tags.stage = 'study' and tags.study = '{study}' and tags.fingerprint = '{fingerprint}'")
 
     def run(self, run_id: str) -> Run | None:
-        """The run with this id, in whatever experiment; None if there is none."""
+        """The run with this id, in any experiment; None if there is none."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -128,17 +128,17 @@ class RunStore:
         return run_id
 
     def log_changes(self, run_id: str, origin: Lineage) -> None:
-        """Keep what the commit named in the tags does not have: `git apply git.diff` adds it."""
+        """Keep the changes that the commit in the tags lacks: `git apply git.diff` adds them."""
         if origin.git_dirty == "true":
             self.client.log_text(run_id, uncommitted_changes(), "git.diff")
 
     @staticmethod
     def data_name(data: SequencesSummary) -> str:
-        """What MLflow calls the sequences that data/sequences/summary.json describes."""
+        """The name of the sequences in MLflow."""
         return f"{data.dataset} as {data.view}"
 
     def reopen(self, run_id: str, tags: dict[str, str], parameters: dict[str, str]) -> None:
-        """Set an earlier run RUNNING again, with the tags of what goes on with it now and the parameters it lacks."""
+        """Set an earlier run RUNNING again, with the tags of the run that continues it and the parameters it lacks."""
         self.client.update_run(run_id, status="RUNNING")
         earlier = self.client.get_run(run_id).data
         for outdated in {"interrupted", "failure"} & earlier.tags.keys():

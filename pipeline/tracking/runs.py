@@ -1,4 +1,4 @@
-"""What an MLflow run holds: parameters and metrics as plain dictionaries, artifacts as files."""
+"""The content of an MLflow run: parameters and metrics as plain dictionaries, artifacts as files."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from pipeline.training.trials import EpochMetrics, TrainingResult, Trial
 
 
 def trial_parameters(trial: Trial, prepared_view: str) -> dict[str, str]:
-    """What the trial is asked for, but for `train_samples`, which is known once it was trained.
+    """The trial's settings, but for `train_samples`, which is known once it was trained.
 
     `prepared_view` is the view of data/sequences, which it sees unless it asks for another.
     """

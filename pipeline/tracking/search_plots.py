@@ -1,4 +1,4 @@
-"""What Optuna itself says about a finished study: which parameters mattered, and its plots of the trials."""
+"""Optuna's own view of a finished study: the importance of the parameters, and its plots of the trials."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ SECONDS_BETWEEN_SHOWN_EPOCHS = 5.0
 class StudyTracker:
     """One study's runs: a parent `study/<name>` and a nested run for each trial.
 
-    A context manager, used by one thread. A study that was stopped goes on in the runs that it began: whatever
-    they hold already is not logged again. Whichever way the block ends, no run of the study is left RUNNING.
+    A context manager, used by one thread. A study that was stopped goes on in the runs that it began: figures
+    that they have already are not logged again. Whichever way the block ends, no run of the study is left RUNNING.
 
     A tracking server that goes away stops no study: finished trials wait, and when the server answers again the
     tracker goes on in the runs that it finds there, as it does for a study that was stopped.
@@ -64,7 +64,7 @@ class StudyTracker:
         self._attempt(lambda: self._log_epoch(trial, metrics))
 
     def trial_finished(self, record: TrialRecord) -> dict[str, str]:
-        """Log what is not logged yet and end the trial's run; returns its id, for the Optuna trial to name it.
+        """Log the remaining figures and end the trial's run; returns its id, for the Optuna trial to name it.
 
         Does nothing to a run that has ended. There is no id yet where the server went away before the run began.
         """
@@ -197,6 +197,6 @@ class _TrialRun:
 
     @classmethod
     def found(cls, run: Run) -> _TrialRun:
-        """A run of an earlier start. An interrupted one has not ended, whatever its status."""
+        """A run of an earlier start. An interrupted one has not ended, even if its status says so."""
         ended = run.info.status in ENDED and "interrupted" not in run.data.tags
         return cls(run.info.run_id, ended=ended, failed=run.info.status == "FAILED")

@@ -1,4 +1,4 @@
-"""A study told in Markdown: what MLflow shows on top of its parent run."""
+"""A study told in Markdown: MLflow shows it on top of the parent run."""
 
 from collections.abc import Mapping
 
@@ -34,7 +34,7 @@ def study_note(summary: StudySummary, sampler: str, trials: pd.DataFrame, import
     if importances:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in importances.items())
         paragraphs.append(
-            f"What mattered for being among the best (PED-ANOVA): {shares}. "
+            f"Importance for being among the best (PED-ANOVA): {shares}. "
             "Optuna's plots are among the artifacts: `plots/optuna.html` has all of them."
         )
     return "\n\n".join([*paragraphs, *_table(configurations(trials), held_out)]) + "\n"

@@ -35,7 +35,7 @@ def build(spec: NetworkSpec, timesteps: int, features: int, classes: int, seed: 
 
 
 def orthogonal(shape: tuple[int, int], seed: int) -> NDArray[np.float32]:
-    """What `keras.initializers.Orthogonal(seed=seed)` draws, but with last bits that no cache decides.
+    """The weights of `keras.initializers.Orthogonal(seed=seed)`, but with last bits that no cache decides.
 
     Keras takes Q of the QR factorization of a normal matrix, with the diagonal of R positive; TensorFlow sums it up in
     pieces that fit into the first cache of the processor: from 48 units on, one of 32 KiB gave other last bits than one
@@ -82,7 +82,7 @@ def _recurrent_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> A
             return_sequences=layer < spec.depth,  # all states for the next layer, the last one for Dense
             go_backwards=direction == "backward",
             kernel_initializer=glorot("layer", layer, direction, "kernel"),
-            # Only for a saved model to say: what it draws is replaced by `orthogonal` of the same seed.
+            # Only for a saved model's configuration: `orthogonal` of the same seed replaces the values.
             recurrent_initializer=keras.initializers.Orthogonal(seed=seed_for(layer, direction, "recurrent_kernel")),
             seed=seed_for(layer, direction, "dropout"),
             name=f"{spec.cell}_{layer}" if direction == "forward" else f"{spec.cell}_{layer}_backward",

@@ -66,7 +66,7 @@ OnNews = Callable[[Event], None]
 
 
 class Cluster:
-    """Runs training tasks, as many at once as there are workers, and reports what happens as events.
+    """Runs training tasks, as many at once as there are workers, and reports their progress as events.
 
     Tasks wait here rather than in Dask's queue, which gives them an order of our own: `priority`, lowest first.
     """
@@ -75,7 +75,7 @@ class Cluster:
         self._execution = execution
         self._waiting: list[_Waiting] = []  # a heap
         self._submissions = itertools.count()
-        self._running: dict[int, tuple[_Waiting, Any]] = {}  # key → what waited, and its Dask future
+        self._running: dict[int, tuple[_Waiting, Any]] = {}  # key → the task as it waited, and its Dask future
         self._events: queue.Queue[Event | _WorkerDied | _SchedulerGone] = queue.Queue()
         self._deaths: Counter[int] = Counter()  # by key
         self._local: Any = None  # the embedded cluster, if there is one
@@ -92,7 +92,7 @@ class Cluster:
         import distributed
 
         for handler in logging.getLogger("distributed").handlers:
-            handler.setLevel(logging.CRITICAL)  # what matters in Dask's log is an event or an error here
+            handler.setLevel(logging.CRITICAL)  # the important part of Dask's log arrives as events and errors
         dask.config.set(DASK_SETTINGS)
         try:
             self._local = self._start_workers() if self._execution.scheduler is None else None
@@ -139,7 +139,7 @@ class Cluster:
                 if nanny.pid is not None:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(nanny.pid, signal.SIGKILL)
-        # What is slow to go is left behind: its processes end with this one.
+        # Do not wait for slow processes: they end with this one.
         if self._client is not None:
             with contextlib.suppress(TimeoutError):
                 self._client.close(timeout=CLOSE_SECONDS)
@@ -178,7 +178,8 @@ class Cluster:
                 continue
             if isinstance(event, _SchedulerGone):
                 raise PipelineError(
-                    "the Dask scheduler has gone: once it is there again, the same command goes on with what is left"
+                    "the Dask scheduler has gone: once it is there again, the same command goes on with the trials "
+                    "that are left"
                 )
             if isinstance(event, _WorkerDied):
                 waited, _ = self._running.pop(event.key)

@@ -1,7 +1,7 @@
 """The process that workers are forked from: TensorFlow is imported there, once for all of them.
 
 Its import takes seconds and starts no threads but a memory allocator's, which is made for forks, so that a fork
-afterwards is safe; what makes threads is TensorFlow's first operation, which every worker does for itself. On other
+afterwards is safe. Threads start with TensorFlow's first operation, which every worker does for itself. On other
 systems than Linux, whose own libraries may have made threads by then, workers are new processes, as Dask would have it.
 """
 

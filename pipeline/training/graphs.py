@@ -91,8 +91,8 @@ def traced_graphs(
                 losses = keras.losses.sparse_categorical_crossentropy(batch_y, probabilities)
                 mean_loss = tf.reduce_mean(losses)
             gradients = tape.gradient(mean_loss, model.trainable_variables)
-            # What `optimizer.apply` does with one replica, whose sum over replicas TensorFlow keeps for good, and with
-            # it the whole graph.
+            # As `optimizer.apply` with one replica, but without its sum over replicas: TensorFlow would keep that for
+            # good, and with it the whole graph.
             for gradient, variable in zip(gradients, model.trainable_variables, strict=True):
                 optimizer.update_step(gradient, variable, optimizer.learning_rate)
             optimizer.iterations.assign_add(1)

@@ -1,4 +1,4 @@
-"""What one training is taken for: hashes and seeds that are the same in every process and on every machine."""
+"""The identity of a training: hashes and seeds that are the same in every process and on every machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def stable_hash(document: Any) -> str:
 
 
 def training_versions(*more: str) -> dict[str, str]:
-    """What decides how the same numbers train: the meaning of our own code, and the libraries' versions."""
+    """The versions that decide how the same numbers train: of the libraries, and of the meaning of our own code."""
     versions = {package: importlib.metadata.version(package) for package in ("tensorflow", "keras", *more)}
     return versions | {"semantics": str(SEMANTICS_VERSION)}
 

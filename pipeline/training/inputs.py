@@ -34,8 +34,10 @@ class TrainingData:
 
 @functools.lru_cache(maxsize=1)
 def load_data(sequences: Path, held_out: HeldOut, view: View | None = None) -> TrainingData:
-    """Read the sequences, in another view if one is asked for; what is not held out for validation is trained on,
-    the test data never."""
+    """Read the sequences, in another view if one is asked for.
+
+    Validation data that are not held out are trained on; test data never are.
+    """
     summary = SequencesSummary.read(sequences / SEQUENCES_SUMMARY.name)
 
     def read(path: Path) -> tuple[np.ndarray, np.ndarray]:

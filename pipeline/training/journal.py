@@ -2,9 +2,9 @@
 
 A training is a pure function, so its result can be kept under a hash of its arguments (`identity.training_key`). There
 are two places. The journal is this machine's memory: a file for each training, written the moment it ends. A study that
-was stopped finds there what had finished, including results that came too early to be told to Optuna. The record is
-what git carries: a file for each study, written when it ends. A fresh clone finds there what the project's own
-studies have trained. Deleting either costs time, never a result.
+was stopped finds its finished trainings there, including results that came too early to be told to Optuna. The record
+is in git: a file for each study, written when it ends. A fresh clone finds the trainings of the project's own studies
+there. Deleting either costs time, never a result.
 """
 
 from __future__ import annotations

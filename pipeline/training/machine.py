@@ -1,4 +1,4 @@
-"""What the last bits of a training depend on besides its arguments, and the rest of what it ran on."""
+"""The machine that trains: its processor, its speed, and the versions of the libraries."""
 
 import importlib.metadata
 import platform
@@ -16,7 +16,7 @@ SIZE = 512  # of the matrices in `sgemm_rate`; they fit into a core's cache
 def sgemm_rate(seconds: float, best: bool = True) -> float:
     """Floating-point operations a second of one core that multiplies float32 matrices, tried for so many seconds.
 
-    The `best` product is what the processor can do, whatever else it has to do meanwhile; else their mean.
+    The `best` product shows the capability of the processor, even if it is busy with other work; else their mean.
     """
     a = np.full((SIZE, SIZE), 0.5, np.float32)
     product = np.empty_like(a)
@@ -32,12 +32,12 @@ def sgemm_rate(seconds: float, best: bool = True) -> float:
 
 
 def environment() -> dict[str, str]:
-    """What the last bits of a training depend on besides its arguments."""
+    """The processor and the versions that decide the last bits of a training, its arguments being the same."""
     return {"processor": processor()} | training_versions()
 
 
 def surroundings() -> dict[str, str]:
-    """The environment, and what changes no result but helps to understand one."""
+    """The environment, and versions that change no result but help to understand one."""
     return environment() | {"python": platform.python_version(), "mlflow": importlib.metadata.version("mlflow")}
 
 

@@ -1,4 +1,4 @@
-"""Imported by the process that workers are forked from (`pipeline.training.forkserver`): what all of them need."""
+"""The imports that all workers share, made once by the process that they are forked from (`forkserver`)."""
 
 import gc
 import signal
@@ -12,7 +12,7 @@ import distributed  # noqa: E402, F401
 import pipeline.training.cluster  # noqa: E402, F401
 from pipeline.training.process import tensorflow_silenced  # noqa: E402
 
-# Keras imports both where it finds them, which takes longer than Keras itself, for what no worker does.
+# Keras imports both where it finds them, which takes longer than Keras itself, and no worker needs them.
 absent: dict[str, Any] = {"sklearn": None, "matplotlib": None}
 sys.modules.update(absent)
 with tensorflow_silenced():

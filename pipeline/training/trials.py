@@ -1,4 +1,4 @@
-"""One training, from what was asked for to what came out."""
+"""One training, from the request to the result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ State = Literal["COMPLETE", "PRUNED", "FAIL"]
 
 @dataclass(frozen=True)
 class Trial:
-    """What one training is asked for."""
+    """The request for one training."""
 
     number: int
     configuration: Configuration
@@ -29,7 +29,7 @@ class EpochMetrics:
     """Figures after one epoch; losses in nats, accuracies as fractions.
 
     `train_*` and `validation_*` are measured after the epoch in inference mode; `during_fit_*` is Keras's
-    running mean over the epoch, with dropout on and weights still changing, which is what `fit` prints.
+    running mean over the epoch, with dropout on and weights still changing: the figures that `fit` prints.
     `validation_*` is None where nothing is held out (the champion's refit).
     """
 
@@ -44,7 +44,7 @@ class EpochMetrics:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What one training gives back. The weights are those of `best_epoch`.
+    """The outcome of one training. The weights are those of `best_epoch`.
 
     Its seconds, and where and when it was trained, depend on the machine; all the rest is a function of the
     configuration, the data and the seed. `model_summary` is Keras's own table and `model_dot` the diagram with shapes
@@ -78,7 +78,7 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A finished trial: what was asked for, how it ended, what came out."""
+    """A finished trial: the request, how it ended, and the result."""
 
     trial: Trial
     state: State
@@ -90,9 +90,9 @@ class TrialRecord:
 
 
 class Observer(Protocol):
-    """Is told what happens: progress on the screen, runs in MLflow. Finished trials come in order of number.
+    """Follows a study: progress on the screen, runs in MLflow. Finished trials come in order of number.
 
-    For a finished trial it may return what the Optuna storage is to keep with it.
+    For a finished trial it may return attributes that the Optuna storage keeps with it.
     """
 
     def trial_started(self, trial: Trial) -> None: ...
