@@ -1,43 +1,45 @@
-"""`rebuild-tracking`: finished studies, played again into MLflow and Optuna from their kept trainings."""
+"""`rebuild-tracking`: finished work, played again into MLflow and Optuna from the trainings that are kept."""
 
 from pipeline import paths
+from pipeline.analysis.evaluation import Metrics
 from pipeline.commands import champion, study
 from pipeline.commands.sequences import make_sequences
 from pipeline.data.sequences import prepared_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
-from pipeline.studies.results import StudyResults, has_results, read_results
+from pipeline.studies.results import has_results, read_results
+from pipeline.tracking.outcomes import log_evaluation
 from pipeline.tracking.run_store import PARENT_TAG, RunStore
 
 
 def rebuild_tracking(params: Params) -> bool:
-    """Play every finished study of params.yaml that MLflow does not have once more, and then the champion.
+    """Play every finished study of params.yaml that MLflow does not have once more, then champion and evaluation.
 
-    Nothing is trained whose training is kept. Prints a line for each; returns False if a study that has results
-    could not be played.
+    No training is done again that is kept. Prints a line for each study; returns False if one that has results could
+    not be played.
     """
     make_sequences(params)
     summary = prepared_sequences(params.data)
+    store = RunStore(params.tracking.experiment)
     fine = True
     for name in params.studies:
         if not has_results(name):
             print(f"study {name}: no results in {paths.study_folder(name)}")
             continue
         try:
-            results = read_results(name, params, summary)
+            fingerprint = read_results(name, params, summary).summary.fingerprint
         except PipelineError as error:
             print(f"study {name}: not rebuilt: {error}")
             fine = False
             continue
-        if _has_study(params.tracking.experiment, results):
+        runs = store.study_runs(name, fingerprint)
+        if any(run.info.status == "FINISHED" for run in runs if PARENT_TAG not in run.data.tags):
             print(f"study {name}: already there")
         else:
             study.run(params, name)
-    if fine and paths.CHOICE.exists() and not RunStore(params.tracking.experiment).search("tags.stage = 'champion'"):
+    if fine and paths.CHOICE.exists() and not store.search("tags.stage = 'champion'"):
         champion.run(params)
+        if paths.METRICS.exists():
+            metrics = Metrics.read(paths.METRICS)
+            log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
     return fine
-
-
-def _has_study(experiment: str, results: StudyResults) -> bool:
-    runs = RunStore(experiment).study_runs(results.summary.study, results.summary.fingerprint)
-    return any(run.info.status == "FINISHED" for run in runs if PARENT_TAG not in run.data.tags)
