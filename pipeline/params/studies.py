@@ -44,11 +44,8 @@ class DropoutRange(RealRange):
 
 
 T = TypeVar("T")
-
 R = TypeVar("R")
-
 Choices = Annotated[tuple[T, ...], Field(min_length=1, strict=False)]
-
 Axis = Annotated[
     Annotated[tuple[T, ...], Field(min_length=1, strict=False), Tag("choices")] | Annotated[R, Tag("range")],
     Discriminator(lambda value: "range" if isinstance(value, dict | IntegerRange | RealRange) else "choices"),
@@ -58,35 +55,52 @@ Axis = Annotated[
 RateByCell = dict[Cell, LearningRate | None]
 
 
-class Grid(Frozen):
-    """A list of values for each axis; every combination is a configuration. An axis that is left out takes the default.
+class Axes(Frozen):
+    """The axes of a study: for each a list of values. An axis that is left out takes the default.
 
-    `learning_rate` may name one rate for each cell instead: a rate that suits an LSTM is too high for a SimpleRNN.
+    Their order is that of a grid's trials and of a sampler's draws: another order gives other results.
     """
 
     cell: Choices[Cell]
-    units: Choices[Units]
-    depth: Choices[Depth] = (1,)
+    units: Choices[Units] | IntegerRange
+    depth: Choices[Depth] | IntegerRange = (1,)
     bidirectional: Choices[bool] = (False,)
-    dropout: Choices[Dropout] = (0.0,)
-    recurrent_dropout: Choices[Dropout] = (0.0,)
+    dropout: Choices[Dropout] | DropoutRange = (0.0,)
+    recurrent_dropout: Choices[Dropout] | DropoutRange = (0.0,)
     merge_mode: Choices[MergeMode] = ("concat",)
     unroll: Choices[bool] = (False,)
     optimizer: Choices[Optimizer] = ()
-    learning_rate: Annotated[
-        Annotated[Choices[LearningRate | None], Tag("choices")] | Annotated[RateByCell, Tag("by_cell")],
-        Discriminator(lambda value: "by_cell" if isinstance(value, dict) else "choices"),
-    ] = ()
+    learning_rate: Choices[LearningRate | None] | RealRange | RateByCell = ()
     batch_size: Choices[Positive] = ()
     train_samples: Choices[Positive | None] = ()
     epochs: Choices[Positive] = ()
-    patience: Choices[Positive | None] = ()
     view: Choices[View | None] = (None,)
 
     @model_validator(mode="after")
     def _every_combination_is_a_network(self) -> Self:
-        _refuse_impossible_networks(self)
+        cells = [cell for cell in self.cell if not CELLS[cell].recurrent]
+        if cells and (any(self.bidirectional), self.recurrent_dropout, any(self.unroll)) != (False, (0.0,), False):
+            raise ValueError(
+                f"cell {cells[0]} is not recurrent: give it a study without bidirectional, recurrent_dropout and unroll"
+            )
         return self
+
+
+class Grid(Axes):
+    """Every combination of the axes' values is a configuration.
+
+    `learning_rate` may name one rate for each cell instead: a rate that suits an LSTM is too high for a SimpleRNN.
+    """
+
+    units: Choices[Units]
+    depth: Choices[Depth] = (1,)
+    dropout: Choices[Dropout] = (0.0,)
+    recurrent_dropout: Choices[Dropout] = (0.0,)
+    learning_rate: Annotated[
+        Annotated[Choices[LearningRate | None], Tag("choices")] | Annotated[RateByCell, Tag("by_cell")],
+        Discriminator(lambda value: "by_cell" if isinstance(value, dict) else "choices"),
+    ] = ()
+    patience: Choices[Positive | None] = ()
 
     @model_validator(mode="after")
     def _every_cell_has_a_rate(self) -> Self:
@@ -98,36 +112,14 @@ class Grid(Frozen):
         return self
 
 
-class Space(Frozen):
-    """For each axis a list of values to choose from, or a range. An axis that is left out takes the default."""
+class Space(Axes):
+    """A sampler draws from the axes: numbers from a range as well as from a list."""
 
-    cell: Choices[Cell]
     units: Axis[Units, IntegerRange]
     depth: Axis[Depth, IntegerRange] = (1,)
-    bidirectional: Choices[bool] = (False,)
     dropout: Axis[Dropout, DropoutRange] = (0.0,)
     recurrent_dropout: Axis[Dropout, DropoutRange] = (0.0,)
-    merge_mode: Choices[MergeMode] = ("concat",)
-    unroll: Choices[bool] = (False,)
-    optimizer: Choices[Optimizer] = ()
     learning_rate: Axis[LearningRate | None, RealRange] = ()
-    batch_size: Choices[Positive] = ()
-    train_samples: Choices[Positive | None] = ()
-    epochs: Choices[Positive] = ()
-    view: Choices[View | None] = (None,)
-
-    @model_validator(mode="after")
-    def _every_combination_is_a_network(self) -> Self:
-        _refuse_impossible_networks(self)
-        return self
-
-
-def _refuse_impossible_networks(space: Grid | Space) -> None:
-    cells = [cell for cell in space.cell if not CELLS[cell].recurrent]
-    if cells and (any(space.bidirectional), space.recurrent_dropout, any(space.unroll)) != (False, (0.0,), False):
-        raise ValueError(
-            f"cell {cells[0]} is not recurrent: give it a study without bidirectional, recurrent_dropout and unroll"
-        )
 
 
 class StudyBase(Frozen):
