@@ -26,8 +26,8 @@ class Comparisons:
 
 
 def comparisons(results: Results) -> Comparisons | None:
-    """Whether any larger network is better than the choice; None before there is one, and without any study."""
-    if results.choice is None or not results.competitors.trials:
+    """Whether any larger network is better than the choice; None before there is one, and without its competitors."""
+    if results.choice is None or results.competitors.train_samples != results.choice.compared_train_samples:
         return None
     choice = results.choice.choice
     table = paired_comparisons(pd.concat(results.competitors.trials.values()), choice.model_dump())

@@ -80,7 +80,7 @@ def _of_the_choice(results: Results, choice: Choice) -> list[str]:
 
 def _of_the_recipe(results: Results, choice: Choice) -> list[str]:
     compared = results.competitors
-    if not compared.trials or compared.train_samples != choice.compared_train_samples:  # its studies are gone
+    if compared.train_samples != choice.compared_train_samples:  # the studies that competed are gone
         return []
     recipes = [
         f"{name} has trained with {', '.join(sorted(set(trained['optimizer'])))}, learning rate "

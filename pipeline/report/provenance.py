@@ -78,15 +78,15 @@ def _trainings_words(results: Results) -> str:
     made = f"The page was made on {results.lineage.environment['processor']}."
     if not total:
         return f"No study has trained a network yet. {made}"
-    journal = f"This clone's journal of finished trainings, {paths.journal_folder().name}, has"
+    journal = f"This clone's journal of finished trainings ({paths.journal_folder().name}) has"
     if here == total:
         source = f"{journal} all of them: they were trained from here."
     elif here == 0:
-        source = f"{journal} none of them: all are replayed from {paths.RECORD}."
+        source = f"{journal} none of them: all are replayed from the record ({paths.RECORD})."
     else:
         source = (
-            f"{journal} {here} of them, which were trained from here. The other {total - here} are replayed from "
-            f"{paths.RECORD}."
+            f"{journal} {here} of them, which were trained from here. The other {total - here} are replayed from the "
+            f"record ({paths.RECORD})."
         )
     return (
         f"Behind this page are {plural(total, 'training')}. The table says on which processors they were done, and "

@@ -7,7 +7,7 @@ import pandas as pd
 from pipeline.analysis.configurations import records
 from pipeline.params.network import CELLS, network_name
 from pipeline.report.results import Results
-from pipeline.report.text import Table, interval, number, percent, points, text_table
+from pipeline.report.text import Table, interval, number, percent, plural, points, text_table
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ def _findings(table: pd.DataFrame) -> list[str]:
         sentences.append(
             f"{CELLS[row['cell']].title} {row['depth']}×{row['units']}: {_words(row['view'])} instead of "
             f"{_words(table['view'].iloc[0])} change validation accuracy by {points(row['difference'])} points "
-            f"(95 % interval {interval(row['difference_low'], row['difference_high'])}, {row['seeds']} seeds): "
+            f"(95 % interval {interval(row['difference_low'], row['difference_high'])}, "
+            f"{plural(row['seeds'], 'seed')}): "
             + ("a difference beyond the seeds." if clear else "no difference that the seeds can show.")
         )
     return sentences

@@ -25,8 +25,8 @@ def test_a_clone_that_trained_nothing_says_so(page: ReadPage, results: Results) 
     here = results.lineage.environment["processor"]
     assert (
         "Behind this page are 73 trainings. The table says on which processors they were done, and when the first and "
-        "the last of them ended. This clone's journal of finished trainings, .journal, has none of them: all are "
-        f"replayed from data/record. The page was made on {here}."
+        "the last of them ended. This clone's journal of finished trainings (.journal) has none of them: all are "
+        f"replayed from the record (data/record). The page was made on {here}."
     ) in page.text
 
 
