@@ -1,54 +1,45 @@
-"""The report's section "Is bigger better?": each larger network against the choice, and the two saved models."""
+"""Section "Is bigger better?": each larger network against the choice, and the two saved models."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from pipeline.analysis import comparisons
+from pipeline.analysis.choice import Finalist
+from pipeline.analysis.comparisons import SIGNIFICANCE, paired_comparisons
 from pipeline.documents import records
-from pipeline.params.network import network_name
-from pipeline.report import comparison_figures
+from pipeline.params.network import CELLS, NetworkSpec, network_name
+from pipeline.report.drawing import cost_axis, legend, styled, to_svg
+from pipeline.report.palette import INK, MARK
 from pipeline.report.results import Results
-from pipeline.report.text import Column, interval, number, plural, points, text_table
+from pipeline.report.text import Column, Table, interval, number, plural, points, text_table
 
 
-def bigger(results: Results) -> dict[str, Any] | None:
-    """Whether any larger network is better than the choice; None before there is one."""
-    if results.choice is None:
+@dataclass(frozen=True)
+class Comparisons:
+    findings: tuple[str, ...]
+    figures: dict[str, str]
+    table: Table | None
+
+
+def comparisons(results: Results) -> Comparisons | None:
+    """Whether any larger network is better than the choice; None before there is one, and without its competitors."""
+    if results.choice is None or results.competitors.train_samples != results.choice.compared_train_samples:
         return None
-    choice = results.choice["choice"]
-    competing = [study.trials for name, study in results.studies.items() if name in results.params.champion.studies]
-    if not competing:
-        return None
-    table = comparisons.paired_comparisons(pd.concat(competing), choice)
-    section: dict[str, Any] = {
-        "findings": [*_findings(table, choice), _mcnemar_finding(results)],
-        "figures": {},
-        "table": None,
-    }
-    if table.empty:
-        return section
+    choice = results.choice.choice
+    table = paired_comparisons(pd.concat(results.competitors.trials.values()), choice.model_dump())
+    findings = (*_findings(table, choice), _mcnemar_finding(results))
+    figures = {}
     if table["difference"].notna().any():
         alt = f"Difference of validation accuracy to the choice, {network_name(choice)}, for each larger network."
-        section["figures"] = {"differences": comparison_figures.differences(table, choice, alt)}
-    rows = [
-        row | {"network": network_name(row)} | {"interval": interval(row["difference_low"], row["difference_high"])}
-        for row in records(table)
-    ]
-    columns: dict[str, Column] = {
-        "network": ("network", str), "parameters": ("parameters", number), "seeds": ("seeds shared", number),
-        "difference": ("larger minus choice, points", points), "interval": ("95 % interval, points", str),
-        "p_value": ("p, sign flips", number), "p_adjusted": ("p, Holm-adjusted", number),
-        "verdict": ("the larger one is", str), "dropout": ("dropout", number), "optimizer": ("optimizer", str),
-        "learning_rate": ("learning rate", number), "batch_size": ("batch size", number),
-        "epochs": ("epochs at most", number),
-    }  # fmt: skip
-    section["table"] = text_table(rows, columns, fold=list(columns)[-5:])
-    return section
+        figures["differences"] = differences(table, choice, alt)
+    return Comparisons(findings, figures, None if table.empty else _table(table))
 
 
-def _findings(table: pd.DataFrame, choice: dict[str, Any]) -> list[str]:
+def _findings(table: pd.DataFrame, choice: Finalist) -> list[str]:
     if table.empty:
         return [
             f"No network larger than {network_name(choice)} was trained on as many samples, so nothing can be said."
@@ -69,11 +60,11 @@ def _findings(table: pd.DataFrame, choice: dict[str, Any]) -> list[str]:
     ]
     if "too few seeds to tell" in counts:
         most = int(table.loc[table["verdict"] == "too few seeds to tell", "seeds"].max())
-        needed = 1 + math.ceil(math.log2(len(table) / comparisons.SIGNIFICANCE))
+        needed = 1 + math.ceil(math.log2(len(table) / SIGNIFICANCE))
         sentences.append(
             f"These share at most {plural(most, 'seed')} with the choice"
             + (f", and with {most} no p-value can be below {number(2.0 ** (1 - most))}" if most > 1 else "")
-            + f"; to compare {len(table)} at {100 * comparisons.SIGNIFICANCE:g} % takes {needed} seeds."
+            + f"; to compare {len(table)} at {100 * SIGNIFICANCE:g} % takes {needed} seeds."
         )
     known = records(table.dropna(subset=["difference"]))
     if known:
@@ -89,18 +80,62 @@ def _findings(table: pd.DataFrame, choice: dict[str, Any]) -> list[str]:
 
 
 def _mcnemar_finding(results: Results) -> str:
-    """What McNemar's test says of the champion's first model and that of the best network."""
+    """McNemar's test of the champion's first model and that of the best network."""
     assert results.choice is not None
-    best, test = results.choice["best"], results.mcnemar
-    if best == results.choice["choice"]:
+    best, test = results.choice.best, results.mcnemar
+    if best == results.choice.choice:
         return "The choice is the most accurate network itself, so there are no two models to compare on the test data."
     if test is None:
         return "The stage evaluate has not run, so no two models have been compared on the test data."
-    differ = test["p_value"] <= comparisons.SIGNIFICANCE
-    gained, lost = (plural(test[f"only_{model}_right"], "time") for model in ("best", "champion"))
+    differ = test.p_value <= SIGNIFICANCE
     return (
-        f"On the {test['samples']:,} test samples the best network, {network_name(best)}, trained once with seed 0, "
-        f"is right {gained} where the champion's model of the same seed is wrong, and wrong {lost} where that is "
-        f"right: by McNemar's exact test these two models {'differ' if differ else 'cannot be told apart'} "
-        f"(p = {number(test['p_value'])}). It speaks of two trained models, not of their configurations."
+        f"On the {test.samples:,} test samples the best network, {network_name(best)}, trained once with seed 0, "
+        f"is right {plural(test.only_best_right, 'time')} where the champion's model of the same seed is wrong, and "
+        f"wrong {plural(test.only_champion_right, 'time')} where that is right: by McNemar's exact test these two "
+        f"models {'differ' if differ else 'cannot be told apart'} (p = {number(test.p_value)}). The test speaks of two "
+        "trained models, not of their configurations."
     )
+
+
+def _table(table: pd.DataFrame) -> Table:
+    rows = [
+        row | {"network": network_name(row)} | {"interval": interval(row["difference_low"], row["difference_high"])}
+        for row in records(table)
+    ]
+    columns: dict[str, Column] = {
+        "network": ("network", str), "parameters": ("parameters", number), "seeds": ("seeds shared", number),
+        "difference": ("larger minus choice, points", points), "interval": ("95 % interval, points", str),
+        "p_value": ("p, sign flips", number), "p_adjusted": ("p, Holm-adjusted", number),
+        "verdict": ("the larger one is", str), "dropout": ("dropout", number), "optimizer": ("optimizer", str),
+        "learning_rate": ("learning rate", number), "batch_size": ("batch size", number),
+        "epochs": ("epochs at most", number),
+    }  # fmt: skip
+    return text_table(rows, columns, fold=list(columns)[-5:])
+
+
+def differences(table: pd.DataFrame, choice: NetworkSpec | Mapping[str, Any], alt: str) -> str:
+    """How much more accurate each larger network is than the choice, with 95 % intervals, as SVG.
+
+    `table` is that of `paired_comparisons`. Filled marks are differences that the adjusted test shows.
+    """
+    hover: dict[str, str] = {}
+    with styled():
+        figure = Figure(figsize=(6.2, 3.6), layout="constrained")
+        axes = figure.subplots()
+        axes.axhline(0, color=MARK, linewidth=2)
+        for index, row in enumerate(records(table.dropna(subset=["difference"]))):
+            cell, gid = CELLS[row["cell"]], f"difference-{index}"
+            shown = row["verdict"] in ("better", "worse")
+            axes.vlines(row["parameters"], row["difference_low"], row["difference_high"], color=cell.colour,
+                        linewidth=1.2)  # fmt: skip
+            axes.plot(row["parameters"], row["difference"], cell.marker, color=cell.colour, gid=gid,
+                      fillstyle="full" if shown else "none")  # fmt: skip
+            hover[gid] = (
+                f"{network_name(row)}, {row['parameters']:,} parameters: {100 * row['difference']:+.2f} points over "
+                f"{plural(row['seeds'], 'seed')}; {row['verdict']}"
+            )
+        axes.set_title(f"Validation accuracy minus that of {network_name(choice)}, points", color=INK)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:+g}" if value else "0")
+        cost_axis(axes, "trainable parameters (log scale)")
+        figure.legend(handles=legend(table, None), loc="outside lower left", ncols=6)
+        return to_svg(figure, alt, hover)

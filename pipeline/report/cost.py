@@ -1,38 +1,78 @@
-"""The report's section on costs: Pareto fronts, times to predict, and the best of each cell at equal budget."""
+"""Section "Cost": Pareto fronts, times to predict, and the best of each cell at equal budget."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from pipeline.analysis import capacity
-from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations
-from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
+from pipeline.analysis.capacity import budgets_table, equal_budget, pareto_front
+from pipeline.analysis.prediction_times import BATCH_SIZES
 from pipeline.documents import records
-from pipeline.params.network import network_name
+from pipeline.params.network import CELLS, network_name
 from pipeline.params.studies import SampledStudy
-from pipeline.report import comparison_figures, drawing
-from pipeline.report.drawing import CELL_NAMES
-from pipeline.report.results import Results, StudyResults
-from pipeline.report.text import Column, Table, number, percent, text_table
+from pipeline.report.drawing import accuracy_axis, cost_axis, legend, ring, styled, to_svg
+from pipeline.report.palette import INK
+from pipeline.report.results import Results
+from pipeline.report.text import NOTHING, Column, Table, in_order, number, percent, text_table
 
-COSTS = {"parameters": "parameters", "fit_seconds": "training", "predict_ms": "prediction"}
+# Each cost by its column: its name, and its unit.
+COSTS = {
+    "parameters": ("parameters", "parameters"),
+    "fit_seconds": ("training", "seconds to train"),
+    "predict_ms": ("prediction", "ms a prediction"),
+}
 
 
-def cost(results: Results) -> dict[str, Any] | None:
-    """What networks cost: the Pareto fronts, and the best of each cell at equal budget; None before any study."""
-    tables = [
-        with_costs(study).assign(study=name)
-        for name, study in results.studies.items()
-        if name in results.params.champion.studies and len(complete_trials(study.trials))
-    ]
-    if not tables:
+@dataclass(frozen=True)
+class Prediction:
+    """How long the champion and the others take to answer."""
+
+    findings: tuple[str, ...]
+    table: Table
+
+
+@dataclass(frozen=True)
+class Search:
+    """The best network of each size that a study by budgets has found."""
+
+    study: str
+    table: Table
+
+
+@dataclass(frozen=True)
+class Cost:
+    configurations: int
+    samples: int
+    figures: dict[str, str]
+    front: Table
+    prediction: Prediction | None
+    equal_budgets: tuple[Table, ...]
+    searches: tuple[Search, ...]
+
+
+def cost(results: Results) -> Cost | None:
+    """What networks cost; None before any study that competes."""
+    table = results.costs
+    if table.empty:
         return None
-    table = pd.concat(tables, ignore_index=True)
-    table = with_prediction_times(
-        table[table["train_samples"] == table["train_samples"].max()], results.prediction_times
+    fronts = pd.DataFrame({name: pareto_front(table, column) for column, (name, _) in COSTS.items()})
+    alt = "Validation accuracy against parameters, seconds to train and milliseconds a prediction, with Pareto fronts."
+    budgets = (_equal_budget(table, column, f"{unit} at most") for column, (_, unit) in COSTS.items())
+    return Cost(
+        configurations=len(table),
+        samples=results.competitors.train_samples,
+        figures={"pareto_fronts": pareto_fronts(table, fronts, results.chosen, alt)},
+        front=_front(table, fronts),
+        prediction=_prediction(results.prediction_times),
+        equal_budgets=tuple(budget for budget in budgets if budget.rows),
+        searches=tuple(search for name in results.studies if (search := _search(name, results))),
     )
-    fronts = pd.DataFrame({name: capacity.pareto_front(table, column) for column, name in COSTS.items()})
+
+
+def _front(table: pd.DataFrame, fronts: pd.DataFrame) -> Table:
+    """The networks on any of the fronts, the smallest first."""
     on_any = fronts.any(axis=1)
     rows = [
         row
@@ -40,61 +80,16 @@ def cost(results: Results) -> dict[str, Any] | None:
         | {"fronts": ", ".join(name for name, front in fronts.loc[index].items() if front)}
         for index, row in zip(table.index[on_any], records(table[on_any]), strict=True)
     ]
-    chosen = _chosen(table, None if results.choice is None else results.choice["choice"])
-    alt = "Validation accuracy against parameters, seconds to train and milliseconds a prediction, with Pareto fronts."
-    return {
-        "samples": int(table["train_samples"].iloc[0]),
-        "configurations": len(table),
-        "chosen": chosen,
-        "figures": {"pareto_fronts": comparison_figures.pareto_fronts(table, fronts, chosen, alt)},
-        "front": text_table(sorted(rows, key=lambda row: row["parameters"]), {
-            "network": ("network", str), "study": ("study", str), "parameters": ("parameters", number),
-            "validation_accuracy": ("validation accuracy", percent), "fit_seconds": ("s to train", number),
-            "predict_ms": ("ms a prediction", number),
-            "predict_batch_ms": (f"ms for a batch of {BATCH_SIZES[1]}", number), "seeds": ("seeds", number),
-            "fronts": ("nothing is better for less", str),
-        }),
-        "prediction": _prediction(results),
-        "equal_parameters": _equal_budget(table, "parameters", "parameters at most"),
-        "equal_seconds": _equal_budget(table, "fit_seconds", "seconds to train at most"),
-        "equal_predict_ms": _equal_budget(table, "predict_ms", "ms a prediction at most"),
-        "searched": [searched for name in results.studies if (searched := _by_budgets(name, results))],
-    }  # fmt: skip
+    return text_table(sorted(rows, key=lambda row: row["parameters"]), {
+        "network": ("network", str), "study": ("study", str), "parameters": ("parameters", number),
+        "validation_accuracy": ("validation accuracy", percent), "fit_seconds": ("s to train", number),
+        "predict_ms": ("ms a prediction", number),
+        "predict_batch_ms": (f"ms for a batch of {BATCH_SIZES[1]}", number), "seeds": ("seeds", number),
+        "fronts": ("on the Pareto front for", str),
+    })  # fmt: skip
 
 
-def _by_budgets(name: str, results: Results) -> dict[str, Any] | None:
-    """What a study by budgets has found for each; None for any other study."""
-    study = results.params.study(name)
-    if not isinstance(study, SampledStudy) or study.parameter_budgets is None:
-        return None
-    table = capacity.budgets_table(results.studies[name].trials, study.parameter_budgets)
-    rows = [row | {"network": network_name(row)} for row in records(table)]
-    return {"name": name, "table": text_table(rows, {
-        "budget": ("parameters at most", number), "network": ("the most accurate found", str),
-        "parameters": ("parameters", number), "validation_accuracy": ("validation accuracy", percent),
-        "learning_rate": ("learning rate", number), "trials": ("trials", number), "pruned": ("pruned", number),
-    })}  # fmt: skip
-
-
-def _chosen(table: pd.DataFrame, choice: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The row of the choice in `table`."""
-    if choice is None:
-        return None
-    keys = ["study", *CONFIGURATION]
-    rows = records(table[np.logical_and.reduce([table[name] == choice[name] for name in keys])])
-    return rows[0] if rows else None
-
-
-def with_costs(study: StudyResults) -> pd.DataFrame:
-    """The study's configurations with their mean `fit_seconds` and `seconds_per_epoch`."""
-    clock = complete_trials(study.trials).merge(study.timings, on="number", how="left")
-    costs = clock.groupby(CONFIGURATION, sort=False, as_index=False)[["fit_seconds", "seconds_per_epoch"]].mean()
-    return configurations(study.trials).merge(costs, on=CONFIGURATION)
-
-
-def _prediction(results: Results) -> dict[str, Any] | None:
-    """How long the champion and the others take to answer; None where nothing was measured."""
-    times = results.prediction_times
+def _prediction(times: pd.DataFrame | None) -> Prediction | None:
     if times is None or times.empty:
         return None
     sentences = [
@@ -107,8 +102,8 @@ def _prediction(results: Results) -> dict[str, Any] | None:
     low, middle, high = times["sgemm_gflops"].quantile([0, 0.5, 1])
     sentences.append(
         f"Between the measurements the machine multiplied float32 matrices at {number(middle)} GFLOP/s on one thread "
-        f"({number(low)} to {number(high)}). On another machine expect the times of large batches in that "
-        "proportion, those of one sequence less so; where the rate was low this machine was busy with something else."
+        f"({number(low)} to {number(high)}). On another machine, expect the times of large batches in that proportion, "
+        "and those of one sequence less so. Where the rate was low, this machine was busy with something else."
     )
     rows = [
         row
@@ -116,21 +111,70 @@ def _prediction(results: Results) -> dict[str, Any] | None:
         | {"quartiles": f"{number(row['lower_quartile_ms'])} to {number(row['upper_quartile_ms'])}"}
         for row in records(times)
     ]
-    return {"findings": sentences, "table": text_table(rows, {
+    return Prediction(tuple(sentences), text_table(rows, {
         "network": ("network", str), "model": ("weights", str), "batch_size": ("sequences a call", number),
         "median_ms": ("ms a call, median", number), "quartiles": ("half of the calls, ms", str),
         "calls": ("calls", number), "sgemm_gflops": ("sgemm, GFLOP/s", number),
-    })}  # fmt: skip
+    }))  # fmt: skip
 
 
 def _equal_budget(table: pd.DataFrame, column: str, header: str) -> Table:
-    """A row per budget, a column per cell: the best network that it buys."""
-    best = capacity.equal_budget(table, column)
-    cells = [cell for cell in drawing.COLOURS if cell in set(best["cell"])]
+    """A row per budget, a column per cell: the best network within the budget."""
+    best = equal_budget(table, column)
+    cells = in_order(best["cell"].tolist())
     rows: dict[float, dict[str, Any]] = {}
     for row in records(best):
-        entry = rows.setdefault(row["budget"], {"budget": row["budget"]} | dict.fromkeys(cells, "–"))
+        entry = rows.setdefault(row["budget"], {"budget": row["budget"]} | dict.fromkeys(cells, NOTHING))
         entry[row["cell"]] = f"{percent(row['validation_accuracy'])} by {network_name(row)}"
     columns: dict[str, Column] = {"budget": (header, number)}
-    columns |= {cell: (CELL_NAMES[cell], str) for cell in cells}
+    columns |= {cell: (CELLS[cell].title, str) for cell in cells}
     return text_table(list(rows.values()), columns)
+
+
+def _search(name: str, results: Results) -> Search | None:
+    """None for any but a study by budgets."""
+    study = results.params.study(name)
+    if not isinstance(study, SampledStudy) or study.parameter_budgets is None:
+        return None
+    table = budgets_table(results.studies[name].trials, study.parameter_budgets)
+    rows = [row | {"network": network_name(row)} for row in records(table)]
+    return Search(name, text_table(rows, {
+        "budget": ("parameters at most", number), "network": ("the most accurate found", str),
+        "parameters": ("parameters", number), "validation_accuracy": ("validation accuracy", percent),
+        "learning_rate": ("learning rate", number), "trials": ("trials", number), "pruned": ("pruned", number),
+    }))  # fmt: skip
+
+
+def pareto_fronts(table: pd.DataFrame, fronts: pd.DataFrame, chosen: Mapping[str, Any] | None, alt: str) -> str:
+    """Validation accuracy against each cost, the networks on the Pareto front joined by a line, as SVG.
+
+    `table` has a row per configuration with the columns of `COSTS`, `fronts` a boolean column for each of them by its
+    name; `chosen` is the row to mark.
+    """
+    hover: dict[str, str] = {}
+    with styled():
+        figure = Figure(figsize=(10.5, 4.2), layout="constrained")
+        panels = figure.subplots(1, len(COSTS), sharey=True)
+        for axes, (column, (name, unit)) in zip(panels, COSTS.items(), strict=True):
+            known = table.dropna(subset=[column])
+            axes.set_title(unit)
+            if known.empty:
+                axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
+                continue
+            front = known[fronts.loc[known.index, name]].sort_values(column)
+            axes.plot(front[column], front["validation_accuracy"], drawstyle="steps-post", color=INK, linewidth=1.2)
+            for index, row in zip(known.index, records(known), strict=True):
+                gid, best, cell = f"front-{column}-{index}", bool(fronts.loc[index, name]), CELLS[row["cell"]]
+                axes.plot(row[column], row["validation_accuracy"], cell.marker, color=cell.colour,
+                          fillstyle="full" if best else "none", alpha=1 if best else 0.6, gid=gid)  # fmt: skip
+                hover[gid] = (
+                    f"{network_name(row)}: validation accuracy {row['validation_accuracy']:.2%}, "
+                    f"{row[column]:,.4g} {unit}" + (", on the Pareto front" if best else "")
+                )
+            if chosen is not None:
+                ring(axes, chosen[column], chosen["validation_accuracy"])
+            cost_axis(axes, f"{unit} (log scale)")
+        accuracy_axis(panels[0], table["validation_accuracy"])
+        panels[0].set_ylabel("validation accuracy")
+        figure.legend(handles=legend(table, chosen), loc="outside lower left", ncols=6)
+        return to_svg(figure, alt, hover)

@@ -1,92 +1,97 @@
-"""The report: one HTML page that needs nothing else, every number in it computed from the results given."""
+"""The page: its sections put together, and rendered as one HTML file that needs nothing else."""
 
 import base64
-import json
-import platform
-from collections.abc import Mapping
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from pipeline.analysis.configurations import configurations
 from pipeline.params.network import network_name
-from pipeline.report import drawing, sections
-from pipeline.report.comparisons import bigger
-from pipeline.report.cost import cost
-from pipeline.report.drawing import CELL_NAMES
-from pipeline.report.limits import limits
-from pipeline.report.mistakes import confusion
-from pipeline.report.results import Results, networks
-from pipeline.report.text import finding, interval, number, percent, points, wrap
+from pipeline.report import palette
+from pipeline.report.answer import Answer, answer
+from pipeline.report.book import Book, book
+from pipeline.report.capacity import Capacity, capacity
+from pipeline.report.comparisons import Comparisons, comparisons
+from pipeline.report.cost import Cost, cost
+from pipeline.report.curves import Curves, curves
+from pipeline.report.drawing import themed
+from pipeline.report.limits import Limits, limits
+from pipeline.report.mistakes import Mistakes, mistakes
+from pipeline.report.networks import Network, networks
+from pipeline.report.provenance import Provenance, provenance
+from pipeline.report.results import Results
+from pipeline.report.studies import Study, studies
+from pipeline.report.text import number, percent, plural, points
+from pipeline.report.views import Views, views
 
-PACKAGES = ["tensorflow", "keras", "optuna", "distributed", "mlflow", "dvc", "numpy", "pandas", "scipy", "matplotlib"]
-
-
-def answer_figure(results: Results) -> str:
-    """The picture of answer.svg, from the studies that compete for the champion."""
-    tables = {
-        name: table
-        for name, study in results.studies.items()
-        if name in results.params.champion.studies and len(table := configurations(study.trials))
-    }
-    choice = None if results.choice is None else results.choice["choice"]
-    # Networks that saw more samples would only look better than those that saw fewer.
-    most = max((table["train_samples"].max() for table in tables.values()), default=0)
-    tables = {name: table[table["train_samples"] == most] for name, table in tables.items()}
-    tables = {name: table for name, table in tables.items() if len(table)}
-    alt = f"Validation accuracy and generalization gap against the number of parameters. {finding(results.choice)}."
-    return drawing.answer(tables, choice, wrap(finding(results.choice), 52), alt)
+TEMPLATES = Path(__file__).parent / "templates"
 
 
-def content(results: Results, diagrams: Mapping[str, bytes]) -> dict[str, Any]:
-    """All that the page shows, by the template's names. `diagrams` are the PNGs of `networks`."""
-    return {
-        "results": results,
-        "choice": results.choice,
-        "metrics": results.metrics,
-        "finding": finding(results.choice),
-        "answer": {"figures": {"answer": answer_figure(results)}},
-        "candidates": None if results.choice is None else sections.candidates(results.choice),
-        "studies": [sections.study(name, results) for name in results.params.studies],
-        "book": sections.book(results),
-        "bigger": bigger(results),
-        "capacity": sections.capacity_section(results),
-        "views": sections.views(results),
-        "cost": cost(results),
-        "networks": networks(results),
-        "diagrams": diagrams,
-        "curves": sections.curves(results),
-        "confusion": confusion(results),
-        "limits": limits(results),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "parameters": json.dumps(results.params.model_dump(mode="json", exclude={"execution", "tracking"}), indent=2),
-    }
+@dataclass(frozen=True)
+class Page:
+    """All that the page shows, a field a section and an include of the template; None where there is nothing to show.
+
+    Every number in it is computed from `results`.
+    """
+
+    results: Results
+    answer: Answer
+    comparisons: Comparisons | None
+    capacity: Capacity | None
+    curves: Curves | None
+    cost: Cost | None
+    mistakes: Mistakes | None
+    book: Book | None
+    networks: tuple[Network, ...]
+    views: Views | None
+    studies: tuple[Study, ...]
+    limits: Limits
+    provenance: Provenance
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """Every figure of the page as SVG text, by name."""
+        sections = (self.answer, self.comparisons, self.capacity, self.curves, self.cost, self.mistakes)
+        return {name: svg for section in sections if section for name, svg in section.figures.items()}
 
 
-def drawings(content: Mapping[str, Any]) -> dict[str, str]:
-    """Every figure of the page as SVG text, by name."""
-    return {
-        name: svg
-        for section in content.values()
-        if isinstance(section, dict)
-        for name, svg in section.get("figures", {}).items()
-    }
+def assemble(results: Results) -> Page:
+    """The page that these results make."""
+    return Page(
+        results=results,
+        answer=answer(results),
+        comparisons=comparisons(results),
+        capacity=capacity(results),
+        curves=curves(results),
+        cost=cost(results),
+        mistakes=mistakes(results),
+        book=book(results),
+        networks=networks(results),
+        views=views(results),
+        studies=studies(results),
+        limits=limits(results),
+        provenance=provenance(results),
+    )
 
 
-def render(content: Mapping[str, Any]) -> str:
+def render(page: Page) -> str:
     """The page as HTML text."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["base64"] = lambda picture: base64.b64encode(picture).decode()
-    environment.filters["themed"] = lambda svg: Markup(drawing.themed(svg))
-    environment.filters |= {"percent": percent, "points": points, "number": number}
-    environment.globals |= {"network_name": network_name, "cell_names": CELL_NAMES, "interval": interval}
-    return environment.get_template("report.html.j2").render(content)
+    environment.filters |= {
+        "base64": lambda picture: base64.b64encode(picture).decode(),
+        "css": lambda colours: Markup(palette.css(colours)),
+        "themed": lambda svg: Markup(themed(svg)),
+        "percent": percent,
+        "points": points,
+        "number": number,
+        "plural": plural,
+        "network_name": network_name,
+    }
+    return environment.get_template("page.html.j2").render(vars(page), palette=palette)

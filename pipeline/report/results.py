@@ -1,66 +1,149 @@
-"""What the stages before have left for the report, and the tables that are read from it."""
+"""Everything that the report is made of: read from the folders of the earlier stages, and joined into tables."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pipeline import paths
 from pipeline.analysis import book, capacity, views
-from pipeline.lineage import Lineage
+from pipeline.analysis.choice import Choice, Competitors, competitors
+from pipeline.analysis.configurations import CONFIGURATION, is_configuration
+from pipeline.analysis.evaluation import AgainstTheBest, Metrics
+from pipeline.analysis.prediction_times import with_prediction_times
+from pipeline.data.sequences import SequencesSummary
+from pipeline.documents import records
+from pipeline.lineage import Lineage, lineage
 from pipeline.params.document import Params
-from pipeline.studies.results import TRIAL_COLUMNS
-
-
-@dataclass(frozen=True)
-class StudyResults:
-    """What one study wrote: its tables as pipeline.trials describes them, and best.json."""
-
-    held_out: str
-    trials: pd.DataFrame
-    curves: pd.DataFrame
-    during_fit: pd.DataFrame
-    timings: pd.DataFrame
-    best: dict[str, Any]
-    networks: dict[str, dict[str, str]]
+from pipeline.studies.results import TRIAL_COLUMNS, StudyResults, has_results, read_results
 
 
 @dataclass(frozen=True)
 class Results:
-    """All that the report is made of; None, or a study left out, where a stage has not run."""
+    """All that the report is made of. None, or a study left out, stands for a stage that has not run."""
 
     params: Params
-    summary: dict[str, Any]
+    summary: SequencesSummary
     studies: dict[str, StudyResults]
-    choice: dict[str, Any] | None
-    metrics: dict[str, Any] | None
+    choice: Choice | None
+    metrics: Metrics | None
     predictions: pd.DataFrame | None
     test_x: np.ndarray | None  # (n, timesteps, features) in the order of predictions
-    mcnemar: dict[str, Any] | None  # also None where the choice is the best network
+    mcnemar: AgainstTheBest | None  # also None where the choice is the best network
     prediction_times: pd.DataFrame | None
     lineage: Lineage
+    journal: frozenset[tuple[str, float]]  # the trainings done from here: when each ended, and its seconds
+
+    @cached_property
+    def competitors(self) -> Competitors:
+        """Who competes for the champion."""
+        competing = self.params.champion.studies
+        return competitors({name: study.trials for name, study in self.studies.items() if name in competing})
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """The competitors with their costs: the columns of `with_training_times` and `with_prediction_times`.
+
+        Without competitors these columns are missing.
+        """
+        timed = [
+            with_training_times(self.competitors.of(name), trials, self.studies[name].timings)
+            for name, trials in self.competitors.trials.items()
+        ]
+        if not timed:
+            return self.competitors.table
+        return with_prediction_times(pd.concat(timed, ignore_index=True), self.prediction_times)
+
+    @cached_property
+    def chosen(self) -> dict[str, Any] | None:
+        """The row of `costs` of the choice; None where there is no choice, or its study is not there."""
+        if self.choice is None:
+            return None
+        choice = self.choice.choice
+        same = is_configuration(self.costs, choice.model_dump()) & (self.costs["study"] == choice.study)
+        return next(iter(records(self.costs[same])), None)
+
+    @cached_property
+    def book_table(self) -> pd.DataFrame:
+        """The content of book_table.csv; no rows unless a study called book has trained on the book's terms."""
+        study = self.studies.get("book")
+        if study is None or study.summary.held_out != "test":
+            return pd.DataFrame(columns=book.BOOK_COLUMNS)
+        return book.book_table(study.trials, study.during_fit, self.summary.test.samples)
+
+    @cached_property
+    def capacity_table(self) -> pd.DataFrame:
+        """The content of capacity.csv; no rows where no study is called capacity."""
+        return capacity.capacity_table(self._trials_of("capacity"))
+
+    @cached_property
+    def views_table(self) -> pd.DataFrame:
+        """The content of views.csv; no rows where no study is called views."""
+        return views.views_table(self._trials_of("views"))
+
+    def _trials_of(self, name: str) -> pd.DataFrame:
+        return self.studies[name].trials if name in self.studies else pd.DataFrame(columns=TRIAL_COLUMNS)
 
 
-def book_table(results: Results) -> pd.DataFrame:
-    """The content of book_table.csv; without rows where no study called book has trained on the book's terms."""
-    study = results.studies.get("book")
-    if study is None or study.held_out != "test":
-        return pd.DataFrame(columns=book.BOOK_COLUMNS)
-    return book.book_table(study.trials, study.during_fit, results.summary["test"]["samples"])
+def load_results(params: Params) -> Results:
+    """All that earlier stages have left.
+
+    Raises FileNotFoundError where there are not even data, and PipelineError for results of other data or parameters.
+    """
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    studies = {name: read_results(name, params, summary) for name in params.studies if has_results(name)}
+    answering = next((name for name in params.champion.studies if name in studies), None)
+    return Results(
+        params=params,
+        summary=summary,
+        studies=studies,
+        choice=Choice.read(paths.CHOICE) if paths.CHOICE.exists() else None,
+        metrics=Metrics.read(paths.METRICS) if paths.METRICS.exists() else None,
+        predictions=_table(paths.PREDICTIONS),
+        test_x=_test_x(),
+        mcnemar=_mcnemar(),
+        prediction_times=_table(paths.PREDICTION_TIMES),
+        lineage=lineage(
+            "report",
+            experiment=params.tracking.experiment,
+            data=summary,
+            fingerprint=studies[answering].summary.fingerprint if answering else "",
+            study=answering or "",
+        ),
+        journal=_journal(),
+    )
 
 
-def capacity_table(results: Results) -> pd.DataFrame:
-    """The content of capacity.csv; without rows where no study is called capacity."""
-    study = results.studies.get("capacity")
-    return capacity.capacity_table(pd.DataFrame(columns=TRIAL_COLUMNS) if study is None else study.trials)
+def with_training_times(table: pd.DataFrame, trials: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
+    """`table` of configurations with the mean `fit_seconds` and `seconds_per_epoch` of their trainings.
+
+    `trials` are the complete trials of one study, `timings` its timings.csv.
+    """
+    timed = trials.merge(timings, on="number", how="left")
+    means = timed.groupby(CONFIGURATION, sort=False, dropna=False)[["fit_seconds", "seconds_per_epoch"]].mean()
+    return table.merge(means.reset_index(), on=CONFIGURATION, how="left")
 
 
-def views_table(results: Results) -> pd.DataFrame:
-    """The content of views.csv; without rows where no study is called views."""
-    study = results.studies.get("views")
-    return views.views_table(pd.DataFrame(columns=TRIAL_COLUMNS) if study is None else study.trials)
+def _journal() -> frozenset[tuple[str, float]]:
+    trainings = map(paths.read_json, paths.journal_folder().glob("*.json"))
+    return frozenset((training.get("trained_at", ""), training["fit_seconds"]) for training in trainings)
 
 
-def networks(results: Results) -> dict[str, dict[str, str]]:
-    """Summary and diagram of each network of the chapter, by its file name."""
-    return results.studies["book"].networks if "book" in results.studies else {}
+def _table(path: Path) -> pd.DataFrame | None:
+    return pd.read_csv(path) if path.exists() else None
+
+
+def _mcnemar() -> AgainstTheBest | None:
+    if not paths.MCNEMAR.exists() or paths.read_json(paths.MCNEMAR) is None:
+        return None
+    return AgainstTheBest.read(paths.MCNEMAR)
+
+
+def _test_x() -> np.ndarray | None:
+    if not paths.TEST.exists():
+        return None
+    with np.load(paths.TEST, allow_pickle=False) as arrays:
+        return arrays["x"]

@@ -1,23 +1,34 @@
 """Made-up results with the shape of real ones: seeded, plausible, written through the pipeline's own tables."""
 
-import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline import paths
-from pipeline.analysis.choice import choose_champion
+from pipeline.analysis.choice import Candidate, choose_champion
 from pipeline.analysis.configurations import accuracy_interval
+from pipeline.analysis.evaluation import AgainstTheBest, Metrics
 from pipeline.analysis.prediction_times import BATCH_SIZES, COLUMNS, NETWORK
+from pipeline.data.sequences import SequencesSummary, SplitSummary
+from pipeline.params.document import Params, load_params
 from pipeline.params.network import parameter_count
 from pipeline.params.settings import Configuration
-from pipeline.studies.results import curves_table, during_fit_table, timings_table, trial_row, trials_table
+from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.results import write_results as write_study_results
 from pipeline.training.trials import EpochMetrics, State, TrainingResult, Trial, TrialRecord
 
+ROOT = Path(__file__).parents[2]
 BOOK = [("sgd", 256), ("rmsprop", 256), ("adam", 256), ("sgd", 512)]
+PROCESSOR = "AMD EPYC (family 25, model 1, no AVX-512)"
+
+
+@cache
+def project_params() -> Params:
+    """The project's own params.yaml."""
+    return load_params(ROOT / "params.yaml")
 
 
 def record(
@@ -43,9 +54,12 @@ def record(
         )  # fmt: skip
     best_epoch = min(epochs, key=lambda metrics: metrics.validation_loss or 0).epoch
     seconds = parameters / 2e4 * samples / 5000
-    result = TrainingResult(parameters, tuple(epochs), best_epoch, state == "PRUNED", f"{number:064x}", seconds,
-                            parameters / 1e3, "summary\n", "digraph {}")  # fmt: skip
-    return TrialRecord(trial, state, samples, "rows", result, worker="worker-0")
+    result = TrainingResult(
+        parameters, tuple(epochs), best_epoch, state == "PRUNED", f"{number:064x}", seconds, parameters / 1e3,
+        f"Model: {configuration.network.file_name}\n", "digraph { a -> b }", "tcp://127.0.0.1:40000", PROCESSOR,
+        f"2026-11-26T15:{number % 60:02d}:30Z",
+    )  # fmt: skip
+    return TrialRecord(trial, state, samples, "rows", result)
 
 
 def book_records(seeds: int = 1) -> list[TrialRecord]:
@@ -87,32 +101,11 @@ def search_records(trials: int = 16) -> list[TrialRecord]:
     return records
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    with paths.atomic_write(path) as file:
-        frame.to_csv(file, index=False, lineterminator="\n")
-
-
-def write_study(name: str, records: Sequence[TrialRecord], held_out: str = "validation") -> None:
-    """What the stage study@NAME leaves in data/studies/NAME, under the current folder."""
-    folder = paths.study_folder(name)
-    trials = trials_table(records)
-    write_csv(trials, folder / "trials.csv")
-    write_csv(curves_table(records), folder / "curves.csv")
-    write_csv(during_fit_table(records), folder / "during_fit.csv")
-    write_csv(timings_table(records), folder / "timings.csv")
-    networks = {"simple_rnn-1x256": {"summary": "Model: simple_rnn\n", "diagram": "digraph { a -> b }"}}
-    paths.write_json(folder / "networks.json", networks)
-    complete = [record for record in records if record.state == "COMPLETE"]
-    best = max(complete, key=lambda record: record.result.best.validation_accuracy or 0, default=None)  # type: ignore[union-attr]
-    document = {
-        "study": name,
-        "optuna_study": f"{name}-0123456789ab",
-        "fingerprint": "0123456789ab",
-        "held_out": held_out,
-        "states": {str(state): int(count) for state, count in trials["state"].value_counts(sort=False).items()},
-        "best": None if best is None else trial_row(best),
-    }
-    paths.write_json(folder / "best.json", document)
+def write_study(name: str, records: Sequence[TrialRecord], params: Params | None = None) -> None:
+    """What the stage study@NAME leaves in data/studies/NAME, under the current folder, over the sequences there."""
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    definition = StudyDefinition(name, params or project_params(), summary)
+    write_study_results(paths.study_folder(name), definition, records)
 
 
 def read_trials(name: str) -> pd.DataFrame:
@@ -120,23 +113,24 @@ def read_trials(name: str) -> pd.DataFrame:
 
 
 def write_summary(dataset: str = "mnist", classes: int = 10) -> None:
-    splits = {
-        name: {"samples": samples, "per_class": [samples // classes] * classes, "sha256": str(position) * 64}
-        for position, (name, samples) in enumerate({"train": 54_000, "validation": 6_000, "test": 10_000}.items())
-    }
-    document = {"dataset": dataset, "view": "rows", "seed": 0, "classes": classes, "labels": list(range(classes)),
-                "timesteps": 28, "features": 28, **splits}  # fmt: skip
-    paths.write_json(paths.SEQUENCES_SUMMARY, document)
+    train, validation, test = (
+        SplitSummary(samples=samples, per_class=(samples // classes,) * classes, sha256=str(position) * 64)
+        for position, samples in enumerate((54_000, 6_000, 10_000))
+    )
+    SequencesSummary(
+        dataset=dataset, view="rows", seed=0, classes=classes, labels=tuple(range(classes)), timesteps=28, features=28,
+        train=train, validation=validation, test=test,
+    ).write(paths.SEQUENCES_SUMMARY)  # fmt: skip
 
 
-def write_results() -> None:
-    """All that the report reads, under the current folder, as if every stage before it had run."""
+def write_results(params: Params | None = None) -> None:
+    """All that the report reads, under the current folder, as if every stage before it had run by `params`."""
     write_summary()
-    write_study("book", book_records(), "test")
-    write_study("capacity", capacity_records())
-    write_study("search", search_records())
+    write_study("book", book_records(), params)
+    write_study("capacity", capacity_records(), params)
+    write_study("search", search_records(), params)
     choice = choose_champion({name: read_trials(name) for name in ("capacity", "search")}, 6000)
-    paths.write_json(paths.CHOICE, choice)
+    choice.write(paths.CHOICE)
 
     rng = np.random.default_rng(0)
     actual = np.arange(10_000) % 10
@@ -144,35 +138,33 @@ def write_results() -> None:
     predicted = np.where(wrong, (actual + rng.integers(1, 4, 10_000) ** 2) % 10, actual)
     probability = np.where(wrong, 0.6, 0.99) + rng.uniform(0, 0.01, 10_000)
     answers = {"index": np.arange(10_000), "actual": actual, "predicted": predicted, "probability": probability}
-    write_csv(pd.DataFrame(answers), paths.PREDICTIONS)
+    paths.write_csv(paths.PREDICTIONS, pd.DataFrame(answers))
     with paths.atomic_write(paths.TEST, "wb") as file:
         np.savez(file, x=rng.random((10_000, 28, 28), dtype=np.float32), y=actual)
-    low, high = accuracy_interval([0.9872, 0.9879, 0.9881], 10_000)
-    kept = {key: choice["choice"][key] for key in ("cell", "units", "depth", "bidirectional", "parameters")}
-    metrics = {"dataset": "mnist", **kept, "seeds": 3, "test_accuracy": (0.9872 + 0.9879 + 0.9881) / 3,
-               "test_accuracy_sd": 0.00047, "test_accuracy_low": low, "test_accuracy_high": high,
-               "test_loss": 0.0421, "generalization_gap": 0.0061}  # fmt: skip
-    paths.write_json(paths.METRICS, metrics)
-    answers_of_two = {"samples": 10_000, "champion_accuracy": 0.9872, "best_accuracy": 0.988, "only_champion_right": 22,
-                      "only_best_right": 30, "p_value": 0.3317}  # fmt: skip
-    paths.write_json(paths.MCNEMAR, answers_of_two)
-    write_csv(prediction_times_table(choice["candidates"], choice["choice"]), paths.PREDICTION_TIMES)
+    accuracies = [0.9872, 0.9879, 0.9881]
+    low, high = accuracy_interval(accuracies, 10_000)
+    chosen = choice.choice
+    Metrics(
+        dataset="mnist", cell=chosen.cell, units=chosen.units, depth=chosen.depth, bidirectional=chosen.bidirectional,
+        parameters=chosen.parameters, seeds=3, test_accuracy=sum(accuracies) / 3, test_accuracy_sd=0.00047,
+        test_accuracy_low=low, test_accuracy_high=high, test_loss=0.0421, generalization_gap=0.0061,
+    ).write(paths.METRICS)  # fmt: skip
+    AgainstTheBest(
+        samples=10_000, champion_accuracy=0.9872, best_accuracy=0.988, only_champion_right=22, only_best_right=30,
+        p_value=0.3317,
+    ).write(paths.MCNEMAR)  # fmt: skip
+    paths.write_csv(paths.PREDICTION_TIMES, prediction_times_table(choice.candidates, chosen))
 
 
-def prediction_times_table(candidates: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> pd.DataFrame:
+def prediction_times_table(candidates: Sequence[Candidate], chosen: Candidate) -> pd.DataFrame:
     """Times that grow with the parameters and are nothing but them: 1 ms for a million of them and one sequence."""
     rows = [
-        {name: row[name] for name in NETWORK}
-        | {"model": "saved" if row["parameters"] == chosen["parameters"] else "untrained", "batch_size": size}
+        {name: getattr(candidate, name) for name in NETWORK}
+        | {"model": "saved" if candidate.parameters == chosen.parameters else "untrained", "batch_size": size}
         | {"calls": 50, "median_ms": time, "lower_quartile_ms": 0.9 * time, "upper_quartile_ms": 1.2 * time}
         | {"sgemm_gflops": 96.0}
-        for row in candidates
+        for candidate in candidates
         for size in BATCH_SIZES
-        for time in [row["parameters"] / 1e6 * size**0.5]
+        for time in [candidate.parameters / 1e6 * size**0.5]
     ]
     return pd.DataFrame(rows, columns=COLUMNS).drop_duplicates([*NETWORK, "batch_size"])
-
-
-if __name__ == "__main__":
-    write_results()
-    print(json.dumps(json.loads(paths.CHOICE.read_text())["choice"], indent=2))

@@ -9,13 +9,10 @@ from playwright.sync_api import Browser, Page
 from docs.report_screenshots import SIZES
 from pipeline import paths
 from pipeline.commands import report
-from pipeline.params.document import load_params
-from tests.helpers.results import capacity_records, write_results, write_study, write_summary
+from tests.helpers.results import capacity_records, project_params, write_results, write_study, write_summary
 from tests.helpers.servers import chromium, needs_chromium
 
 pytestmark = needs_chromium
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +36,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             else:
                 write_summary()
                 write_study("capacity", capacity_records(seeds=1))
-            report.run(load_params(ROOT / "params.yaml"))
+            report.run(project_params())
         made[name] = folder / paths.REPORT
     return made
 

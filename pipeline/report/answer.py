@@ -1,0 +1,211 @@
+"""Section "the answer": the network to use, and all that competed drawn against its size."""
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
+
+from pipeline.analysis.choice import Choice, Finalist
+from pipeline.analysis.configurations import CONFIGURATION
+from pipeline.documents import records
+from pipeline.params.network import CELLS, network_name
+from pipeline.report.drawing import (
+    accuracy_axis,
+    count_tick,
+    depth_legend,
+    legend,
+    line_style,
+    points_tick,
+    ring,
+    styled,
+    to_svg,
+)
+from pipeline.report.palette import INK
+from pipeline.report.results import Results
+from pipeline.report.text import Table, interval, number, percent, plural, points, text_table
+
+TITLE_WIDTH = 52  # characters
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to use, and how that network was trained (None before a choice); `facts` are label and value."""
+
+    headline: str
+    recipe: str | None
+    facts: tuple[tuple[str, str], ...]
+    tested: bool
+    figures: dict[str, str]
+    caption: str
+    candidates: Table | None
+
+
+def answer(results: Results) -> Answer:
+    """The page's first screen, before a choice too."""
+    choice, found = results.choice, finding(results.choice)
+    studies = {name: results.competitors.of(name) for name in results.competitors.trials}
+    alt = f"Validation accuracy and generalization gap against the number of parameters. {found}."
+    title = "\n".join(textwrap.wrap(found, TITLE_WIDTH))
+    figure = answer_figure(studies, None if choice is None else choice.choice, title, alt)
+    return Answer(
+        headline=f"{found}." if choice is None else _headline(choice),
+        recipe=None if choice is None else _recipe(choice),
+        facts=tuple(_facts(results)),
+        tested=results.metrics is not None,
+        figures={"answer": figure},
+        caption=(
+            f"Higher is more accurate, further left is smaller{'; the ring marks the network to use' * bool(choice)}. "
+            "Each point is a configuration: point at it or touch it for its numbers. Bars are 95 % Student's t "
+            "intervals over seeds. Lines join networks that differ in their number of units alone."
+        ),
+        candidates=None if choice is None else _candidates(choice),
+    )
+
+
+def finding(choice: Choice | None) -> str:
+    """The answer in one clause."""
+    if choice is None:
+        return "No network is recommended yet"
+    chosen, best = choice.choice, choice.best
+    if chosen.parameters == best.parameters:
+        return f"{network_name(chosen)} is the most accurate, and nothing smaller comes within one standard error"
+    fewer = 1 - chosen.parameters / best.parameters
+    share = f"{fewer:.0%} fewer" if fewer >= 0.01 else "slightly fewer"
+    return (
+        f"{network_name(chosen)} is within one standard error of the best, {network_name(best)}, "
+        f"with {share} parameters"
+    )
+
+
+def _headline(choice: Choice) -> str:
+    chosen, best = choice.choice, choice.best
+    size, accuracy = number(chosen.parameters), percent(chosen.validation_accuracy)
+    error = f"one standard error ({points(choice.standard_error)} points)"
+    if chosen.parameters == best.parameters:
+        return (
+            f"Use {network_name(chosen)}: with {size} parameters it has the highest validation accuracy, {accuracy}, "
+            f"and nothing smaller comes within {error}."
+        )
+    return (
+        f"Use {network_name(chosen)}: with {size} parameters its validation accuracy of {accuracy} is within {error} "
+        f"of the best, {percent(best.validation_accuracy)} by {network_name(best)} with {number(best.parameters)} "
+        "parameters."
+    )
+
+
+def _recipe(choice: Choice) -> str:
+    chosen = choice.choice
+    return (
+        f"{CELLS[chosen.cell].title}, {plural(chosen.depth, 'layer')} of {chosen.units} units"
+        f"{' in each direction' if chosen.bidirectional else ''}; {chosen.optimizer} with learning rate "
+        f"{number(chosen.learning_rate)}, dropout {number(chosen.dropout)}, batches of {chosen.batch_size}, "
+        f"{chosen.refit_epochs} epochs; chosen from {len(choice.candidates)} configurations trained on "
+        f"{number(choice.compared_train_samples)} sequences."
+    )
+
+
+def _facts(results: Results) -> list[tuple[str, str]]:
+    facts = []
+    if (metrics := results.metrics) is not None:
+        facts += [
+            (f"test accuracy, {plural(metrics.seeds, 'seed')}", percent(metrics.test_accuracy)),
+            ("its 95 % interval, %", interval(metrics.test_accuracy_low, metrics.test_accuracy_high)),
+            ("generalization gap, points", points(metrics.generalization_gap)),
+        ]
+    if results.choice is not None:
+        facts.append(("parameters", number(results.choice.choice.parameters)))
+    if (chosen := results.chosen) is not None:
+        facts += [
+            ("training, in the study", f"{number(chosen['fit_seconds'])} s"),
+            ("one prediction", f"{number(chosen['predict_ms'])} ms"),
+        ]
+    return facts
+
+
+def _candidates(choice: Choice) -> Table:
+    """The configurations that competed, best first."""
+    rows = [candidate.model_dump() | {"network": network_name(candidate)} for candidate in choice.candidates]
+    return text_table(rows, {
+        "network": ("network", str), "study": ("study", str), "parameters": ("parameters", number),
+        "seeds": ("seeds", number), "validation_accuracy": ("validation accuracy", percent),
+        "validation_accuracy_sd": ("sd, points", points), "generalization_gap": ("gap, points", points),
+        "within_one_standard_error": ("within one standard error", lambda within: "yes" if within else "no"),
+    })  # fmt: skip
+
+
+def answer_figure(studies: Mapping[str, pd.DataFrame], choice: Finalist | None, title: str, alt: str) -> str:
+    """Validation accuracy and generalization gap against the number of parameters, as SVG.
+
+    `studies` maps names to tables of `analysis.configurations`. Networks that differ in units alone are joined.
+    Bars are 95 % Student's t intervals over seeds. `choice` is the configuration to mark, None for none.
+    """
+    hover: dict[str, str] = {}
+    with styled():
+        figure = Figure(figsize=(6.2, 6.6), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+        for position, (study, table) in enumerate(studies.items()):
+            for axes, measure in ((upper, "validation_accuracy"), (lower, "generalization_gap")):
+                hover |= _draw_study(axes, table, measure, _fill(position), f"{study}-{measure}")
+        if not studies:
+            upper.text(0.5, 0.5, "no study has a complete trial", ha="center", transform=upper.transAxes)
+            return to_svg(figure, alt)
+        everything = pd.concat(studies.values())
+        accuracy_axis(upper, everything["validation_accuracy"])
+        upper.set_title("Validation accuracy" + (" (stretched towards 100 %)" if upper.get_yscale() == "logit" else ""))
+        lower.set_title("Generalization gap: train minus validation accuracy, points")
+        lower.yaxis.set_major_formatter(points_tick)
+        lower.axhline(0, color=INK, linewidth=0.8)
+        lower.set_xscale("log")
+        lower.xaxis.set_major_formatter(count_tick)
+        lower.xaxis.set_minor_formatter(NullFormatter())
+        lower.set_xlabel("trainable parameters (log scale)")
+        if choice is not None:
+            ring(upper, choice.parameters, choice.validation_accuracy)
+            ring(lower, choice.parameters, choice.generalization_gap)
+        handles = [*legend(everything, choice), *depth_legend(everything["depth"]), *_study_legend(studies)]
+        figure.legend(handles=handles, loc="outside lower left", ncols=2)
+        return to_svg(figure, alt, hover)
+
+
+def _draw_study(axes: Axes, table: pd.DataFrame, measure: str, fill: Any, prefix: str) -> dict[str, str]:
+    """Draw one study's configurations; returns what a pointer resting on them shows."""
+    hover = {}
+    series = [name for name in CONFIGURATION if name != "units"]
+    for place, (_, line) in enumerate(table.groupby(series, sort=False, dropna=False)):
+        line = line.sort_values("parameters")
+        first = line.iloc[0]
+        colour, marker = CELLS[first["cell"]].colour, CELLS[first["cell"]].marker
+        x, y = line["parameters"].to_numpy(float), line[measure].to_numpy(float)
+        axes.plot(x, y, line_style(first["depth"]), color=colour, linewidth=1.4)
+        axes.vlines(x, line[f"{measure}_low"], line[f"{measure}_high"], color=colour, linewidth=1.4)
+        for point, row in enumerate(records(line)):
+            gid = f"{prefix}-{place}-{point}"
+            axes.plot(row["parameters"], row[measure], marker, color=colour, fillstyle=fill, markersize=6.5, gid=gid)
+            hover[gid] = (
+                f"{network_name(row)}, {row['parameters']:,} parameters, {row['train_samples']:,} training samples: "
+                f"validation accuracy {row['validation_accuracy']:.2%}, gap {100 * row['generalization_gap']:.2f} "
+                f"points, {plural(row['seeds'], 'seed')}"
+            )
+    return hover
+
+
+def _study_legend(studies: Mapping[str, pd.DataFrame]) -> list[Line2D]:
+    """Handles for the studies: the first is drawn with filled marks."""
+    handles = []
+    for position, (study, table) in enumerate(studies.items()):
+        low, high = table["train_samples"].min(), table["train_samples"].max()
+        samples = f"{low:,}" if low == high else f"{low:,}–{high:,}"
+        handles.append(Line2D([], [], color=INK, marker="o", linestyle="none", fillstyle=_fill(position),
+                              label=f"{study}: {samples} samples"))  # fmt: skip
+    return handles
+
+
+def _fill(position: int) -> Any:
+    return "full" if position == 0 else "none"

@@ -1,0 +1,163 @@
+"""Section "The effect of capacity": more units, layers and samples, and where overfitting begins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pipeline.analysis.capacity import (
+    gap_against_samples,
+    marginal_return,
+    overfitting_table,
+    saturation_capacity,
+)
+from pipeline.documents import records
+from pipeline.params.network import CELLS, network_name
+from pipeline.report import capacity_figures
+from pipeline.report.results import Results
+from pipeline.report.text import Table, interval, number, percent, points, text_table
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """`saturation` is of the networks trained on the most samples; `figures` lack the one of the gap against samples
+    where every network was trained on one number of them."""
+
+    findings: tuple[str, ...]
+    figures: dict[str, str]
+    table: Table
+    saturation: Table
+    on_fewer_samples: Table
+    returns: Table
+    onset: tuple[str, ...]
+    overfitting: Table
+
+
+def capacity(results: Results) -> Capacity | None:
+    """What more units, layers and samples do; None without a study called capacity."""
+    table = results.capacity_table
+    if table.empty:
+        return None
+    study = results.studies["capacity"]
+    returns = marginal_return(study.trials)
+    saturation = saturation_capacity(returns)
+    on_most = saturation["train_samples"] == table["train_samples"].max()
+    overfitting = overfitting_table(study.trials, study.curves)
+    alt = "Accuracy and gap by units and layers, a map for each cell."
+    figures = {"capacity_maps": capacity_figures.capacity_maps(table, alt)}
+    if len(gaps := gap_against_samples(study.trials)):
+        alt = "Generalization gap against the number of training samples, a panel for each cell."
+        figures["gap_against_samples"] = capacity_figures.gap_against_samples(gaps, alt)
+    return Capacity(
+        findings=tuple(_findings(table)),
+        figures=figures,
+        table=_table(table),
+        saturation=_saturation(saturation[on_most]),
+        on_fewer_samples=_saturation(saturation[~on_most]),
+        returns=_returns(returns),
+        onset=tuple(onset_findings(overfitting)),
+        overfitting=_overfitting(overfitting),
+    )
+
+
+def _findings(table: pd.DataFrame) -> list[str]:
+    """A sentence on growth for each cell, on the fewest and the most samples."""
+    sentences = []
+    table = table[table["train_samples"].isin([table["train_samples"].min(), table["train_samples"].max()])]
+    for _, group in table.groupby(["train_samples", "cell"], sort=False):
+        if len(group) < 2:
+            continue
+        rows = records(group)
+        small, large = (extreme(rows, key=lambda row: row["parameters"]) for extreme in (min, max))
+        best = max(rows, key=lambda row: row["validation_accuracy"])
+        sentences.append(
+            f"{CELLS[best['cell']].title} on {best['train_samples']:,} samples: from {small['parameters']:,} to "
+            f"{large['parameters']:,} parameters validation accuracy goes from "
+            f"{percent(small['validation_accuracy'])} to {percent(large['validation_accuracy'])} and the "
+            f"generalization gap from {points(small['generalization_gap'])} to "
+            f"{points(large['generalization_gap'])} points; {network_name(best)} is the most accurate with "
+            f"{percent(best['validation_accuracy'])}."
+        )
+    return sentences
+
+
+def onset_findings(table: pd.DataFrame) -> list[str]:
+    """How overfitting moves with training samples and with capacity, from `overfitting_table`."""
+    return [
+        sentence
+        for column, place in (("train_samples", "on {:,} samples"), ("units", "with {:,} units"))
+        if (sentence := _onset(table, column, place))
+    ]
+
+
+def _onset(table: pd.DataFrame, column: str, place: str) -> str | None:
+    if table[column].nunique() < 2:
+        return None
+    parts = []
+    for value, group in table.groupby(column):
+        trainings, seen = group["seeds"].sum(), (group["seeds"] * group["onset_share"]).sum()
+        rise = (group["seeds"] * group["overfit_at_end"]).sum() / trainings
+        onset = (group["seeds"] * group["onset_share"] * group["onset_epoch"]).sum() / seen if seen else None
+        parts.append(
+            f"{place.format(value)} in {seen:.0f} of {trainings} trainings"
+            + ("" if onset is None else f", from epoch {number(round(onset, 1))} on average")
+            + f", the loss {number(rise)} nats above its lowest at the end"
+        )
+    return f"Overfitting is seen {'; '.join(parts)}."
+
+
+def _table(table: pd.DataFrame) -> Table:
+    spread = {"validation_accuracy": "accuracy_interval", "generalization_gap": "gap_interval"}
+    rows = [
+        row
+        | {"network": network_name(row)}
+        | {name: interval(row[f"{measure}_low"], row[f"{measure}_high"]) for measure, name in spread.items()}
+        for row in records(table)
+    ]
+    return text_table(rows, {
+        "network": ("network", str), "train_samples": ("samples", number), "parameters": ("parameters", number),
+        "seeds": ("seeds", number), "validation_accuracy": ("validation accuracy", percent),
+        "accuracy_interval": ("95 % interval, %", str), "train_accuracy": ("train accuracy", percent),
+        "generalization_gap": ("gap, points", points), "gap_interval": ("95 % interval, points", str),
+    })  # fmt: skip
+
+
+def _returns(returns: pd.DataFrame) -> Table:
+    rows = [
+        row
+        | {"network": network_name(row), "next": network_name(row | {"units": row["next_units"]})}
+        | {"interval": interval(row["points_per_doubling_low"] / 100, row["points_per_doubling_high"] / 100)}
+        for row in records(returns)
+    ]
+    return text_table(rows, {
+        "network": ("from", str), "next": ("to", str), "train_samples": ("samples", number),
+        "parameters": ("parameters", number), "next_parameters": ("parameters after", number),
+        "seeds": ("seeds", number), "points_per_doubling": ("points per doubling", number),
+        "interval": ("95 % interval", str),
+    })  # fmt: skip
+
+
+def _saturation(table: pd.DataFrame) -> Table:
+    rows = [row | {"cell": CELLS[row["cell"]].title, "verdict": _verdict(row)} for row in records(table)]
+    return text_table(rows, {
+        "cell": ("cell", str), "depth": ("layers", number), "train_samples": ("samples", number),
+        "verdict": ("more units", str),
+        "next_points_per_doubling_high": ("the next step may bring, points per doubling, up to", number),
+    })  # fmt: skip
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    """Where growth stops paying, for a row of `saturation_capacity`."""
+    if row["verdict"] != "levels off":
+        return str(row["verdict"])
+    return f"levels off from {row['parameters']:,} parameters ({row['units']} units) on"
+
+
+def _overfitting(table: pd.DataFrame) -> Table:
+    rows = [row | {"network": network_name(row)} for row in records(table)]
+    return text_table(rows, {
+        "network": ("network", str), "train_samples": ("samples", number), "parameters": ("parameters", number),
+        "seeds": ("seeds", number), "onset_epoch": ("onset, epoch", number),
+        "onset_share": ("seen in, of the seeds", percent), "overfit_at_end": ("loss risen since, nats", number),
+    })  # fmt: skip

@@ -1,0 +1,86 @@
+"""The figures of the section on the test: confusion matrix, reliability diagram, and pictures of wrong answers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pipeline.documents import records
+from pipeline.params.network import CELLS
+from pipeline.report.drawing import percent_tick, styled, to_svg
+from pipeline.report.palette import INK, MARK
+from pipeline.report.text import plural
+
+WORST_SHOWN = 20  # with more classes than this the counts in a confusion matrix cannot be read
+
+
+def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) -> str:
+    """The counts (classes, classes) of actual (rows) against predicted (columns) classes, as SVG.
+
+    Right answers are only numbers: the colour is for the mistakes, which they would drown.
+    """
+    classes = len(counts)
+    mistakes = counts.astype(float)
+    np.fill_diagonal(mistakes, 0)
+    worst = max(mistakes.max(), 1)
+    hover: dict[str, str] = {}
+    with styled():
+        figure = Figure(figsize=(5.4, 5.4), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+        axes = figure.subplots()
+        axes.grid(visible=False)
+        for row, column in np.argwhere(mistakes > 0):
+            gid = f"confused-{row}-{column}"
+            axes.fill_between([column - 0.5, column + 0.5], row - 0.5, row + 0.5, color=MARK, linewidth=0,
+                              alpha=0.12 + 0.5 * mistakes[row, column] / worst, gid=gid)  # fmt: skip
+            hover[gid] = f"{labels[row]} taken for {labels[column]}: {plural(int(counts[row, column]), 'time')}"
+        if classes <= WORST_SHOWN:
+            for row, column in np.argwhere(counts > 0):
+                weight = "bold" if row == column else "normal"
+                axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=9, weight=weight)
+            axes.set_xticks(range(classes), labels)
+            axes.set_yticks(range(classes), labels)
+        axes.set_xlim(-0.5, classes - 0.5)
+        axes.set_ylim(classes - 0.5, -0.5)
+        axes.set_aspect("equal")
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("actual class")
+        return to_svg(figure, alt, hover)
+
+
+def reliability(table: pd.DataFrame, title: str, alt: str) -> str:
+    """Accuracy against the probability that the model gives to its answers, as SVG; `analysis.reliability_table`."""
+    hover: dict[str, str] = {}
+    low = float(min(table["probability"].min(), table["low"].min()))
+    colour = CELLS["lstm"].colour  # the page's links have it, too
+    with styled():
+        figure = Figure(figsize=(5.4, 4.6), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+        axes = figure.subplots()
+        axes.plot([low, 1], [low, 1], "--", color=INK, linewidth=1)
+        axes.vlines(table["probability"], table["low"], table["high"], color=colour)
+        for index, row in enumerate(records(table)):
+            axes.plot(row["probability"], row["accuracy"], "o", color=colour, gid=f"bin-{index}")
+            hover[f"bin-{index}"] = (
+                f"{row['samples']} answers given {row['probability']:.2%} on average: {row['accuracy']:.2%} are right"
+            )
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(percent_tick)
+        axes.set_xlabel("probability given to the answer")
+        axes.set_ylabel("answers that are right")
+        return to_svg(figure, alt, hover)
+
+
+def pictures_of(samples: np.ndarray, titles: Sequence[str], alt: str) -> str:
+    """Sequences (n, timesteps, features) as pictures, time downwards, each with its title, as SVG."""
+    columns = min(len(samples), 6)
+    rows = -(-len(samples) // columns)
+    with styled():
+        figure = Figure(figsize=(1.5 * columns, 1.75 * rows), layout="constrained")
+        for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
+            axes.axis("off")
+        for axes, sample, title in zip(panels.flat, samples, titles, strict=False):
+            axes.imshow(sample, cmap="gray", interpolation="nearest", aspect="auto")
+            axes.set_title(title, fontsize=9)
+        return to_svg(figure, alt)

@@ -1,0 +1,20 @@
+// A mark's <title> as a tooltip that shows at once, also by touch, for the mark nearest to the pointer.
+const tip = document.getElementById("tip");
+for (const title of document.querySelectorAll("figure svg g > title")) {
+  title.parentNode.dataset.tip = title.textContent;
+  title.remove();
+}
+function show({ target, clientX: x, clientY: y }) {
+  let nearest = 20, text = "";
+  for (const mark of target.closest?.("figure svg")?.querySelectorAll("[data-tip]") ?? []) {
+    const { left, right, top, bottom } = mark.getBoundingClientRect();
+    const distance = Math.hypot(Math.max(left - x, x - right, 0), Math.max(top - y, y - bottom, 0));
+    if (distance < nearest) [nearest, text] = [distance, mark.dataset.tip];
+  }
+  tip.textContent = text;
+  tip.style.left = Math.max(4, Math.min(x + 12, innerWidth - tip.offsetWidth - 4)) + "px";
+  tip.style.top = (y > tip.offsetHeight + 20 ? y - tip.offsetHeight - 12 : y + 20) + "px";
+}
+addEventListener("pointermove", show);
+addEventListener("pointerdown", show);
+addEventListener("scroll", () => { tip.textContent = ""; });

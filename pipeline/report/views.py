@@ -1,0 +1,58 @@
+"""Section "Rows or columns": the same networks with the image read another way."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pipeline.documents import records
+from pipeline.params.network import CELLS, network_name
+from pipeline.report.results import Results
+from pipeline.report.text import Table, interval, number, percent, plural, points, text_table
+
+
+@dataclass(frozen=True)
+class Views:
+    findings: tuple[str, ...]
+    table: Table
+
+
+def views(results: Results) -> Views | None:
+    """The same networks on other views; None without a study called views."""
+    table = results.views_table
+    if table.empty:
+        return None
+    return Views(tuple(_findings(table)), _table(table))
+
+
+def _findings(table: pd.DataFrame) -> list[str]:
+    """A sentence for each network and view but the first."""
+    sentences = []
+    for row in records(table[table["difference"].notna()]):
+        clear = row["difference_low"] > 0 or row["difference_high"] < 0
+        sentences.append(
+            f"{CELLS[row['cell']].title} {row['depth']}×{row['units']}: {_words(row['view'])} instead of "
+            f"{_words(table['view'].iloc[0])} change validation accuracy by {points(row['difference'])} points "
+            f"(95 % interval {interval(row['difference_low'], row['difference_high'])}, "
+            f"{plural(row['seeds'], 'seed')}): "
+            + ("a difference beyond the seeds." if clear else "no difference that the seeds can show.")
+        )
+    return sentences
+
+
+def _table(table: pd.DataFrame) -> Table:
+    rows = [
+        row
+        | {"network": network_name(row | {"bidirectional": False})}
+        | {"interval": interval(row["difference_low"], row["difference_high"])}
+        for row in records(table)
+    ]
+    return text_table(rows, {
+        "network": ("network", str), "view": ("a time step is one of the", _words),
+        "parameters": ("parameters", number), "train_samples": ("samples", number), "seeds": ("seeds", number),
+        "validation_accuracy": ("validation accuracy", percent), "validation_accuracy_sd": ("sd, points", points),
+        "difference": ("difference, points", points), "interval": ("95 % interval, points", str),
+    })  # fmt: skip
+
+
+def _words(view: str) -> str:
+    return view.replace("_", " ")

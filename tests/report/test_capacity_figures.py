@@ -1,0 +1,27 @@
+"""The maps and the gaps show every configuration."""
+
+import pandas as pd
+
+from pipeline.analysis.capacity import capacity_table
+from pipeline.report.capacity_figures import capacity_maps, gap_against_samples
+from pipeline.studies.results import trials_table
+from tests.helpers.pages import hovers, texts
+from tests.helpers.results import capacity_records
+
+
+def test_maps_and_gaps_show_every_configuration() -> None:
+    table = capacity_table(trials_table(capacity_records(seeds=2)))
+    fewer = table.assign(train_samples=1000, generalization_gap=table["generalization_gap"] + 0.02)
+    both = pd.concat([fewer, table])
+    maps = capacity_maps(both, "maps")
+    shown = texts(maps)
+    for _, row in both.iterrows():
+        assert f"{100 * row['validation_accuracy']:.1f}" in shown
+        assert f"{100 * row['generalization_gap']:.1f}" in shown
+    assert {"1,000", "5,000"} <= set(shown)
+    assert len(hovers(maps)) == 2 * len(both)
+    gaps = gap_against_samples(both, "gaps")
+    assert len(hovers(gaps)) == 2 * len(table)
+    assert f"GRU 1×8, 1,000 samples: gap {100 * fewer.iloc[0]['generalization_gap']:.2f} points" in " ".join(
+        hovers(gaps)
+    )

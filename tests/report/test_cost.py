@@ -1,0 +1,89 @@
+"""Costs: the Pareto fronts, the times of one sequence and of a batch, the best within each budget."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.documents import records
+from pipeline.params.studies import SampledStudy
+from pipeline.report.cost import cost, pareto_fronts
+from pipeline.report.results import Results, load_results
+from tests.helpers.pages import ReadPage, hovers, texts
+from tests.helpers.results import project_params, read_trials, search_records, write_study, write_summary
+
+
+@pytest.fixture
+def network() -> dict[str, Any]:
+    return {"cell": "gru", "depth": 1, "units": 8, "bidirectional": False, "parameters": 1002}
+
+
+def test_on_the_front_more_parameters_mean_more_accuracy(page: ReadPage) -> None:
+    front = page.parts["cost"][0]
+    parameters = [int(row[2].replace(",", "")) for row in front[1:]]
+    assert parameters == sorted(parameters)
+    fastest = [float(row[3].removesuffix(" %")) for row in front[1:] if "parameters" in row[8]]
+    assert fastest == sorted(fastest)
+
+
+def test_costs_are_those_of_one_sequence_and_of_a_batch(page: ReadPage, results: Results) -> None:
+    assert results.choice is not None
+    chosen = results.choice.choice
+    alone, batch = chosen.parameters / 1e6, chosen.parameters / 1e6 * 128**0.5
+    assert f"LSTM 2×170, answers one sequence in {alone:.3g} ms (median of 50 calls; half of them took" in page.text
+    assert f"answers 128 at once in {batch:.3g} ms" in page.text
+    assert "at 96 GFLOP/s on one thread" in page.text
+
+
+def test_times_that_were_not_measured_are_left_out(results: Results) -> None:
+    made = cost(dataclasses.replace(results, prediction_times=None))
+    assert made is not None
+    assert made.prediction is None
+    assert len(made.equal_budgets) == 2
+    assert "not measured" in texts(made.figures["pareto_fronts"])
+    assert cost(dataclasses.replace(results, studies={})) is None
+
+
+def test_a_study_by_budgets_shows_the_best_of_each(workspace: Path) -> None:
+    params = project_params()
+    study = params.study("frontier")
+    assert isinstance(study, SampledStudy)
+    generous = study.model_copy(update={"parameter_budgets": (10**7, 2 * 10**7, 3 * 10**7)})
+    changed = params.model_copy(update={"studies": params.studies | {"frontier": generous}})
+    write_summary()
+    write_study("search", search_records(), changed)
+    write_study("frontier", search_records(), changed)
+    made = cost(load_results(changed))
+    assert made is not None
+    (search,) = made.searches
+    assert search.study == "frontier"
+    assert [row[0] for row in search.table.rows] == ["10,000,000", "20,000,000", "30,000,000"]
+    trials = read_trials("frontier")
+    first = trials[(trials["number"] % 3 == 0)]
+    best = first.loc[first["state"] == "COMPLETE", "validation_accuracy"].max()
+    row = search.table.rows[0]
+    assert row[3:] == [f"{100 * best:.2f} %", row[4], "6", str((first["state"] == "PRUNED").sum())]
+
+
+def test_fronts_name_the_networks_that_nothing_beats(network: dict[str, Any]) -> None:
+    table = pd.DataFrame(
+        [network | {"validation_accuracy": 0.95, "fit_seconds": 10, "predict_ms": 0.5},
+         network | {"units": 32, "parameters": 6282, "validation_accuracy": 0.94, "fit_seconds": 9, "predict_ms": 0.6}]
+    )  # fmt: skip
+    fronts = pd.DataFrame({"parameters": [True, False], "training": [True, True], "prediction": [True, False]})
+    svg = pareto_fronts(table, fronts, None, "alt")
+    assert len(hovers(svg)) == 6
+    unbeaten = [text.endswith(", on the Pareto front") for text in hovers(svg)]
+    assert unbeaten == [True, False, True, True, True, False]
+    assert hovers(svg)[4] == "GRU 1×8: validation accuracy 95.00%, 0.5 ms a prediction, on the Pareto front"
+
+
+def test_what_was_not_measured_is_said(network: dict[str, Any]) -> None:
+    table = pd.DataFrame([network | {"validation_accuracy": 0.95, "fit_seconds": 10, "predict_ms": np.nan}])
+    fronts = pd.DataFrame({"parameters": [True], "training": [True], "prediction": [False]})
+    svg = pareto_fronts(table, fronts, records(table)[0], "alt")
+    assert len(hovers(svg)) == 2
+    assert "not measured" in texts(svg)

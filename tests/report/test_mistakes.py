@@ -1,0 +1,31 @@
+"""The test: its figures in words, and the mistakes behind them."""
+
+import dataclasses
+
+from pipeline.report.mistakes import mistakes
+from pipeline.report.results import Results
+from tests.helpers.pages import ReadPage
+
+
+def test_the_result_is_told_with_its_deviation(page: ReadPage, results: Results) -> None:
+    assert results.metrics is not None
+    accuracy = results.metrics.test_accuracy
+    assert f"accuracy {100 * accuracy:.2f} %, standard deviation over seeds 0.05 points" in page.text
+    assert "110 of 10,000 test sequences are put in a wrong class" in page.text
+
+
+def test_sequences_of_one_feature_are_no_pictures(results: Results) -> None:
+    made = mistakes(dataclasses.replace(results, summary=results.summary.model_copy(update={"features": 1})))
+    assert made is not None
+    assert made.figures.keys() == {"confusion", "reliability"}
+
+
+def test_without_a_mistake_there_is_none_to_show(results: Results) -> None:
+    assert results.predictions is not None
+    right = results.predictions.assign(predicted=results.predictions["actual"])
+    made = mistakes(dataclasses.replace(results, predictions=right))
+    assert made is not None
+    assert made.finding == "0 of 10,000 test sequences are put in a wrong class."
+    assert made.figures.keys() == {"confusion", "reliability"}
+    assert made.pairs.rows == made.wrong.rows == []
+    assert mistakes(dataclasses.replace(results, predictions=None)) is None

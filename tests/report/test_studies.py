@@ -1,0 +1,23 @@
+"""The studies: their configurations, best first, and what is missing of each."""
+
+import dataclasses
+
+from pipeline.report.results import Results
+from pipeline.report.studies import studies
+from tests.helpers.pages import ReadPage
+
+
+def test_configurations_come_best_first(page: ReadPage) -> None:
+    assert "16 trials: 12 complete, 3 pruned (left out below), 1 failed (left out below)." in page.text
+    _, capacity, search = page.parts["studies"]  # views and frontier have not run
+    assert len(capacity) == 1 + 18
+    assert len(search) == 1 + 12
+    accuracies = [float(row[2].removesuffix(" %")) for row in search[1:]]
+    assert accuracies == sorted(accuracies, reverse=True)
+
+
+def test_a_study_that_is_gone_is_named(results: Results) -> None:
+    made = studies(dataclasses.replace(results, studies={"capacity": results.studies["capacity"]}))
+    assert [study.name for study in made] == list(results.params.studies)
+    gone = [study.name for study in made if study.missing and study.missing.startswith("This study has not run")]
+    assert gone == [name for name in results.params.studies if name != "capacity"]
