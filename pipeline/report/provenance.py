@@ -64,33 +64,15 @@ def _data(results: Results) -> Table:
 
 
 def _trainings_words(results: Results) -> str:
-    """How many trainings the page shows, and how many of them were done elsewhere.
-
-    A study that was replayed from the record leaves the same tables as one that has trained, with the processors and
-    times of the trainings. Only this clone's journal knows the difference.
-    """
-    trained = [
-        moment in results.journal
-        for study in results.studies.values()
-        for moment in zip(study.timings["trained_at"].fillna(""), study.timings["fit_seconds"], strict=True)
-    ]
-    total, here = len(trained), sum(trained)
+    """How many trainings the page shows, and that a copy of the project replays them."""
+    total = sum(len(study.timings) for study in results.studies.values())
     made = f"The page was made on {results.lineage.environment['processor']}."
     if not total:
         return f"No study has trained a network yet. {made}"
-    journal = f"This clone's journal of finished trainings ({paths.journal_folder().name}) has"
-    if here == total:
-        source = f"{journal} all of them: they were trained from here."
-    elif here == 0:
-        source = f"{journal} none of them: all are replayed from the record ({paths.RECORD})."
-    else:
-        source = (
-            f"{journal} {here} of them, which were trained from here. The other {total - here} are replayed from the "
-            f"record ({paths.RECORD})."
-        )
     return (
         f"Behind this page are {plural(total, 'training')}. The table says on which processors they were done, and "
-        f"when the first and the last of them ended. {source} {made}"
+        f"when the first and the last of them ended. They are kept in the record ({paths.RECORD}): a study that asks "
+        f"for the same trainings replays them from there, on any machine, and trains none of them again. {made}"
     )
 
 

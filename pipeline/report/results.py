@@ -35,7 +35,6 @@ class Results:
     mcnemar: AgainstTheBest | None  # also None where the choice is the best network
     prediction_times: pd.DataFrame | None
     lineage: Lineage
-    journal: frozenset[tuple[str, float]]  # the trainings done from here: when each ended, and its seconds
 
     @cached_property
     def competitors(self) -> Competitors:
@@ -113,7 +112,6 @@ def load_results(params: Params) -> Results:
             fingerprint=studies[answering].summary.fingerprint if answering else "",
             study=answering or "",
         ),
-        journal=_journal(),
     )
 
 
@@ -125,11 +123,6 @@ def with_training_times(table: pd.DataFrame, trials: pd.DataFrame, timings: pd.D
     timed = trials.merge(timings, on="number", how="left")
     means = timed.groupby(CONFIGURATION, sort=False, dropna=False)[["fit_seconds", "seconds_per_epoch"]].mean()
     return table.merge(means.reset_index(), on=CONFIGURATION, how="left")
-
-
-def _journal() -> frozenset[tuple[str, float]]:
-    trainings = map(paths.read_json, paths.journal_folder().glob("*.json"))
-    return frozenset((training.get("trained_at", ""), training["fit_seconds"]) for training in trainings)
 
 
 def _table(path: Path) -> pd.DataFrame | None:
