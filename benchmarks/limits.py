@@ -84,11 +84,11 @@ def epoch_seconds(
     return (moments[-1] - moments[0]) / epochs
 
 
-def _one_core(rounds: int, barrier: Barrier, results: "multiprocessing.Queue[list[dict[str, float]]]") -> None:
+def _one_core(barrier: Barrier, results: "multiprocessing.Queue[list[dict[str, float]]]") -> None:
     configure_tensorflow()
     data = random_data(SAMPLES)
     rates = []
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         barrier.wait()
         rates.append({"sgemm": sgemm_rate(SGEMM_SECONDS, best=False)})
         for cell in KERAS_CELLS:
@@ -98,18 +98,18 @@ def _one_core(rounds: int, barrier: Barrier, results: "multiprocessing.Queue[lis
     results.put(rates)
 
 
-def shares(rounds: int = ROUNDS) -> dict[str, list[float]]:
+def shares() -> dict[str, list[float]]:
     """For each cell the share of the sgemm peak in every round; and `sgemm`, operations a second of all cores."""
     spawn = multiprocessing.get_context("spawn")
     barrier, results = spawn.Barrier(CPU_COUNT), spawn.Queue()
-    processes = [spawn.Process(target=_one_core, args=(rounds, barrier, results)) for _ in range(CPU_COUNT)]
+    processes = [spawn.Process(target=_one_core, args=(barrier, results)) for _ in range(CPU_COUNT)]
     with patch.dict(os.environ, KEEP_FREED_MEMORY):  # read when a process starts
         for process in processes:
             process.start()
     by_core = [results.get() for _ in processes]
     for process in processes:
         process.join()
-    totals = [{name: sum(core[r][name] for core in by_core) for name in by_core[0][r]} for r in range(rounds)]
+    totals = [{name: sum(core[r][name] for core in by_core) for name in by_core[0][r]} for r in range(ROUNDS)]
     return {"sgemm": [total["sgemm"] for total in totals]} | {
         cell: [total[cell] / total["sgemm"] for total in totals] for cell in KERAS_CELLS
     }
@@ -152,7 +152,6 @@ def explore(console: Console) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--explore", action="store_true", help="try changes that may move it")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--try", dest="tried", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     console = Console()
@@ -161,7 +160,7 @@ def main() -> None:
     elif arguments.explore:
         explore(console)
     else:
-        found = shares(arguments.rounds)
+        found = shares()
         console.print(f"sgemm: {np.median(found['sgemm']) / 1e9:.0f} GFLOP/s on {CPU_COUNT} cores")
         for cell in KERAS_CELLS:
             console.print(f"{cell}-{UNITS}: " + ", ".join(f"{100 * share:.0f} %" for share in found[cell]))
