@@ -1,4 +1,5 @@
-# Needs Python 3.11 to 3.13, git and make; everything else is installed into .venv at the versions of requirements.lock.
+# Needs Python 3.11 to 3.13, git and make. Everything else is installed into .venv at the versions of the locks:
+# requirements.lock has all that a run needs, the other two add the tests' tools and the benchmarks' contestants to it.
 
 export MLFLOW_DISABLE_TELEMETRY = true
 export DO_NOT_TRACK = 1
@@ -15,7 +16,7 @@ help:  ## this list
 quick: .venv/installed  ## the whole pipeline in minutes, on 5,000 digits that need no download (works in .quick/)
 	@$(PYTHON) -m pipeline quick
 
-test: .venv/installed  ## the test suite
+test: .venv/installed-dev  ## the test suite
 	@$(PYTHON) -m pytest
 
 report: .venv/installed  ## the committed study: its data made, its runs replayed from the record, nothing trained
@@ -34,29 +35,46 @@ ui: .venv/installed  ## every run, in the browser (MLflow)
 dashboard: .venv/installed  ## every study, in the browser (Optuna)
 	@.venv/bin/optuna-dashboard --host 127.0.0.1 sqlite:///optuna.db
 
-lint: .venv/installed  ## style, format and types
+lint: .venv/installed-dev  ## style, format and types
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
 
-venv: .venv/installed  ## the environment alone
+venv: .venv/installed  ## the environment of a run alone
 
-bench: .venv/installed  ## the benchmarks: beside what one would use otherwise, and beside the processor's limit
+bench: .venv/installed-bench  ## the benchmarks: compared with other tools, and with the processor's limit
 	@$(PYTHON) -m benchmarks
 
-lock: .venv/installed  ## make requirements.lock again, from pyproject.toml
-	@$(PYTHON) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-		--python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock
+COMPILE = $(PYTHON) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	--python-version 3.11 pyproject.toml
+
+lock: .venv/installed-dev  ## make the locks again, from pyproject.toml: each with the versions of the one before
+	@$(COMPILE) --output-file requirements.lock
+	@$(COMPILE) --constraint requirements.lock --extra dev --output-file requirements-dev.lock
+	@$(COMPILE) --constraint requirements-dev.lock --extra bench --output-file requirements-bench.lock
 
 # Plain pip and venv must do; uv, where it is on the PATH, is faster and can fetch a Python that fits.
-.venv/installed: requirements.lock
-	@set -e; \
-	echo "installing requirements.lock into .venv (3 GB, some minutes; once)"; \
-	if command -v uv >/dev/null; then \
-		test -x $(PYTHON) || uv venv --quiet --seed --python '>=3.11,<3.14' .venv; \
-		uv pip install --python $(PYTHON) --compile-bytecode --require-hashes --requirements requirements.lock; \
+define install
+@echo "installing $< into .venv (some minutes, once)"; \
+if command -v uv >/dev/null; then \
+	uv pip install --python $(PYTHON) --compile-bytecode --require-hashes --requirements $<; \
+else \
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<; \
+fi
+@touch $@
+endef
+
+.venv/installed: requirements.lock | $(PYTHON)
+	$(install)
+
+.venv/installed-%: requirements-%.lock .venv/installed
+	$(install)
+
+$(PYTHON):
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --seed --python '>=3.11,<3.14' .venv; \
 	else \
-		test -x $(PYTHON) || for python in python3 python3.13 python3.12 python3.11 none; do \
+		for python in python3 python3.13 python3.12 python3.11 none; do \
 			if test $$python = none; then \
 				echo "error: no Python 3.11, 3.12 or 3.13 found (python3 is $$(python3 --version 2>&1)); install one" >&2; \
 				exit 1; \
@@ -65,6 +83,4 @@ lock: .venv/installed  ## make requirements.lock again, from pyproject.toml
 				break; \
 			fi; \
 		done; \
-		$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
-	fi; \
-	touch $@
+	fi

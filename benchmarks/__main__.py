@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks [PART …]   # parts: throughput quality limits overhead startup; default: all
 
-Contestants take turns, so whatever else slows the machine down slows all of them; a ratio is that of one turn.
-Half an hour on two cores that are idle. Only a run of all parts is written: its figures are of one machine and day.
+Contestants take turns, so that other work on the machine slows all of them; a ratio is that of one turn. All parts take
+half an hour on two idle cores. Only a run of all parts is written: its figures are of one machine and day.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from benchmarks import limits, overhead, startup
 from benchmarks import quality as reference
 from benchmarks.results import README, RESULTS, START_EXCLUDED, spread
 from benchmarks.results import main as write_pages
-from benchmarks.work import CELLS, QUALITY_SEEDS, Outcome, make_workspace, run_contestant
+from benchmarks.work import KERAS_CELLS, QUALITY_SEEDS, Outcome, make_workspace, run_contestant
 from pipeline.training.machine import environment
 
 CONTESTANTS = ("optuna_example", "n_jobs", "keras_tuner", "ray_tune")
@@ -37,7 +37,7 @@ console = Console(highlight=False)
 
 
 def throughput(workspace: Path) -> dict[str, float]:
-    """Trials an hour of this project to those of every other contestant."""
+    """Trials an hour of this project, divided by those of every other contestant."""
     ratios: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     without_start: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     engine_seconds: list[float] = []
@@ -63,7 +63,7 @@ def throughput(workspace: Path) -> dict[str, float]:
 
 
 def quality(workspace: Path) -> dict[str, float]:
-    """How much longer the example searches, through the same proposals, until it has one of the best configurations."""
+    """How much longer the example takes, through the same proposals, to find one of the best configurations."""
     if not reference.TABLE.exists():
         reference.main()
     ratios, without_start = [], []
@@ -79,13 +79,13 @@ def share_of_limit(_: Path) -> dict[str, float]:
     """Operations a second of training, as shares of the sgemm peak of the same cores."""
     shares = limits.shares()
     found = spread("sgemm_gflops", [rate / 1e9 for rate in shares["sgemm"]])
-    for cell in CELLS:
+    for cell in KERAS_CELLS:
         found |= spread(f"share_of_sgemm_{cell}", shares[cell])
     return found
 
 
 def study_overhead(workspace: Path) -> dict[str, float]:
-    """What a study does apart from training, and what that is."""
+    """The share of a study's time that is not training, and its parts."""
     rounds = [overhead.measure(workspace) for _ in range(OVERHEAD_ROUNDS)]
     found = spread("overhead_fraction", [1 - shares["fit"] for shares in rounds])
     parts = [part for part in overhead.PARTS if part != "fit"]
@@ -120,7 +120,7 @@ def _check_same_work(name: str, ours: Outcome, other: Outcome) -> None:
     difference = mean(other.accuracies) - mean(ours.accuracies)
     if len(other.accuracies) != len(ours.accuracies) or abs(difference) > SEED_NOISE:
         raise RuntimeError(
-            f"{name} did other work: {len(other.accuracies)} trials whose accuracy is {difference:+.3f} beside ours"
+            f"{name} did other work: {len(other.accuracies)} trials, accuracy {difference:+.3f} compared with ours"
         )
 
 
@@ -153,7 +153,7 @@ def main() -> None:
     if set(parts) == PARTS.keys():
         RESULTS.write_text(json.dumps(results | description(), indent=2) + "\n", encoding="utf-8")
         write_pages()
-        console.print(f"written: {RESULTS}, the picture beside it, and the table in {README}")
+        console.print(f"written: {RESULTS}, the picture next to it, and the table in {README}")
 
 
 if __name__ == "__main__":

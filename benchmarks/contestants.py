@@ -3,11 +3,11 @@
     python -m benchmarks.contestants NAME STUDY
 
 In a study of throughput all train the same networks for as many epochs on the same images and validate after each
-epoch; in a search for quality they try the same proposals in the same order. The others are what their own
-documentation shows: Keras's `fit`, TensorFlow's default threads, one trial after the other unless they say otherwise.
-MLflow's autologging saves no models, which would take it longer than these trainings; KerasTuner and Ray Tune log
-nothing to MLflow. KerasTuner saves the weights of its best epoch so far and reports that one's accuracy, the others the
-last's.
+epoch; in a search for quality they try the same proposals in the same order. The others follow their own
+documentation: Keras's `fit`, TensorFlow's default threads, one trial after the other unless they say otherwise.
+MLflow's autologging saves no models, which would take longer than these trainings; KerasTuner and Ray Tune log nothing
+to MLflow. KerasTuner saves the weights of its best epoch so far and reports the accuracy of that epoch, the others that
+of the last.
 """
 
 import json

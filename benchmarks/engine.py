@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
+from pipeline import paths
 from pipeline.commands import study as stage
 from pipeline.params.document import load_params
 from pipeline.params.settings import Configuration
@@ -33,11 +34,11 @@ class TimedCluster(Cluster):
 
 
 class Found(Exception):
-    """The search has what it was looking for."""
+    """The search has found one of the best configurations."""
 
 
 def identity(configuration: Configuration) -> tuple[Any, ...]:
-    """What tells the configurations of the search for quality apart."""
+    """The fields that tell the configurations of the search for quality apart."""
     return configuration.cell, configuration.units, configuration.learning_rate
 
 
@@ -59,8 +60,13 @@ def timed_study(name: str, wanted: Sequence[tuple[Any, ...]] = ()) -> tuple[dict
                     raise Found
             return logged
 
-    # The stage itself and no copy of it, so that nothing of what it does is left out of its time.
-    with patch.object(stage, "Cluster", lambda _: cluster), patch.object(stage, "StudyTracker", WatchedTracker):
+    # The stage itself and no copy of it, so that its time is complete. Its record goes to the new databases, so that no
+    # other run of the same study takes its trainings from there.
+    with (
+        patch.object(stage, "Cluster", lambda _: cluster),
+        patch.object(stage, "StudyTracker", WatchedTracker),
+        patch.object(paths, "RECORD", paths.home() / "record"),
+    ):
         try:
             stage.run(params, name)
         except Found:

@@ -1,10 +1,10 @@
-"""How time and memory grow with what one may ask for, and the constants of the cost estimate.
+"""How time and memory grow with a study's settings, and the constants of the cost estimate.
 
     .venv/bin/python -m benchmarks.growth         # growth.svg, growth.csv and the exponents
-    .venv/bin/python -m benchmarks.growth --fit   # the constants of pipeline/cost.py, to be pasted there
+    .venv/bin/python -m benchmarks.growth --fit   # constants for CELLS (pipeline/params/network.py) and START_SECONDS
 
-Everything is measured in processor time of a process with one TensorFlow thread, which is the wall time of a worker on
-a core of its own, and which other processes disturb less.
+Everything is measured in processor time of a process with one TensorFlow thread. That is the wall time of a worker on
+a core of its own, and other processes disturb it less.
 """
 
 import argparse
@@ -24,9 +24,10 @@ from scipy.optimize import nnls
 
 from benchmarks.limits import CLASSES, FEATURES, TIMESTEPS, random_data
 from benchmarks.results import FOLDER
-from benchmarks.work import CELLS, ROOT, environment, run_python
+from benchmarks.work import KERAS_CELLS, ROOT, environment, run_python
+from pipeline.params.network import CELLS, CellCost
 from pipeline.params.settings import Configuration
-from pipeline.studies.estimate import CELL_COSTS, CellCost, step_work
+from pipeline.studies.estimate import step_work
 from pipeline.training.forkserver import KEEP_FREED_MEMORY
 from pipeline.training.inputs import TrainingData
 from pipeline.training.machine import sgemm_rate
@@ -44,7 +45,7 @@ AXES: dict[str, list[int]] = {
     "samples": [3000, 12000, 48000],
 }
 TRIALS = [50, 200, 800]
-# For the constants: what a step takes has to be seen where each of its parts is the largest.
+# For the constants: each part of a step has to be measured where it is the largest.
 FITTED = [
     {"units": units, "depth": depth, "batch_size": batch_size}
     for units, depth, batch_size in (
@@ -58,8 +59,8 @@ FITTED_REFERENCES = {
 
 
 def measure(cell: str, timesteps: int, samples: int, **network: Any) -> dict[str, float]:
-    """One training in this process, which must be new: processor seconds of an epoch, of what comes before the first
-    one, and MiB that the training needs at most, in addition to TensorFlow's own."""
+    """One training in this process, which must be new: processor seconds of an epoch and of the start
+    before the first one, and the most MiB of the training, in addition to TensorFlow's own."""
     configure_tensorflow()
     import keras  # noqa: F401 - the memory and the time of the import are TensorFlow's own
 
@@ -71,7 +72,7 @@ def measure(cell: str, timesteps: int, samples: int, **network: Any) -> dict[str
 
 
 def measure_steps(cell: str) -> list[dict[str, Any]]:
-    """What a step of each of the `FITTED` trainings consists of, what it takes, and what the training's start takes."""
+    """For each of the `FITTED` trainings the parts of a step, its seconds, and those of the training's start."""
     configure_tensorflow()
     rows = []
     for tried in FITTED_REFERENCES.get(cell, FITTED):
@@ -83,7 +84,7 @@ def measure_steps(cell: str) -> list[dict[str, Any]]:
 
 
 def processor_seconds(configuration: Configuration, data: TrainingData) -> tuple[float, float]:
-    """Of one epoch, and of all before the end of the first one but what an epoch takes."""
+    """Of one epoch, and of the start: all before the end of the first epoch, less one epoch."""
     moments = [time.process_time()]
 
     def on_epoch(metrics: EpochMetrics) -> bool:
@@ -96,7 +97,7 @@ def processor_seconds(configuration: Configuration, data: TrainingData) -> tuple
 
 
 def in_fresh_process(function: str, **arguments: Any) -> Any:
-    """What `function` of this module returns in a new process, its memory set up like a worker's."""
+    """The result of `function` of this module in a new process, its memory set up like a worker's."""
     variables = environment(ROOT) | KEEP_FREED_MEMORY
     return run_python(["-m", "benchmarks.growth", "--one", function, json.dumps(arguments)], ROOT, variables)
 
@@ -135,7 +136,7 @@ def measure_growth() -> pd.DataFrame:
     """One row a measurement: axis, value, cell, seconds and mebibytes."""
     rows: list[dict[str, Any]] = []
     for axis, values in AXES.items():
-        for cell in CELLS:
+        for cell in KERAS_CELLS:
             for value in values:
                 found = in_fresh_process("measure", cell=cell, **(BASE | {axis: value}))
                 rows.append({"axis": axis, "value": value, "cell": cell} | found)
@@ -189,11 +190,11 @@ def picture(measured: pd.DataFrame) -> None:
 
 
 def fit(console: Console) -> None:
-    """Print the constants of pipeline/cost.py as measured now, and by how much each measurement is missed."""
+    """Print the constants as measured now, and the relative error of the estimate for each measurement."""
     rate = sgemm_rate(2.0)
     console.print(f"a core's sgemm_rate: {rate:.3g}")
     starts: list[float] = []
-    for cell in CELL_COSTS:
+    for cell in CELLS:
         tables = on_every_core("measure_steps", cell=cell)
         work = [row["work"] for row in tables[0]]
         seconds = np.mean([[row["seconds"] for row in rows] for rows in tables], axis=0).tolist()
@@ -207,7 +208,7 @@ def fit(console: Console) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--fit", action="store_true", help="print the constants of pipeline/cost.py")
+    parser.add_argument("--fit", action="store_true", help="print the constants of the cost estimate")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     console = Console()

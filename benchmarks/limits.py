@@ -1,12 +1,12 @@
-"""How near training comes to what the processor can do, and what moves it.
+"""How near training comes to the processor's limit, and which changes move it.
 
     .venv/bin/python -m benchmarks.limits            # as many processes as cores, side by side
     .venv/bin/python -m benchmarks.limits --explore  # one core: batch sizes, oneDNN, XLA, bfloat16, …
 
 The limit is the product of two float32 matrices (sgemm) by NumPy's BLAS, measured in the same processes, right before
-the trainings that are compared with it. What a training does is counted in closed form, not measured: for each sample
-two operations for each multiplication forward (`pipeline.network.multiplications`), and backward two for the weights'
-gradient and two for the inputs', which the images do not need. Activations are not counted, biases like weights.
+the trainings that are compared with it. The operations of a training are counted in closed form: for each sample two
+for each multiplication forward (`pipeline.params.network.multiplications`), and backward two for the weights' gradient
+and two for the inputs', which the images do not need. Activations are not counted, biases like weights.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from dask.system import CPU_COUNT
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.work import CELLS, ROOT, environment, run_python
+from benchmarks.work import KERAS_CELLS, ROOT, environment, run_python
 from pipeline.params.network import NetworkSpec, multiplications
 from pipeline.params.settings import Configuration
 from pipeline.training.forkserver import KEEP_FREED_MEMORY
@@ -60,7 +60,7 @@ def training_operations(network: NetworkSpec, samples: int) -> int:
 
 
 def random_data(samples: int, timesteps: int = TIMESTEPS, features: int = FEATURES) -> TrainingData:
-    """Noise to train on, for speed does not depend on what is learned, and one sequence to validate on."""
+    """Noise to train on, as speed does not depend on the images, and one sequence to validate on."""
     rng = np.random.default_rng(0)
     x = rng.random((samples, timesteps, features), dtype=np.float32)
     y = rng.integers(0, CLASSES, samples)
@@ -84,34 +84,34 @@ def epoch_seconds(
     return (moments[-1] - moments[0]) / epochs
 
 
-def _one_core(rounds: int, barrier: Barrier, results: "multiprocessing.Queue[list[dict[str, float]]]") -> None:
+def _one_core(barrier: Barrier, results: "multiprocessing.Queue[list[dict[str, float]]]") -> None:
     configure_tensorflow()
     data = random_data(SAMPLES)
     rates = []
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         barrier.wait()
         rates.append({"sgemm": sgemm_rate(SGEMM_SECONDS, best=False)})
-        for cell in CELLS:
+        for cell in KERAS_CELLS:
             configuration = Configuration(cell=cell, units=UNITS, batch_size=BATCH_SIZE)
             seconds = epoch_seconds(configuration, data, EPOCHS, barrier.wait)
             rates[-1][cell] = training_operations(configuration.network, SAMPLES) / seconds
     results.put(rates)
 
 
-def shares(rounds: int = ROUNDS) -> dict[str, list[float]]:
+def shares() -> dict[str, list[float]]:
     """For each cell the share of the sgemm peak in every round; and `sgemm`, operations a second of all cores."""
     spawn = multiprocessing.get_context("spawn")
     barrier, results = spawn.Barrier(CPU_COUNT), spawn.Queue()
-    processes = [spawn.Process(target=_one_core, args=(rounds, barrier, results)) for _ in range(CPU_COUNT)]
+    processes = [spawn.Process(target=_one_core, args=(barrier, results)) for _ in range(CPU_COUNT)]
     with patch.dict(os.environ, KEEP_FREED_MEMORY):  # read when a process starts
         for process in processes:
             process.start()
     by_core = [results.get() for _ in processes]
     for process in processes:
         process.join()
-    totals = [{name: sum(core[r][name] for core in by_core) for name in by_core[0][r]} for r in range(rounds)]
+    totals = [{name: sum(core[r][name] for core in by_core) for name in by_core[0][r]} for r in range(ROUNDS)]
     return {"sgemm": [total["sgemm"] for total in totals]} | {
-        cell: [total[cell] / total["sgemm"] for total in totals] for cell in CELLS
+        cell: [total[cell] / total["sgemm"] for total in totals] for cell in KERAS_CELLS
     }
 
 
@@ -124,7 +124,7 @@ def _tried(changes: dict[str, Any]) -> dict[str, float]:
         keras.config.set_dtype_policy(dtype)
     data = random_data(SAMPLES)
     found: dict[str, float] = {}
-    for cell in CELLS:
+    for cell in KERAS_CELLS:
         configuration = Configuration.model_validate({"cell": cell, "units": UNITS, "batch_size": BATCH_SIZE} | changes)
         peak = sgemm_rate(SGEMM_SECONDS, best=False)
         seconds = epoch_seconds(configuration, data, EPOCHS)
@@ -133,8 +133,8 @@ def _tried(changes: dict[str, Any]) -> dict[str, float]:
 
 
 def explore(console: Console) -> None:
-    """Print what each change does to the share of the peak, one change at a time."""
-    table = Table("units 256, 28 × 28, one core", *(f"{cell}, % of sgemm" for cell in CELLS))
+    """Print the share of the peak after each change, one change at a time."""
+    table = Table("units 256, 28 × 28, one core", *(f"{cell}, % of sgemm" for cell in KERAS_CELLS))
     for title, changes, variables in TRIED:
         try:
             found = run_python(
@@ -145,14 +145,13 @@ def explore(console: Console) -> None:
         except RuntimeError as error:
             console.print(f"{title} fails: {str(error).splitlines()[-1]}")
             continue
-        table.add_row(title, *(f"{100 * found[cell]:.0f}" for cell in CELLS))
+        table.add_row(title, *(f"{100 * found[cell]:.0f}" for cell in KERAS_CELLS))
     console.print(table)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--explore", action="store_true", help="try what may move it")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--explore", action="store_true", help="try changes that may move it")
     parser.add_argument("--try", dest="tried", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     console = Console()
@@ -161,9 +160,9 @@ def main() -> None:
     elif arguments.explore:
         explore(console)
     else:
-        found = shares(arguments.rounds)
+        found = shares()
         console.print(f"sgemm: {np.median(found['sgemm']) / 1e9:.0f} GFLOP/s on {CPU_COUNT} cores")
-        for cell in CELLS:
+        for cell in KERAS_CELLS:
             console.print(f"{cell}-{UNITS}: " + ", ".join(f"{100 * share:.0f} %" for share in found[cell]))
 
 

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.memory
 
-Two hundred trainings of very small networks, so that what a training leaves behind is not lost in the data: once of one
-network, whose graphs are made once, and once of networks all of which differ from the last `KEPT_GRAPHS`.
+Two hundred trainings of very small networks, so that a leak is not lost in the data: once of one network, whose graphs
+are made once, and once of networks all of which differ from the last `KEPT_GRAPHS`.
 """
 
 import tempfile

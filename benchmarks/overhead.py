@@ -1,11 +1,11 @@
-"""What a study's wall time goes into, apart from training.
+"""Where a study's wall time goes, apart from training.
 
     .venv/bin/python -m benchmarks.overhead              # a study with the budgets of params.yaml's capacity study
     .venv/bin/python -m benchmarks.overhead --finished   # the studies of this folder, as MLflow remembers them
 
 Each worker's time, from the start of the driver to its end, is divided up by the events that the driver hears. Of
-finished studies, if nothing stopped them on the way, it is known when they began and ended, what they trained, and at
-what speed they evaluated.
+finished studies MLflow has the begin and the end, and their tables have the trainings and the speed of evaluation. That
+holds for studies that trained all of their trials in one go: after `make repro FRESH=1`.
 """
 
 import itertools
@@ -25,6 +25,7 @@ from rich.table import Table
 from benchmarks.contestants import start_as_the_command_line_does
 from benchmarks.work import environment, make_workspace, run_python
 from pipeline import paths
+from pipeline.data.sequences import SequencesSummary
 from pipeline.params.document import load_params
 from pipeline.training.task import Event, Finished, Started
 
@@ -43,7 +44,7 @@ def divide(
 ) -> dict[str, float]:
     """Shares of workers × (ended - began), which add up to 1; keys as in `PARTS`.
 
-    `timeline` are the driver's events with the time; `evaluated` sequences are measured after every epoch.
+    `timeline` has the driver's events with their times; `evaluated` sequences are measured after every epoch.
     """
     started: dict[int, float] = {}
     spans: dict[str, list[tuple[float, float]]] = defaultdict(list)  # of each worker, in order
@@ -53,13 +54,13 @@ def divide(
             started[event.key] = moment
         elif isinstance(event, Finished) and event.result is not None:
             begin = started[event.key]
-            spans[event.worker].append((begin, moment))
+            spans[event.result.worker].append((begin, moment))
             per_sequence = event.result.predict_microseconds_per_sequence / 1e6
             evaluation = len(event.result.epochs) * evaluated * per_sequence
             seconds["fit"] += event.result.fit_seconds
             seconds["evaluate"] += evaluation
             seconds["build"] += moment - begin - event.result.fit_seconds - evaluation
-    # A worker that died is another one afterwards: what lies between two workers counts as start and tail.
+    # A worker that died is another one afterwards: the time between the two counts as start and tail.
     for trainings in spans.values():
         for (_, end), (begin, _) in itertools.pairwise(trainings):
             seconds["dispatch"] += begin - end
@@ -75,7 +76,7 @@ def measure(workspace: Path) -> dict[str, float]:
         began = time.time()
         report = run_python(["-m", "benchmarks.overhead", "--one"], workspace, environment(Path(home)))
         ended = time.time()
-    # The process's own start and exit lie outside of what it could divide up itself.
+    # The process could not time its own start and exit.
     whole = ended - began
     shares = {part: share * (report["ended"] - report["began"]) / whole for part, share in report["shares"].items()}
     shares["start"] += (report["began"] - began) / whole
@@ -90,7 +91,7 @@ def finished_studies() -> dict[str, dict[str, float]]:
 
     params = load_params()
     client = MlflowClient(paths.tracking_uri())
-    summary = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
     experiment = client.get_experiment_by_name(params.tracking.experiment)
     if experiment is None:
         raise RuntimeError(f"{paths.tracking_uri()} has no experiment {params.tracking.experiment}: run `make repro`")
@@ -98,7 +99,7 @@ def finished_studies() -> dict[str, dict[str, float]]:
     for name, study in params.studies.items():
         folder = paths.study_folder(name)
         trials, curves, timings = (pd.read_csv(folder / f"{table}.csv") for table in ("trials", "curves", "timings"))
-        held_out = summary[study.held_out]["samples"]
+        held_out = summary.split(study.held_out).samples
         evaluated = curves.groupby("number").size() * (trials.train_samples.clip(upper=held_out) + held_out)
         per_sequence = timings.predict_microseconds_per_sequence / 1e6
         runs = client.search_runs([experiment.experiment_id], f"attributes.run_name = 'study/{name}'", max_results=1)
@@ -116,7 +117,7 @@ def _one() -> None:
 
     _, cluster = timed_study("budget")
     ended = time.time()
-    evaluated = 2 * json.loads(Path("data/sequences/summary.json").read_text())["validation"]["samples"]
+    evaluated = 2 * SequencesSummary.read(paths.SEQUENCES_SUMMARY).validation.samples
     shares = divide(began, ended, CPU_COUNT, cluster.timeline, evaluated)
     print(json.dumps({"began": began, "ended": ended, "shares": shares}))
 

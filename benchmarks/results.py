@@ -1,4 +1,4 @@
-"""What the benchmarks measured, as figures with their spread, as a table for README.md and as a picture."""
+"""The measured figures with their spread, as a table for README.md and as a picture."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent
 RESULTS, PICTURE, README = FOLDER / "results.json", FOLDER / "results.svg", FOLDER.parent / "README.md"
 MARKERS = ("<!-- benchmarks -->", "<!-- /benchmarks -->")
 
-# Key, what it is, and how it is written.
+# Key, title and format.
 ROWS: list[tuple[str, str, str]] = [
     ("throughput_vs_optuna_example", "trials an hour, against Optuna's Keras example with MLflow", "{:.2f} ×"),
     ("throughput_vs_n_jobs", "… against the same with `n_jobs` = cores", "{:.2f} ×"),
@@ -20,7 +20,7 @@ ROWS: list[tuple[str, str, str]] = [
     ("share_of_sgemm_lstm", "operations a second of LSTM-256 in training, of the sgemm peak", "{:.0%}"),
     ("share_of_sgemm_gru", "… of GRU-256", "{:.0%}"),
     ("share_of_sgemm_simple_rnn", "… of SimpleRNN-256", "{:.0%}"),
-    ("overhead_fraction", "of a one-minute study's wall time on every core, what is not training", "{:.1%}"),
+    ("overhead_fraction", "share of a one-minute study's wall time on every core that is not training", "{:.1%}"),
     ("help_seconds", "`python -m pipeline --help`", "{:.2f} s"),
     ("no_op_repro_ratio", "`dvc repro` with nothing to do, against an empty pipeline's", "{:.2f} ×"),
     ("prepare_seconds", "`prepare` on all of MNIST", "{:.1f} s"),
@@ -29,13 +29,13 @@ START_EXCLUDED = "_without_start"  # ends the keys of the same ratios from the f
 
 
 def spread(key: str, values: Sequence[float]) -> dict[str, float]:
-    """The median of repeated measurements under `key`, the lowest and the highest beside it."""
+    """The median of repeated measurements under `key`, and the lowest and the highest."""
     figures = {key: median(values), f"{key}_low": min(values), f"{key}_high": max(values)}
     return {name: round(value, 4) for name, value in figures.items()}
 
 
 def markdown_table(results: Mapping[str, Any]) -> str:
-    """The table of README.md: what was measured, its median, the lowest and the highest."""
+    """The table of README.md: each figure's median, lowest and highest."""
     lines = ["| | median | from … to | without start-up |", "|---|---|---|---|"]
     for key, title, form in ROWS:
         if key in results:
@@ -107,6 +107,10 @@ def main() -> None:
     picture(results, PICTURE)
     text = README.read_text(encoding="utf-8")
     README.write_text(with_table(text, markdown_table(results)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
 
 
 if __name__ == "__main__":

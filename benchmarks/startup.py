@@ -1,8 +1,8 @@
-"""What one waits for before anything happens: `--help`, `dvc repro` with nothing to do, `prepare` on all of MNIST.
+"""The waits before anything is trained: `--help`, `dvc repro` with nothing to do, `prepare` on all of MNIST.
 
     .venv/bin/python -m benchmarks.startup
 
-`prepare` is measured where MNIST can be had: from `MNIST_MIRROR`, or from the internet.
+`prepare` is measured where MNIST can be downloaded: from `MNIST_MIRROR`, or from the internet.
 """
 
 import shutil
@@ -34,30 +34,30 @@ def seconds(arguments: list[str], folder: Path) -> float:
 
 
 def make_project(folder: Path, graph: dict[str, Any]) -> None:
-    """A DVC project with a graph of which everything is up to date: outputs are stand-ins, recorded as results."""
+    """A DVC project in which everything is up to date: its data are stand-ins, recorded as the stages' outputs."""
     (folder / ".dvc").mkdir(parents=True)
     (folder / ".dvc" / "config").write_text(DVC_CONFIG, encoding="utf-8")
     (folder / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False), encoding="utf-8")
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
+    for name in ("params.yaml", ".dvcignore"):
+        shutil.copyfile(ROOT / name, folder / name)
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    for stage in graph["stages"].values():
-        for out in (out for kind in ("outs", "metrics") for out in stage.get("do", stage).get(kind, [])):
-            for name in params["studies"] if "${key}" in str(out) else ("",):
-                path = folder / next(iter(out)).replace("${key}", name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(f"{path.name} {name}", encoding="utf-8")
-    (folder / "data" / "raw").unlink(missing_ok=True)  # these two are folders, of which files are depended on
-    (folder / "data" / "models" / "champion").unlink(missing_ok=True)
-    for file in ("data/raw/manifest.json", "data/models/champion/choice.json"):
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text(file, encoding="utf-8")
+    stages = [stage.get("do", stage) for stage in graph["stages"].values()]
+    outs = [next(iter(out)) for stage in stages for kind in ("outs", "metrics") for out in stage.get(kind, [])]
+    read = [dependency for stage in stages for dependency in stage["deps"] if dependency.startswith("data/")]
+    for name in outs + read:  # files that are read lie in folders that are written
+        for study in params["studies"] if "${key}" in name else ("",):
+            path = folder / name.replace("${key}", study)
+            if not path.exists():
+                file = path if path.suffix else path / "stand-in"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(str(file.relative_to(folder)), encoding="utf-8")
     if graph["stages"]:
         seconds(["dvc", "commit", "--force", "--quiet"], folder)
 
 
 def prepare_seconds(folder: Path) -> list[float]:
-    """`REPETITIONS` measurements, or none where MNIST cannot be had."""
+    """`REPETITIONS` measurements, or none where MNIST cannot be downloaded."""
     document = params_document() | {"data": {"dataset": "mnist", "validation": 0.1}}
     (folder / "params.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     try:
@@ -68,7 +68,7 @@ def prepare_seconds(folder: Path) -> list[float]:
 
 
 def measure() -> dict[str, float]:
-    """`help_seconds`, `no_op_repro_ratio` and, where MNIST can be had, `prepare_seconds`, with their spread."""
+    """`help_seconds`, `no_op_repro_ratio` and, where MNIST can be downloaded, `prepare_seconds`, with their spread."""
     with tempfile.TemporaryDirectory() as name:
         empty, project, mnist = (Path(name, folder) for folder in ("empty", "project", "mnist"))
         make_project(empty, {"stages": {}})

@@ -1,10 +1,10 @@
-"""What the sliding window costs: idle workers, and bookkeeping for each trial.
+"""The cost of the sliding window: idle workers, and bookkeeping for each trial.
 
     .venv/bin/python -m benchmarks.window
 
 Workers are simulated, in virtual time, on costs that differ a hundredfold; the window is the project's own. The
-bookkeeping is measured: a study of 1,000 trials whose trainings take no time. Beside the whole of it (`tpe`,
-`SQLite`), the same without a database and without a sampler that learns shows what each of the two takes.
+bookkeeping is measured: a study of 1,000 trials whose trainings take no time. The same study without a database, and
+without a sampler that learns, shows the share of each.
 """
 
 import heapq
@@ -16,15 +16,27 @@ import numpy as np
 from optuna.storages import InMemoryStorage
 from rich.console import Console
 from rich.table import Table
-from tests.studies.test_engine import SEARCH, SUMMARY
 
-from pipeline.studies.engine import StudyRun
+from pipeline.data.sequences import SequencesSummary, SplitSummary
+from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.engine import run_study
 from pipeline.studies.window import sliding_window
 from pipeline.training.journal import Journal
 from tests.helpers.cluster import ToyCluster
 from tests.helpers.sequences import params_with
 
 TRIALS, REPETITIONS = 200, 20
+SPACE = {
+    "cell": ["gru", "lstm"],
+    "units": {"low": 2, "high": 64, "log": True},
+    "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+    "epochs": [5],
+}
+SPLIT = SplitSummary(samples=90, per_class=(30, 30, 30), sha256="")
+SEQUENCES = SequencesSummary(
+    dataset="none", view="rows", seed=0, classes=3, labels=(0, 1, 2), timesteps=6, features=4,
+    train=SPLIT, validation=SPLIT, test=SPLIT,
+)  # fmt: skip
 
 
 def busy_share(window: int, workers: int, costs: list[float]) -> float:
@@ -52,14 +64,14 @@ def busy_share(window: int, workers: int, costs: list[float]) -> float:
 
 def bookkeeping_milliseconds(trials: int, sampler: str, storage: str) -> tuple[float, float]:
     """Milliseconds for each trial of a study that trains nothing, on the clock and of the processor: sampling,
-    storage, journal. What the pruner takes in a worker is left out."""
-    study = SEARCH | {"trials": trials, "window": 8, "sampler": sampler}
+    storage, journal. The pruner's time in a worker is left out."""
+    study = {"sampler": sampler, "trials": trials, "pruner": "median", "window": 8, "space": SPACE}
     with tempfile.TemporaryDirectory() as folder:
-        run = StudyRun("search", params_with({"search": study}), SUMMARY, Path(folder))
-        cluster, journal = ToyCluster(0), Journal(Path(folder) / "journal")
+        definition = StudyDefinition("search", params_with({"search": study}), SEQUENCES)
+        cluster, journal = ToyCluster(0), Journal(Path(folder, "journal"), Path(folder, "record"))
         optuna_storage = InMemoryStorage() if storage == "memory" else f"sqlite:///{folder}/optuna.db"
         started, processor_started = time.perf_counter(), time.process_time()
-        run.run(cluster, optuna_storage, journal, [])  # type: ignore[arg-type]
+        run_study(definition, Path(folder), cluster, optuna_storage, journal)  # type: ignore[arg-type]
         seconds = time.perf_counter() - started - cluster.seconds
         processor_seconds = time.process_time() - processor_started - cluster.processor_seconds
     return 1000 * seconds / trials, 1000 * processor_seconds / trials

@@ -1,7 +1,7 @@
-"""The work that all contestants do, and how one of them does it: on its own, in a fresh process, from start to exit.
+"""The work of all contestants. Each does it on its own, in a fresh process that is timed from start to exit.
 
-A workspace is a folder with a params.yaml and the 5,000 digits that come bundled, so no download is measured and none
-is needed. Each contestant is `python -m benchmarks.contestants NAME STUDY`, started there.
+A workspace is a folder with a params.yaml and the 5,000 digits that come bundled, so nothing is
+downloaded. Each contestant is `python -m benchmarks.contestants NAME STUDY`, started there.
 """
 
 import json
@@ -19,17 +19,17 @@ import yaml
 from pipeline.params.network import Cell
 
 ROOT = Path(__file__).parents[1]
-CELLS: tuple[Cell, ...] = ("simple_rnn", "lstm", "gru")
+KERAS_CELLS: tuple[Cell, ...] = ("simple_rnn", "lstm", "gru")  # for each of them Keras has a layer
 SIZES = ((32, 1), (64, 2), (128, 1), (256, 1))  # units, depth
-VALIDATION, EPOCHS = 500, 2  # of 4,000 digits, 1,000 being kept for tests: 3,500 to train on
+VALIDATION, EPOCHS = 500, 2  # 1,000 of the 5,000 digits are for tests: 3,500 are left to train on
 QUALITY_SEEDS = 5
-# What is searched for quality. Every configuration's accuracy is known: `python -m benchmarks.quality`.
+# Searched for quality. The accuracy of every configuration is known: `python -m benchmarks.quality`.
 QUALITY_SPACE: dict[str, Any] = {
-    "cell": list(CELLS), "units": [16, 32, 64], "learning_rate": [0.0003, 0.001, 0.003, 0.01], "epochs": [6],
+    "cell": list(KERAS_CELLS), "units": [16, 32, 64], "learning_rate": [0.0003, 0.001, 0.003, 0.01], "epochs": [6],
 }  # fmt: skip
 # The capacity study of params.yaml, its budgets unchanged, on fewer images and sizes.
 BUDGET_SPACE: dict[str, Any] = {
-    "cell": list(CELLS), "units": [32, 128], "depth": [1, 2], "batch_size": [64], "learning_rate": [0.003],
+    "cell": list(KERAS_CELLS), "units": [32, 128], "depth": [1, 2], "batch_size": [64], "learning_rate": [0.003],
     "epochs": [25], "patience": [3],
 }  # fmt: skip
 
@@ -45,7 +45,7 @@ class Outcome:
 
 def params_document() -> dict[str, Any]:
     """The workspace's params.yaml."""
-    networks = [{"cell": cell, "units": units, "depth": depth} for cell in CELLS for units, depth in SIZES]
+    networks = [{"cell": cell, "units": units, "depth": depth} for cell in KERAS_CELLS for units, depth in SIZES]
     quality = {"sampler": "random", "trials": 200, "pruner": "median", "window": 8, "space": QUALITY_SPACE}
     studies: dict[str, Any] = {
         "throughput": {"sampler": "list", "trials": networks},
@@ -70,7 +70,7 @@ def make_workspace(folder: Path) -> None:
 
 
 def run_contestant(name: str, study: str, workspace: Path) -> Outcome:
-    """Start the contestant and wait for its end; its databases are new and are thrown away."""
+    """Start the contestant and wait for its end; its databases are new, and deleted afterwards."""
     with tempfile.TemporaryDirectory() as home:
         started = time.time()
         report = run_python(["-m", "benchmarks.contestants", name, study], workspace, environment(Path(home)))
@@ -79,7 +79,7 @@ def run_contestant(name: str, study: str, workspace: Path) -> Outcome:
 
 
 def run_python(arguments: list[str], folder: Path, variables: dict[str, str]) -> Any:
-    """Run Python in `folder` and return what its last line of output says, as JSON; raises RuntimeError if it fails."""
+    """Run Python in `folder` and return its last line of output, which is JSON; raises RuntimeError if it fails."""
     answer = subprocess.run([sys.executable, *arguments], cwd=folder, env=variables, capture_output=True, text=True)
     if answer.returncode:
         raise RuntimeError(f"python {' '.join(arguments)}:\n{answer.stderr[-3000:]}")
@@ -87,7 +87,7 @@ def run_python(arguments: list[str], folder: Path, variables: dict[str, str]) ->
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Of every process that is measured: this code, databases in `home`, and no chatter."""
+    """The environment of every process that is measured: this code, databases in `home`, no chatter."""
     return os.environ | {
         "PYTHONPATH": str(ROOT),
         "PIPELINE_HOME": str(home),

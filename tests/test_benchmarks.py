@@ -1,4 +1,4 @@
-"""What of the benchmarks is not a measurement: the table, closed forms, how time is divided, what is fitted."""
+"""The parts of the benchmarks that measure nothing: the table, closed forms, the division of time, the fits."""
 
 import json
 from pathlib import Path
@@ -31,13 +31,13 @@ def test_table_has_a_row_for_each_figure_that_was_measured() -> None:
         "|---|---|---|---|",
         "| trials an hour, against Optuna's Keras example with MLflow | 2.50 × | 2.00 × … 3.00 × | 2.75 × |",
         "| operations a second of LSTM-256 in training, of the sgemm peak | 70 % | 69 % … 71 % |  |",
-        "| of a one-minute study's wall time on every core, what is not training | 4.6 % | 4.6 % … 4.6 % |  |",
+        "| share of a one-minute study's wall time on every core that is not training | 4.6 % | 4.6 % … 4.6 % |  |",
         "",
         "`make bench` on Example CPU, 2 cores, 2026-11-24.",
     ]
 
 
-def test_table_replaces_what_stands_between_the_markers() -> None:
+def test_table_replaces_the_text_between_the_markers() -> None:
     begin, end = results.MARKERS
     once = results.with_table(f"above\n{begin}\n{end}\nbelow\n", "| new |")
     assert once == f"above\n{begin}\n\n| new |\n\n{end}\nbelow\n"
@@ -46,7 +46,7 @@ def test_table_replaces_what_stands_between_the_markers() -> None:
         results.with_table("no markers", "| new |")
 
 
-def test_picture_shows_what_was_measured(tmp_path: Path) -> None:
+def test_picture_shows_the_figures(tmp_path: Path) -> None:
     results.picture(FIGURES, tmp_path / "results.svg")
     assert (tmp_path / "results.svg").read_text(encoding="utf-8").count("<svg") == 1
 
@@ -61,7 +61,7 @@ def test_the_workspace_is_a_valid_project_with_twelve_networks() -> None:
     params = validate_params(work.params_document(), "workspace")
     networks = params.studies["throughput"].trials  # type: ignore[union-attr]
     assert len(networks) == 12  # type: ignore[arg-type]
-    assert {network.cell for network in networks} == set(work.CELLS)  # type: ignore[union-attr]
+    assert {network.cell for network in networks} == set(work.KERAS_CELLS)  # type: ignore[union-attr]
 
 
 def test_the_best_configurations_are_those_within_a_tenth_of_a_point(
@@ -83,8 +83,8 @@ def test_a_studys_time_is_divided_up_without_rest() -> None:
     metrics = EpochMetrics(1, 0.5, 0.8, 0.6, 0.75, 0.7, 0.7)
 
     def finished(key: int, worker: str, fit_seconds: float) -> Finished:
-        result = TrainingResult(10, (metrics, metrics), 1, False, "", fit_seconds, 1000.0, "", "")
-        return Finished(key, result, None, worker)
+        result = TrainingResult(10, (metrics, metrics), 1, False, "", fit_seconds, 1000.0, "", "", worker)
+        return Finished(key, result, None)
 
     timeline: list[tuple[float, Event]] = [
         (10.0, Started(0)), (12.0, Started(1)), (20.0, EpochFinished(0, metrics)), (30.0, finished(0, "a", 16.0)),

@@ -18,6 +18,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from pipeline.errors import PipelineError
 from pipeline.paths import atomic_write
 
+# pooch fetches one file from one address and verifies it: a sixth of this module. The order of the sources, the time
+# limit for all of them together, files that appear all at once or not at all, and the sentences would remain.
+
 CHUNK_BYTES = 1 << 16
 TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504}
 

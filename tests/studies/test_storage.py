@@ -1,5 +1,6 @@
-"""What Optuna's own reader finds in each kind of storage, and what of it outlives the process that wrote it."""
+"""Optuna's own reader finds every trial in each kind of storage, also after the process that wrote it was killed."""
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
-from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from pipeline.errors import PipelineError
@@ -88,6 +89,33 @@ def test_asked_and_told_again_a_trial_stays_as_it_is(storage: str | BaseStorage)
     assert trial.user_attrs["seed"] == 7
 
 
+class DyingStorage(RDBStorage):
+    """A storage whose process dies before it has stored the third epoch of a trial."""
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        if step == 3:
+            raise KeyboardInterrupt
+        super().set_trial_intermediate_value(trial_id, step, intermediate_value)
+
+
+def test_a_trial_that_was_half_told_is_told_again_in_full(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    dying = StudyStorage(DyingStorage(url), "study")
+    for name, ours in (("study", dying), ("undisturbed", StudyStorage(url, "undisturbed"))):
+        ours.ask(0, proposal())
+        with contextlib.suppress(KeyboardInterrupt):
+            ours.tell(record(0), {"mlflow_run_id": name})
+    assert optuna.load_study(study_name="study", storage=url).trials[0].state == TrialState.RUNNING
+
+    resumed = StudyStorage(url, "study")
+    resumed.ask(0, proposal())
+    resumed.tell(record(0), {"mlflow_run_id": "undisturbed"})
+    trials = [optuna.load_study(study_name=name, storage=url).trials for name in ("study", "undisturbed")]
+    assert [len(each) for each in trials] == [1, 1]
+    for part in ("state", "values", "params", "user_attrs", "intermediate_values"):
+        assert getattr(trials[0][0], part) == getattr(trials[1][0], part)
+
+
 def test_two_processes_at_one_study_are_one_too_many(storage: str | BaseStorage) -> None:
     first, second = StudyStorage(storage, "study"), StudyStorage(storage, "study")
     first.ask(0, proposal())
@@ -95,13 +123,13 @@ def test_two_processes_at_one_study_are_one_too_many(storage: str | BaseStorage)
         second.ask(0, proposal())
 
 
-def test_what_was_told_outlives_a_killed_process(tmp_path: Path) -> None:
+def test_a_told_trial_outlives_a_killed_process(tmp_path: Path) -> None:
     """Commits wait for no disk, yet SQLite's file has them as soon as they are made."""
     url = f"sqlite:///{tmp_path}/optuna.db"
     script = (
         "import os, signal\n"
-        "from pipeline.storage import StudyStorage\n"
-        "from tests.test_storage import proposal, record\n"
+        "from pipeline.studies.storage import StudyStorage\n"
+        "from tests.studies.test_storage import proposal, record\n"
         f"ours = StudyStorage({url!r}, 'study')\n"
         "ours.ask(0, proposal())\n"
         "ours.tell(record(0))\n"
