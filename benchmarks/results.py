@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 FOLDER = Path(__file__).parent
-RESULTS, PICTURE, README = FOLDER / "results.json", FOLDER / "results.svg", FOLDER.parent / "README.md"
+RESULTS, PICTURE, README = FOLDER / "results.json", FOLDER / "results.svg", FOLDER.parent / "docs" / "benchmarks.md"
 MARKERS = ("<!-- benchmarks -->", "<!-- /benchmarks -->")
 
 # Key, title and format.

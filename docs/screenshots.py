@@ -1,9 +1,9 @@
-"""Takes the pictures of MLflow's and Optuna's pages that README.md shows.
+"""Takes the pictures of MLflow's and Optuna's pages that docs/using.md shows.
 
     .venv/bin/python -m docs.screenshots [EXPERIMENT]
 
-From mlflow.db and optuna.db in the current folder, the project's root; EXPERIMENT is `mnist-rnn`, or `mnist-rnn-quick`
-for what `make quick` has left there. Needs Debian's package chromium.
+From mlflow.db and optuna.db in the current folder, the project's root. EXPERIMENT is `mnist-rnn`, or `mnist-rnn-quick`
+for the runs of `make quick`. Needs Debian's package chromium.
 """
 
 import re
@@ -29,7 +29,7 @@ def main(experiment: str = "mnist-rnn") -> None:
     client = MlflowClient("sqlite:///mlflow.db")
     found = client.get_experiment_by_name(experiment)
     if found is None:
-        sys.exit(f"error: mlflow.db has no experiment {experiment}: `make repro` or `make quick` makes one")
+        sys.exit(f"error: mlflow.db has no experiment {experiment}: `make report` or `make quick` makes one")
     condition = f"tags.stage = 'study' and tags.study = '{STUDY}'"
     runs = client.search_runs([found.experiment_id], condition, order_by=["attributes.start_time DESC"])
     parent = next(run for run in runs if not run.data.tags["trial"])
@@ -69,7 +69,7 @@ def open_mlflow(page: "Page", address: str) -> None:
 
 
 def show_study(page: "Page", name: str) -> None:
-    """Unfold a study's trials in the list of runs, with the columns that matter."""
+    """Unfold a study's trials in the list of runs, with `COLUMNS` and without `HIDDEN`."""
     for column in [*HIDDEN, *COLUMNS]:
         page.get_by_role(
             "button", name="Columns", exact=True
@@ -84,7 +84,7 @@ def show_study(page: "Page", name: str) -> None:
 
 
 def settle(page: "Page") -> None:
-    """Let what moves come to rest, with the pointer out of the way."""
+    """Wait until the page no longer moves, with the pointer out of the way."""
     page.mouse.move(0, 0)
     page.wait_for_timeout(3000)  # milliseconds
 
