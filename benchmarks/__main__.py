@@ -1,4 +1,4 @@
-"""All benchmarks in one run: `make bench`. Writes results.json and results.svg, and the table in README.md.
+"""All benchmarks in one run: `make bench`. Writes results.json and results.svg, and the table in docs/benchmarks.md.
 
     .venv/bin/python -m benchmarks [PART …]   # parts: throughput quality limits overhead startup; default: all
 
@@ -22,7 +22,7 @@ from rich.console import Console
 
 from benchmarks import limits, overhead, startup
 from benchmarks import quality as reference
-from benchmarks.results import README, RESULTS, START_EXCLUDED, spread
+from benchmarks.results import PAGE, RESULTS, START_EXCLUDED, spread
 from benchmarks.results import main as write_pages
 from benchmarks.work import KERAS_CELLS, QUALITY_SEEDS, Outcome, make_workspace, run_contestant
 from pipeline.training.machine import environment
@@ -153,7 +153,7 @@ def main() -> None:
     if set(parts) == PARTS.keys():
         RESULTS.write_text(json.dumps(results | description(), indent=2) + "\n", encoding="utf-8")
         write_pages()
-        console.print(f"written: {RESULTS}, the picture next to it, and the table in {README}")
+        console.print(f"written: {RESULTS}, the picture next to it, and the table in {PAGE}")
 
 
 if __name__ == "__main__":

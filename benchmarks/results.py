@@ -1,4 +1,4 @@
-"""The measured figures with their spread, as a table for README.md and as a picture."""
+"""The measured figures with their spread, as a table for docs/benchmarks.md and as a picture."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 FOLDER = Path(__file__).parent
-RESULTS, PICTURE, README = FOLDER / "results.json", FOLDER / "results.svg", FOLDER.parent / "docs" / "benchmarks.md"
+RESULTS, PICTURE, PAGE = FOLDER / "results.json", FOLDER / "results.svg", FOLDER.parent / "docs" / "benchmarks.md"
 MARKERS = ("<!-- benchmarks -->", "<!-- /benchmarks -->")
 
 # Key, title and format.
@@ -35,7 +35,7 @@ def spread(key: str, values: Sequence[float]) -> dict[str, float]:
 
 
 def markdown_table(results: Mapping[str, Any]) -> str:
-    """The table of README.md: each figure's median, lowest and highest."""
+    """The table of docs/benchmarks.md: each figure's median, lowest and highest."""
     lines = ["| | median | from … to | without start-up |", "|---|---|---|---|"]
     for key, title, form in ROWS:
         if key in results:
@@ -55,7 +55,7 @@ def with_table(text: str, table: str) -> str:
     before, begin, rest = text.partition(MARKERS[0])
     _, end, after = rest.partition(MARKERS[1])
     if not begin or not end:
-        raise ValueError(f"README.md has no {MARKERS[0]} … {MARKERS[1]}: put the two markers where the table belongs")
+        raise ValueError(f"docs/benchmarks.md has no {MARKERS[0]} … {MARKERS[1]}: put the two markers where the table belongs")
     return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
@@ -102,11 +102,11 @@ def picture(results: Mapping[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Make the picture and README.md's table again from results.json."""
+    """Make the picture and docs/benchmarks.md's table again from results.json."""
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
     picture(results, PICTURE)
-    text = README.read_text(encoding="utf-8")
-    README.write_text(with_table(text, markdown_table(results)), encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(with_table(text, markdown_table(results)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def book_table(trials: pd.DataFrame, during_fit: pd.DataFrame, test_samples: int
         return pd.DataFrame(columns=BOOK_COLUMNS)
     last = during_fit.sort_values("epoch").groupby("number")["accuracy"].last()
     fitted = complete.assign(train_accuracy_during_fit=complete["number"].map(last))
-    groups = fitted.groupby(CONFIGURATION, sort=False)
+    groups = fitted.groupby(CONFIGURATION, sort=False, dropna=False)
     running = groups["train_accuracy_during_fit"].mean().reset_index()
     intervals = [accuracy_interval(group.tolist(), test_samples) for _, group in groups["validation_accuracy"]]
     running[["test_accuracy_low", "test_accuracy_high"]] = intervals

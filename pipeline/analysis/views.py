@@ -20,10 +20,11 @@ def views_table(trials: pd.DataFrame) -> pd.DataFrame:
     if complete.empty:
         return pd.DataFrame(columns=VIEW_COLUMNS)
     budget = [name for name in CONFIGURATION if name != "view"]
-    wide = complete.pivot_table("validation_accuracy", [*budget, "seed"], "view", sort=False)
+    trials = complete.groupby([*budget, "seed", "view"], sort=False, dropna=False)["validation_accuracy"]
+    wide = trials.mean().unstack("view")[list(dict.fromkeys(complete["view"]))]
     rows = []
     for view in wide.columns:
-        for key, group in (wide[view] - wide.iloc[:, 0]).dropna().groupby(budget, sort=False):
+        for key, group in (wide[view] - wide.iloc[:, 0]).dropna().groupby(budget, sort=False, dropna=False):
             difference = dict(zip(budget, key, strict=True)) | {"view": view}
             if view != wide.columns[0]:
                 low, high = mean_interval(group)

@@ -17,6 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.params.studies import SampledStudy
 from pipeline.training.trials import Trial, TrialRecord
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # also in workers, which import no other module of this room
+
 PRUNER_WARMUP_EPOCHS = 1
 
 # These judge a trial by their notes about the ones before.

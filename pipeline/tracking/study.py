@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pipeline.lineage import Lineage
@@ -158,10 +157,7 @@ class StudyTracker:
             self._store.client.log_artifact(self._parent_id, str(folder / name))
         if plots:
             self._store.client.log_dict(self._parent_id, importances, "importances.json")
-            with TemporaryDirectory() as files:
-                for name, content in plots.files.items():
-                    Path(files, name).write_bytes(content)
-                self._store.client.log_artifacts(self._parent_id, files, "plots")
+            self._store.client.log_text(self._parent_id, plots.page, "plots/optuna.html")
 
     def _close(self, status: str) -> None:
         for run in self._runs.values():

@@ -39,7 +39,7 @@ def train(
     With `patience` set, the best epoch is the one with the lowest held-out loss, and training stops when that
     has not improved for `patience` epochs. Without it, or with nothing held out, every epoch is trained and
     the last one counts. The same arguments give the same weights to the last bit, no matter how the process was used
-    before, on processors of one architecture and with the same vector instructions (README.md: how that is known).
+    before, on processors of one architecture and with the same vector instructions (docs/reproducibility.md).
 
     Raises TrainingFailed when the loss is no longer a number.
     """
