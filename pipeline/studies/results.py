@@ -130,7 +130,7 @@ def read_results(name: str, params: Params, summary: SequencesSummary) -> StudyR
         )
     if missing := [file for file in FILES if not (folder / file).exists()]:
         raise PipelineError(f"{folder} lacks {', '.join(missing)}: `dvc repro study@{name}` makes them")
-    tables = {table: pd.read_csv(folder / f"{table}.csv", float_precision="round_trip") for table in TABLES}
+    tables = {table: pd.read_csv(folder / f"{table}.csv") for table in TABLES}
     networks = {file: NetworkText(**text) for file, text in paths.read_json(folder / "networks.json").items()}
     return StudyResults(study, networks=networks, **tables)
 

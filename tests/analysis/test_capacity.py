@@ -13,8 +13,9 @@ from scipy import stats
 from pipeline.analysis import capacity
 from pipeline.analysis.configurations import CONFIGURATION
 from pipeline.analysis.configurations import configurations as configurations_of
+from pipeline.params.settings import Configuration
 from pipeline.studies.results import curves_table, trials_table
-from tests.helpers.results import capacity_records
+from tests.helpers.results import capacity_records, record
 from tests.helpers.trials import seeds, study
 
 SMALL = st.one_of(st.just(math.nan), st.integers(1, 4).map(float))
@@ -335,3 +336,21 @@ def test_budgets_table_of_a_worked_example() -> None:
     nothing = capacity.budgets_table(trials.assign(state="FAIL"), [500, 5000])
     assert nothing.empty
     assert list(nothing.columns) == capacity.BUDGET_COLUMNS
+
+
+def test_capacity_table_orders_by_size() -> None:
+    result = capacity.capacity_table(trials_table(capacity_records()))
+    assert len(result) == 18
+    assert set(result["seeds"]) == {3}
+    for _, group in result.groupby("cell"):
+        assert group["parameters"].is_monotonic_increasing
+    assert not (result["validation_accuracy_low"] > result["validation_accuracy"]).any()
+    assert not (result["generalization_gap"] > result["generalization_gap_high"]).any()
+    gap = result["train_accuracy"] - result["validation_accuracy"]
+    assert gap.to_numpy() == pytest.approx(result["generalization_gap"].to_numpy())
+
+
+def test_capacity_table_of_nothing_keeps_its_columns() -> None:
+    failed = [record(0, Configuration(cell="gru", units=8), 0, 5000, "FAIL")]
+    assert capacity.capacity_table(trials_table(failed)).empty
+    assert "generalization_gap_high" in capacity.capacity_table(trials_table([]))

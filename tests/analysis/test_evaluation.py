@@ -1,9 +1,6 @@
 """Saved models measured: real networks, saved and loaded, on sequences small enough to check by hand."""
 
-import json
-import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +9,19 @@ import pytest
 
 from pipeline import paths
 from pipeline.analysis import evaluation
+from pipeline.analysis.choice import Candidate, Choice, Finalist
 from pipeline.analysis.comparisons import mcnemar
 from pipeline.commands import evaluate
 from pipeline.errors import PipelineError
-from pipeline.params.document import Params
 from pipeline.params.network import NetworkSpec, parameter_count
 from pipeline.training.build import build
-from tests.helpers.results import write_summary
+from pipeline.training.model_file import load_model
+from tests.helpers.sequences import params_with, write_sequences
 
 pytestmark = pytest.mark.usefixtures("one_thread")  # it must come before TensorFlow's first operation
 
-ROOT = Path(__file__).parents[2]
-SPEC = NetworkSpec(cell="gru", units=4)
+SPEC, LARGER = NetworkSpec(cell="gru", units=4), NetworkSpec(cell="lstm", units=4)
+SIZES = (6, 4, 3)  # time steps, features, classes
 PROBABILITIES = np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.2, 0.8]], dtype=np.float32)
 ACTUAL = np.array([0, 1, 1, 1])
 METRICS = [
@@ -32,8 +30,16 @@ METRICS = [
 ]  # fmt: skip
 
 
-def choice() -> dict[str, object]:
-    return {**SPEC.model_dump(), "parameters": parameter_count(SPEC, timesteps=5, features=3, classes=2), "seeds": 1}
+def candidate(spec: NetworkSpec = SPEC) -> Candidate:
+    return Candidate(
+        **spec.model_dump(), study="grid", optimizer="adam", learning_rate=0.01, batch_size=32, train_samples=96,
+        epochs=3, view="rows", seeds=1, parameters=parameter_count(spec, *SIZES), best_epoch=2.0,
+        validation_accuracy=0.9, validation_accuracy_sd=None, generalization_gap=0.01, within_one_standard_error=True,
+    )  # fmt: skip
+
+
+def finalist(spec: NetworkSpec = SPEC) -> Finalist:
+    return Finalist(**candidate(spec).model_dump(), refit_epochs=2)
 
 
 def test_accuracy_and_cross_entropy() -> None:
@@ -58,15 +64,24 @@ def test_metrics_are_means_over_seeds() -> None:
     better = np.array([[0.7, 0.3], [0.4, 0.6], [0.1, 0.9], [0.2, 0.8]], dtype=np.float32)
     train_y = np.array([0, 0])
     train = {0: np.array([[1, 0], [0, 1]], dtype=np.float32), 1: np.array([[1, 0], [1, 0]], dtype=np.float32)}
-    metrics = evaluation.champion_metrics(choice(), "toy", {0: PROBABILITIES, 1: better}, ACTUAL, train, train_y)
-    assert list(metrics) == METRICS
-    assert metrics["seeds"] == 2
-    assert metrics["test_accuracy"] == 0.875
-    assert metrics["test_accuracy_sd"] == pytest.approx(0.25 / np.sqrt(2))
-    assert metrics["generalization_gap"] == pytest.approx(0.75 - 0.875)
-    assert metrics["test_accuracy_low"] <= 0.875 <= metrics["test_accuracy_high"] <= 1
+    metrics = evaluation.champion_metrics(candidate(), "toy", {0: PROBABILITIES, 1: better}, ACTUAL, train, train_y)
+    assert list(metrics.model_dump()) == METRICS
+    assert metrics.seeds == 2
+    assert metrics.test_accuracy == 0.875
+    assert metrics.test_accuracy_sd == pytest.approx(0.25 / np.sqrt(2))
+    assert metrics.generalization_gap == pytest.approx(0.75 - 0.875)
+    assert metrics.test_accuracy_low <= 0.875 <= metrics.test_accuracy_high <= 1
     losses = [-np.mean(np.log([0.7, 0.6, 0.1, 0.8])), -np.mean(np.log([0.7, 0.6, 0.9, 0.8]))]
-    assert metrics["test_loss"] == pytest.approx(np.mean(losses), rel=1e-6)
+    assert metrics.test_loss == pytest.approx(np.mean(losses), rel=1e-6)
+    alone = evaluation.champion_metrics(candidate(), "toy", {0: better}, ACTUAL, {0: train[0]}, train_y)
+    assert (alone.seeds, alone.test_accuracy, alone.test_accuracy_sd) == (1, 1.0, None)
+
+
+def test_two_models_are_compared_sample_by_sample() -> None:
+    best = np.array([[0.3, 0.7], [0.4, 0.6], [0.1, 0.9], [0.2, 0.8]], dtype=np.float32)
+    compared = evaluation.against_the_best(PROBABILITIES, best, ACTUAL)
+    assert (compared.samples, compared.champion_accuracy, compared.best_accuracy) == (4, 0.75, 0.75)
+    assert (compared.only_champion_right, compared.only_best_right, compared.p_value) == (1, 1, 1.0)
 
 
 def test_no_models_is_a_sentence(tmp_path: Path) -> None:
@@ -75,77 +90,61 @@ def test_no_models_is_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Data of two classes, and two untrained models that were saved in the order 10, 2."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    rng = np.random.default_rng(0)
-    paths.SEQUENCES.mkdir(parents=True)
-    for path, rows in ((paths.TRAIN, 50), (paths.TEST, 20)):
-        np.savez(path, x=rng.random((rows, 5, 3), dtype=np.float32), y=np.arange(rows) % 2)
-    write_summary(dataset="toy", classes=2)
+def champion(home: Path) -> Path:
+    """Data of three classes, and two untrained models that were saved in the order 10, 2."""
+    write_sequences(paths.SEQUENCES)
     paths.CHAMPION.mkdir(parents=True)
     for seed in (10, 2):
-        build(SPEC, timesteps=5, features=3, classes=2, seed=seed).save(paths.CHAMPION / f"seed-{seed}.keras")
-    larger = NetworkSpec(cell="lstm", units=4)
-    build(larger, timesteps=5, features=3, classes=2, seed=0).save(paths.BEST_MODEL)
-    candidates = [choice(), choice() | larger.model_dump()]
-    paths.write_json(paths.CHOICE, {"choice": choice(), "best": candidates[1], "candidates": candidates})
-    return tmp_path
+        build(SPEC, *SIZES, seed=seed).save(paths.CHAMPION / f"seed-{seed}.keras")
+    build(LARGER, *SIZES, seed=0).save(paths.BEST_MODEL)
+    Choice(
+        rule="", compared_train_samples=96, left_out=(), standard_error=0.01, threshold=0.89, best=finalist(LARGER),
+        candidates=(candidate(), candidate(LARGER)), choice=finalist(),
+    ).write(paths.CHOICE)  # fmt: skip
+    return home
 
 
 def test_loaded_models_predict_as_those_saved(champion: Path) -> None:
     models = evaluation.load_models(paths.CHAMPION)
     assert list(models) == [2, 10]
     x = np.load(paths.TEST)["x"]
-    original = evaluation.predict(build(SPEC, timesteps=5, features=3, classes=2, seed=2), x)
+    original = evaluation.predict(build(SPEC, *SIZES, seed=2), x)
     probabilities = evaluation.predict(models[2], x)
-    assert probabilities.shape == (20, 2)
+    assert probabilities.shape == (30, 3)
     assert probabilities.dtype == np.float32
     np.testing.assert_array_equal(probabilities, original)
     assert not np.allclose(probabilities, evaluation.predict(models[10], x))
 
 
-def test_stage_writes_what_the_models_say(champion: Path, tiny_params: Params) -> None:
-    # In a process of its own, as TensorFlow's threads are set before its first operation; twice, to compare.
-    code = """
-import shutil, sys
-from pipeline.params import Params
-from pipeline.stages import evaluate
-params = Params.model_validate_json(sys.argv[1])
-evaluate.run(params)
-shutil.copytree("data/reports", "first")
-evaluate.run(params)
-"""
-    arguments = [sys.executable, "-c", code, tiny_params.model_dump_json(exclude_unset=True)]
-    done = subprocess.run(arguments, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("evaluate: test accuracy ")
+def test_stage_writes_what_the_models_say(champion: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    params = params_with({"grid": {"sampler": "grid", "space": {"cell": ["gru"], "units": [4]}}})
+    evaluate.run(params)
+    shutil.copytree(paths.REPORTS, "first")
+    evaluate.run(params)
+    assert capsys.readouterr().out.count("evaluate: test accuracy ") == 2
     for path in (paths.METRICS, paths.PREDICTIONS, paths.CONFUSION, paths.MCNEMAR):
         assert path.read_bytes() == (champion / "first" / path.name).read_bytes()
-    metrics = json.loads(paths.METRICS.read_text(encoding="utf-8"))
-    assert list(metrics) == METRICS
-    assert metrics["parameters"] == 118
-    assert metrics["dataset"] == "toy"
+    metrics = evaluation.Metrics.read(paths.METRICS)
+    assert (metrics.parameters, metrics.dataset, metrics.seeds) == (135, "slopes", 2)
 
     models = evaluation.load_models(paths.CHAMPION)
     with np.load(paths.TEST) as test, np.load(paths.TRAIN) as train:
         accuracies = [evaluation.accuracy(evaluation.predict(model, test["x"]), test["y"]) for model in models.values()]
         on_training = [
-            evaluation.accuracy(evaluation.predict(model, train["x"][:20]), train["y"][:20])
+            evaluation.accuracy(evaluation.predict(model, train["x"][:30]), train["y"][:30])
             for model in models.values()
         ]
-    assert metrics["test_accuracy"] == pytest.approx(np.mean(accuracies))
-    assert metrics["generalization_gap"] == pytest.approx(np.mean(on_training) - np.mean(accuracies))
+    assert metrics.test_accuracy == pytest.approx(np.mean(accuracies))
+    assert metrics.generalization_gap == pytest.approx(np.mean(on_training) - np.mean(accuracies))
     predictions = pd.read_csv(paths.PREDICTIONS)
     assert (predictions["actual"] == predictions["predicted"]).mean() == accuracies[0]
     pd.testing.assert_frame_equal(pd.read_csv(paths.CONFUSION), predictions[["actual", "predicted"]])
 
     with np.load(paths.TEST) as test:
         first = evaluation.predict(models[2], test["x"]).argmax(axis=1) == test["y"]
-        best = evaluation.predict(evaluation.load_model(paths.BEST_MODEL), test["x"]).argmax(axis=1) == test["y"]
-    assert json.loads(paths.MCNEMAR.read_text(encoding="utf-8")) == {
-        "samples": 20,
+        best = evaluation.predict(load_model(paths.BEST_MODEL), test["x"]).argmax(axis=1) == test["y"]
+    assert evaluation.AgainstTheBest.read(paths.MCNEMAR).model_dump() == {
+        "samples": 30,
         "champion_accuracy": first.mean(),
         "best_accuracy": best.mean(),
         "only_champion_right": (first & ~best).sum(),
@@ -159,11 +158,3 @@ evaluate.run(params)
         ["lstm", "untrained", 1],
         ["lstm", "untrained", 128],
     ]
-
-
-def test_stage_without_champion_says_what_to_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_params: Params
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(PipelineError, match=r"choice\.json not found: run `dvc repro evaluate`"):
-        evaluate.run(tiny_params)

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.analysis import prediction_times
 from pipeline.params.network import NetworkSpec
+from pipeline.params.settings import Configuration
 from pipeline.training.build import build
 
 SMALL, BOTH_WAYS = NetworkSpec(cell="gru", units=4), NetworkSpec(cell="lstm", units=3, depth=2, bidirectional=True)
@@ -13,10 +14,10 @@ SMALL, BOTH_WAYS = NetworkSpec(cell="gru", units=4), NetworkSpec(cell="lstm", un
 
 def test_networks_that_predict_alike_are_measured_once() -> None:
     rows = [
-        SMALL.model_dump(),
-        SMALL.model_dump() | {"dropout": 0.3, "recurrent_dropout": 0.1, "learning_rate": 0.1},
-        BOTH_WAYS.model_dump(),
-        SMALL.model_dump() | {"units": 5},
+        SMALL,
+        Configuration(**SMALL.model_dump() | {"dropout": 0.3, "recurrent_dropout": 0.1, "learning_rate": 0.1}),
+        BOTH_WAYS,
+        SMALL.model_copy(update={"units": 5}),
     ]
     assert prediction_times.distinct_networks(rows) == [SMALL, BOTH_WAYS, SMALL.model_copy(update={"units": 5})]
 

@@ -1,7 +1,6 @@
 import gzip
 import hashlib
 import io
-import json
 import os
 import re
 import zipfile
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pipeline.data.datasets import IMAGE_DATASETS, TEST_LABELS, TRAIN_IMAGES, download, load, read_idx
+from pipeline.data.datasets import IMAGE_DATASETS, TEST_LABELS, TRAIN_IMAGES, Manifest, download, load, read_idx
 from pipeline.data.mirrors import Limits
 from pipeline.errors import PipelineError
 from tests.helpers.images import idx, mirror_of, small_mnist
@@ -40,19 +39,18 @@ def test_images_are_downloaded_described_and_decoded(tmp_path: Path) -> None:
     with mirror_of(_small(origin)) as mirror:
         dataset = small_mnist(origin, mirror.url("altered"), mirror.url("good"))
         manifest = download("mnist", CONSOLE, raw, {"mnist": dataset}, QUICK)
-        assert manifest == {
-            "dataset": "mnist",
-            "source": mirror.url("good"),
-            "files": {name: sums[0] for name, sums in dataset.files.items()},
-            "licence": "none",
-        }
-        assert json.loads((raw / "manifest.json").read_text()) == manifest
+        assert manifest == Manifest(
+            dataset="mnist",
+            source=mirror.url("good"),
+            files={name: sums[0] for name, sums in dataset.files.items()},
+            licence="none",
+        )
+        assert Manifest.read(raw / "manifest.json") == manifest
         assert sorted(contents(raw)) == sorted([*dataset.files, "manifest.json"])
         before = contents(raw)
         download("mnist", CONSOLE, raw, {"mnist": dataset}, QUICK)  # nothing to fetch: the source stays named
         assert contents(raw) == before
     data = load("mnist", raw)
-    assert data.is_images
     assert (data.train_x.shape, data.train_x.dtype) == ((60, 28, 28), np.uint8)
     assert data.test_x is not None
     assert data.test_y is not None
@@ -73,13 +71,13 @@ def test_own_mirror_is_used_first_and_others_when_it_does_not_answer(
     with mirror_of(_small(tmp_path / "origin")) as mirror:
         known = {"mnist": small_mnist(tmp_path / "origin", mirror.url("good"))}
         monkeypatch.setenv("MNIST_MIRROR", str(tmp_path / "origin"))
-        assert download("mnist", CONSOLE, tmp_path / "a", known, QUICK)["source"] == "MNIST_MIRROR (folder)"
+        assert download("mnist", CONSOLE, tmp_path / "a", known, QUICK).source == "MNIST_MIRROR (folder)"
         assert not mirror.requests
         monkeypatch.setenv("MNIST_MIRROR", "http://127.0.0.1:1")
-        assert download("mnist", CONSOLE, tmp_path / "b", known, QUICK)["source"] == mirror.url("good")
+        assert download("mnist", CONSOLE, tmp_path / "b", known, QUICK).source == mirror.url("good")
         monkeypatch.setenv("MNIST_MIRROR", mirror.url("good"))
         source = f"MNIST_MIRROR (http://127.0.0.1:{mirror.server_port})"
-        assert download("mnist", CONSOLE, tmp_path / "c", known, QUICK)["source"] == source
+        assert download("mnist", CONSOLE, tmp_path / "c", known, QUICK).source == source
 
 
 def test_a_failed_download_leaves_the_earlier_dataset(tmp_path: Path) -> None:
@@ -102,10 +100,9 @@ def test_another_dataset_replaces_the_files_of_the_last_one(tmp_path: Path, monk
     manifest = download(str(mine), CONSOLE, raw, known, QUICK)
     assert sorted(contents(raw)) == ["manifest.json", "sequences.npz"]
     assert (raw / "sequences.npz").read_bytes() == mine.read_bytes()
-    assert manifest["source"] == "mine.npz"
-    assert manifest["files"] == {"sequences.npz": hashlib.sha256(mine.read_bytes()).hexdigest()}
+    assert manifest.source == "mine.npz"
+    assert manifest.files == {"sequences.npz": hashlib.sha256(mine.read_bytes()).hexdigest()}
     data = load(str(mine), raw)
-    assert not data.is_images
     assert (data.train_x.shape, data.train_x.dtype, data.test_x) == ((12, 3, 2), np.float32, None)
     assert (data.train_y.tolist(), data.labels) == ([0, 1, 2] * 4, (0, 10, 20))
     with pytest.raises(PipelineError, match=rf"holds {re.escape(str(mine))}, not mnist \(params\.yaml: data\.dataset"):
@@ -145,7 +142,7 @@ def test_the_real_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     if not (Path(OWN_MIRROR or "none") / TRAIN_IMAGES).is_file():
         pytest.skip("MNIST_MIRROR is not set to the folder of the real files")
     monkeypatch.setenv("MNIST_MIRROR", OWN_MIRROR)
-    assert download("mnist", CONSOLE, tmp_path, limits=QUICK)["source"] == "MNIST_MIRROR (folder)"
+    assert download("mnist", CONSOLE, tmp_path, limits=QUICK).source == "MNIST_MIRROR (folder)"
     data = load("mnist", tmp_path)
     assert data.train_x.shape == (60_000, 28, 28)
     assert data.train_y[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]

@@ -144,13 +144,13 @@ def test_sequences_of_ones_own_are_left_as_they_are() -> None:
 def test_summary_counts_and_its_sum_sees_every_change() -> None:
     x, y = np.zeros((3, 2, 1), np.float32), np.array([0, 2, 2])
     summary = summary_of(Samples(x, y), classes=4)
-    assert (summary["samples"], summary["per_class"]) == (3, [1, 0, 2, 0])
-    assert len(summary["sha256"]) == 64
+    assert (summary.samples, summary.per_class) == (3, (1, 0, 2, 0))
+    assert len(summary.sha256) == 64
     others = [
         Samples(x, np.array([0, 2, 1])),
         Samples(x + np.float32(1e-6), y),
         Samples(x.reshape(3, 1, 2), y),
         Samples(x.astype(np.float64), y),
     ]
-    assert len({summary["sha256"], *(summary_of(other, 4)["sha256"] for other in others)}) == 5
+    assert len({summary.sha256, *(summary_of(other, 4).sha256 for other in others)}) == 5
     assert summary_of(Samples(x.copy(), y.copy()), 4) == summary

@@ -9,7 +9,6 @@ import yaml
 
 from pipeline.errors import PipelineError
 from pipeline.params.document import load_params, validate_params
-from pipeline.params.settings import DEFAULT_LEARNING_RATES, Configuration
 from pipeline.params.studies import ListStudy
 
 RIGHT = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
@@ -122,15 +121,3 @@ def test_a_broken_or_missing_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("", encoding="utf-8")
     with pytest.raises(PipelineError, match="is empty"):
         load_params(tmp_path / "params.yaml")
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_default_learning_rates_are_those_of_keras() -> None:
-    import keras
-
-    classes = {"sgd": keras.optimizers.SGD, "rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}
-    for name, optimizer in classes.items():
-        assert DEFAULT_LEARNING_RATES[name] == pytest.approx(float(optimizer().learning_rate), rel=1e-6)
-        assert Configuration.model_validate(
-            {"cell": "gru", "units": 1, "optimizer": name}
-        ).effective_learning_rate == pytest.approx(DEFAULT_LEARNING_RATES[name])

@@ -1,25 +1,11 @@
-"""NetworkSpec, its closed-form parameter count, and the Keras model against equation 1.5.1."""
+"""NetworkSpec: what may be asked for, its names, and its closed-form counts."""
 
-import hashlib
-import itertools
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
 import pytest
-import tensorflow as tf
 from pydantic import ValidationError
 
-from pipeline.params.network import Cell, MergeMode, NetworkSpec, multiplications, parameter_count
-from pipeline.training.build import build, orthogonal
-from pipeline.training.elman import ElmanOutputRNN
-from pipeline.training.identity import derived_seed
-
-pytestmark = pytest.mark.usefixtures("one_thread")
-CELLS: list[Cell] = ["simple_rnn", "elman_output", "lstm", "gru"]
-MERGE_MODES: list[MergeMode] = ["concat", "sum", "ave", "mul"]
+from pipeline.params.network import CELLS, Cell, NetworkSpec, multiplications, network_name, parameter_count
 
 
 @pytest.mark.parametrize(
@@ -36,25 +22,6 @@ def test_parameter_count_is_that_of_the_book(network: dict[str, Any], expected: 
     assert parameter_count(NetworkSpec(**network), timesteps=28, features=28, classes=10) == expected
 
 
-SPECS = [
-    *(
-        NetworkSpec(cell=cell, units=5, depth=depth, bidirectional=bidirectional)
-        for cell, depth, bidirectional in itertools.product(CELLS, [1, 2, 3], [False, True])
-    ),
-    *(NetworkSpec(cell="gru", units=5, depth=2, bidirectional=True, merge_mode=mode) for mode in MERGE_MODES),
-    *(NetworkSpec(cell="mlp", units=5, depth=depth, dropout=0.5) for depth in (1, 2, 3)),
-    *(NetworkSpec(cell="cnn", units=5, depth=depth, dropout=0.5) for depth in (1, 2, 3)),
-]
-
-
-@pytest.mark.parametrize("spec", SPECS, ids=str)
-@pytest.mark.parametrize(("timesteps", "features"), [(9, 3), (2, 1), (12, 20)])
-def test_parameter_count_is_that_of_keras(spec: NetworkSpec, timesteps: int, features: int) -> None:
-    model = build(spec, timesteps, features, classes=7, seed=0)
-    assert model.count_params() == parameter_count(spec, timesteps, features, classes=7)
-    assert model.output_shape == (None, 7)
-
-
 def test_multiplications_are_those_of_the_formulas() -> None:
     """28 steps share the weights of a recurrent cell; a convolution's kernel serves every place of its output."""
     mnist = {"timesteps": 28, "features": 28, "classes": 10}
@@ -64,174 +31,6 @@ def test_multiplications_are_those_of_the_formulas() -> None:
     assert multiplications(NetworkSpec(cell="mlp", units=256, depth=2), **mnist) == 269_322
     cnn = NetworkSpec(cell="cnn", units=64, depth=3)
     assert multiplications(cnn, **mnist) == 640 * 26**2 + 36_928 * 11**2 + 36_928 * 3**2 + 5_770
-
-
-def test_simple_rnn_computes_equation_1_5_1() -> None:
-    model = build(NetworkSpec(cell="simple_rnn", units=6), timesteps=5, features=3, classes=4, seed=1)
-    u, w, b, dense_kernel, dense_bias = model.get_weights()
-    b = np.linspace(-0.5, 0.5, 6, dtype=np.float32)  # Keras starts with zeros, which would hide a lost bias
-    model.set_weights([u, w, b, dense_kernel, dense_bias])
-    x = np.random.default_rng(2).normal(size=(8, 5, 3)).astype(np.float32)
-    h = np.zeros((8, 6), np.float32)
-    for t in range(5):
-        h = np.tanh(b + h @ w + x[:, t] @ u)
-    scores = np.exp(h @ dense_kernel + dense_bias)
-    expected = scores / scores.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-5)
-
-
-def test_elman_output_computes_figure_1_5_2_at_every_step_and_at_the_last() -> None:
-    """Two layers: the upper one reads o_t of every step, the softmax the o_t of the last."""
-    model = build(NetworkSpec(cell="elman_output", units=6, depth=2), timesteps=5, features=3, classes=4, seed=1)
-    rng = np.random.default_rng(2)
-    weights = [rng.normal(0, 0.5, w.shape).astype(np.float32) for w in model.get_weights()]  # biases too
-    model.set_weights(weights)
-    x = rng.normal(size=(8, 5, 3)).astype(np.float32)
-    outputs = x
-    for v, c, u, w, b in (weights[:5], weights[5:10]):
-        h, steps = np.zeros((8, 6), np.float32), []
-        for t in range(5):
-            h = np.tanh(b + h @ w + outputs[:, t] @ u)
-            steps.append(h @ v + c)
-        outputs = np.stack(steps, axis=1)
-    scores = np.exp(outputs[:, -1] @ weights[10] + weights[11])
-    np.testing.assert_allclose(model.predict(x, verbose=0), scores / scores.sum(axis=1, keepdims=True), atol=1e-5)
-
-
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_elman_output_is_saved_and_loaded(tmp_path: Path, bidirectional: bool) -> None:
-    spec = NetworkSpec(cell="elman_output", units=4, depth=2, bidirectional=bidirectional, dropout=0.3)
-    model = build(spec, 5, 3, 2, seed=0)
-    model.save(tmp_path / "model.keras")
-    x = np.random.default_rng(0).normal(size=(8, 5, 3)).astype(np.float32)
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
-    layer = ElmanOutputRNN(4, output_initializer=keras.initializers.Constant(0.5))
-    assert isinstance(ElmanOutputRNN.from_config(layer.get_config()).output_initializer, keras.initializers.Constant)
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_unrolled_and_looped_networks_are_the_same_network(cell: Cell) -> None:
-    """The illusion of many cells: one cell's weights serve all time steps, drawn out or not."""
-    looped, unrolled = (
-        build(NetworkSpec(cell=cell, units=6, depth=2, unroll=unroll), 5, 3, 4, seed=1) for unroll in (False, True)
-    )
-    assert [w.shape for w in looped.weights] == [w.shape for w in unrolled.weights], "no weights of a step's own"
-    x = np.random.default_rng(3).normal(size=(8, 5, 3)).astype(np.float32)
-    gradients = []
-    for model in (looped, unrolled):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(np.arange(8) % 4, model(x)))
-        gradients.append(tape.gradient(loss, model.trainable_variables))
-    np.testing.assert_allclose(looped(x), unrolled(x), atol=1e-5)
-    for one, other in zip(*gradients, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
-        assert np.abs(one).max() > 1e-5, "a gradient of zero would prove nothing"
-
-
-@pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("units", [3, 32])
-def test_a_gru_has_the_bits_of_keras(units: int, bidirectional: bool) -> None:
-    """Of outputs and of gradients, though its gates are taken apart in another way."""
-    spec = NetworkSpec(cell="gru", units=units, depth=2, bidirectional=bidirectional, dropout=0.3)
-    ours = build(spec, 9, 3, 4, seed=1)
-    plain = keras.models.clone_model(ours)
-    plain.set_weights(ours.get_weights())
-    x = np.random.default_rng(3).normal(size=(16, 9, 3)).astype(np.float32)
-    found = []
-    for model in (ours, plain):
-        with tf.GradientTape() as tape:
-            outputs = model(x, training=True)
-            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(np.arange(16) % 4, outputs))
-        found.append([outputs, *tape.gradient(loss, model.trainable_variables)])
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_array_equal(one, other)
-        assert np.abs(one).max() > 0
-
-
-@pytest.mark.parametrize("merge_mode", MERGE_MODES)
-def test_merge_mode_joins_the_two_directions(merge_mode: MergeMode) -> None:
-    spec = NetworkSpec(cell="gru", units=4, bidirectional=True, merge_mode=merge_mode)
-    model = build(spec, 5, 3, 2, seed=0)
-    x = np.random.default_rng(0).normal(size=(8, 5, 3)).astype(np.float32)
-    both = model.get_layer("bidirectional_1")
-    forward, backward = both.forward_layer(x).numpy(), both.backward_layer(x).numpy()
-    join: dict[str, Callable[..., Any]] = {
-        "concat": lambda a, b: np.concatenate([a, b], axis=1),
-        "sum": np.add,
-        "mul": np.multiply,
-        "ave": lambda a, b: (a + b) / 2,
-    }
-    np.testing.assert_allclose(both(x), join[merge_mode](forward, backward), atol=1e-6)
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_no_two_kernels_start_alike(cell: Cell) -> None:
-    """Bidirectional clones a layer with the seeds in it: both directions would be the same network."""
-    spec = NetworkSpec(cell=cell, units=4, depth=2, bidirectional=True)
-    kernels = [w for w in build(spec, 3, 8, 2, seed=0).get_weights() if w.ndim == 2 and w.any()]  # no biases
-    for one, other in itertools.combinations(kernels, 2):
-        assert one.shape != other.shape or not np.allclose(one, other)
-
-
-RANDOM = [
-    *(
-        NetworkSpec(cell=cell, units=4, depth=2, bidirectional=bidirectional, dropout=0.5)
-        for cell, bidirectional in itertools.product(CELLS, [False, True])
-    ),
-    *(
-        NetworkSpec(cell=cell, units=4, depth=2, bidirectional=bidirectional, recurrent_dropout=0.5)
-        for cell, bidirectional in itertools.product(CELLS, [False, True])
-    ),
-    NetworkSpec(cell="mlp", units=16, depth=2, dropout=0.5),
-    NetworkSpec(cell="cnn", units=16, depth=2, dropout=0.5),
-]
-
-
-@pytest.mark.parametrize("spec", RANDOM, ids=str)
-def test_the_same_seed_gives_the_same_weights_and_dropout_and_another_seed_others(spec: NetworkSpec) -> None:
-    x = np.random.default_rng(0).normal(size=(8, 3, 2)).astype(np.float32)
-    first, again, other = (build(spec, 3, 2, 2, seed) for seed in (7, 7, 8))
-    assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), again.get_weights(), strict=True))
-    assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
-    for _ in range(2):  # masks go on from step to step
-        assert np.array_equal(first(x, training=True), again(x, training=True))
-    assert not np.array_equal(first(x, training=True), first(x, training=True))
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (5, 5), (64, 64), (50, 200), (120, 30)])
-def test_orthogonal_is_what_keras_draws_apart_from_the_last_bits(shape: tuple[int, int]) -> None:
-    kernel = orthogonal(shape, seed=7)
-    assert (kernel.shape, kernel.dtype) == (shape, np.float32)
-    np.testing.assert_allclose(kernel, keras.initializers.Orthogonal(seed=7)(shape), atol=1e-5)
-    product = kernel @ kernel.T if shape[0] <= shape[1] else kernel.T @ kernel
-    np.testing.assert_allclose(product, np.eye(min(shape)), atol=1e-6)
-
-
-def test_orthogonal_has_these_bits_whatever_the_cache() -> None:
-    """Keras's have others with 32 KiB of first cache than with 48, for both of these shapes."""
-    digests = [hashlib.sha256(orthogonal(shape, seed=0).tobytes()).hexdigest() for shape in ((128, 128), (64, 256))]
-    assert digests == [
-        "e01eab9a5f9f7129a2176238d9e1e6c89eb6c5b0fab1be4c211a9912dd76f395",
-        "caad0e79db89c36171a87daff7610cac69864bed5f8950afd10c76752ac9e067",
-    ]
-
-
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_every_recurrent_kernel_starts_orthogonal(cell: Cell, bidirectional: bool) -> None:
-    spec = NetworkSpec(cell=cell, units=6, depth=2, bidirectional=bidirectional)
-    kernels = [w for w in build(spec, 7, 5, 4, seed=3).weights if w.path.endswith("/recurrent_kernel")]
-    assert len(kernels) == (4 if bidirectional else 2)
-    ways = ["forward", "backward"] if bidirectional else ["forward"]
-    for kernel, (layer, way) in zip(kernels, itertools.product([1, 2], ways), strict=True):
-        seed = derived_seed(3, "layer", layer, way, "recurrent_kernel")
-        np.testing.assert_array_equal(kernel, orthogonal(kernel.shape, seed))
-
-
-def test_derived_seeds_are_stable_and_differ_by_purpose() -> None:
-    assert derived_seed(0, "shuffle", 1) == 222_360_903
-    assert len({derived_seed(seed, name, k) for seed in range(5) for name in "ab" for k in range(20)}) == 200
 
 
 @pytest.mark.parametrize(
@@ -250,3 +49,23 @@ def test_derived_seeds_are_stable_and_differ_by_purpose() -> None:
 def test_what_is_no_network_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         NetworkSpec.model_validate({"cell": "lstm", "units": 4} | wrong)
+
+
+def test_every_cell_is_in_the_table_with_what_its_network_is_made_of() -> None:
+    cells = Cell.__args__  # type: ignore[attr-defined]
+    assert set(CELLS) == set(cells)
+    assert {cell for cell, kind in CELLS.items() if not kind.recurrent} == {"mlp", "cnn"}
+    for kind in CELLS.values():
+        assert 0 < kind.cost.efficiency <= 1
+        assert kind.cost.step >= 0
+        assert kind.cost.unit >= 0
+    for looks in ("title", "colour", "dark_colour", "marker"):
+        assert len({getattr(kind, looks) for kind in CELLS.values()}) == len(CELLS), f"two cells share a {looks}"
+
+
+def test_names_are_short_for_people_and_whole_for_files() -> None:
+    network = NetworkSpec(cell="lstm", units=128, depth=2, bidirectional=True)
+    assert network_name(network) == "bi-LSTM 2×128"
+    assert network_name({"cell": "simple_rnn", "depth": 1, "units": 256, "bidirectional": False}) == "SimpleRNN 1×256"
+    assert network.file_name == "bidirectional-lstm-2x128"
+    assert NetworkSpec(cell="cnn", units=64, depth=3).file_name == "cnn-3x64"

@@ -7,7 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-from pipeline.studies.engine import StudyRun
+from pipeline.data.sequences import SequencesSummary
+from pipeline.paths import SEQUENCES_SUMMARY, write_csv
+from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.engine import run_study
 from pipeline.studies.results import curves_table, trials_table
 from pipeline.training.cluster import Cluster
 from pipeline.training.journal import Journal
@@ -25,12 +28,13 @@ SEARCH = {
 def main(folder: Path, workers: int) -> None:
     """Run the study over FOLDER/sequences; databases and tables in FOLDER."""
     params = params_with({"search": SEARCH}, workers)
-    summary = json.loads((folder / "sequences" / "summary.json").read_text(encoding="utf-8"))
-    run = StudyRun("search", params, summary, folder / "sequences")
+    sequences = folder / "sequences"
+    definition = StudyDefinition("search", params, SequencesSummary.read(sequences / SEQUENCES_SUMMARY.name))
+    journal = Journal(folder / "journal", folder / "record")
     with Cluster(params.execution) as cluster:
-        records = run.run(cluster, f"sqlite:///{folder}/optuna.db", Journal(folder / "journal"), [])
-    for name, table in {"trials": trials_table(records), "curves": curves_table(records)}.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        records = run_study(definition, sequences, cluster, f"sqlite:///{folder}/optuna.db", journal)
+    write_csv(folder / "trials.csv", trials_table(records))
+    write_csv(folder / "curves.csv", curves_table(records))
     (folder / "trained.json").write_text(json.dumps([r.trial.number for r in records if not r.reused]))
 
 

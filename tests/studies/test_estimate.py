@@ -1,16 +1,11 @@
 """The estimate before a study: what a training consists of, and what follows from it."""
 
-import time
-
-import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
-from pipeline.params.network import Cell, NetworkSpec, parameter_count
+from pipeline.params.network import NetworkSpec, parameter_count
 from pipeline.params.settings import Configuration, TrainingSettings
 from pipeline.params.studies import DropoutRange, IntegerRange, RealRange, SampledStudy, Space
 from pipeline.studies.estimate import (
-    CELL_COSTS,
     EPOCHS_PER_PATIENCE,
     REFERENCE_RATE,
     START_SECONDS,
@@ -20,7 +15,6 @@ from pipeline.studies.estimate import (
     training_seconds,
     typical_configurations,
 )
-from pipeline.training.machine import sgemm_rate
 
 MNIST = {"timesteps": 28, "features": 28, "classes": 10}
 
@@ -30,12 +24,6 @@ def training(
 ) -> float:
     """Seconds, without what every training takes to start."""
     return training_seconds(configuration, samples, evaluated, **MNIST, rate=rate) - START_SECONDS
-
-
-def test_every_cell_has_its_constants() -> None:
-    cells = Cell.__args__  # type: ignore[attr-defined]
-    assert set(CELL_COSTS) == set(cells)
-    assert all(0 < cost.efficiency <= 1 and cost.step >= 0 and cost.unit >= 0 for cost in CELL_COSTS.values())
 
 
 def test_work_of_a_step_in_closed_form() -> None:
@@ -110,16 +98,3 @@ def test_typical_configurations_lie_in_the_space_and_are_always_the_same() -> No
     for place, configuration in enumerate(typical_configurations(budgeted, defaults, (28, 28, 10))):
         parameters = parameter_count(configuration.network, 28, 28, 10)
         assert parameters <= (5_000, 20_000)[place % 2] or configuration.units == 16
-
-
-def test_the_rate_is_that_of_a_product_as_measured_here() -> None:
-    """Within a factor of four, for the machine may be busy meanwhile."""
-    a = np.ones((256, 256), np.float32)
-    durations = []
-    with threadpool_limits(1):
-        for _ in range(20):
-            started = time.perf_counter()
-            a @ a
-            durations.append(time.perf_counter() - started)
-    here = 2 * 256**3 / min(durations)
-    assert here / 4 < sgemm_rate(0.05) < 4 * here

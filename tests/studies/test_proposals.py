@@ -77,5 +77,5 @@ def test_an_entry_of_a_list_may_have_seeds_of_its_own() -> None:
 
 def test_titles_are_short() -> None:
     study = GridStudy(sampler="grid", space=Grid(cell=("lstm",), units=(128,), depth=(2,), bidirectional=(False, True)))
-    assert [t.title for t in fixed_trials(study, DEFAULTS)] == ["#000 lstm 2×128", "#001 bi-lstm 2×128"]
+    assert [t.title for t in fixed_trials(study, DEFAULTS)] == ["#000 LSTM 2×128", "#001 bi-LSTM 2×128"]
     assert fixed_trials(study, DEFAULTS)[0].configuration.network == NetworkSpec(cell="lstm", units=128, depth=2)

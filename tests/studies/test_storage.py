@@ -18,7 +18,8 @@ from pipeline.params.settings import Configuration
 from pipeline.studies.storage import StudyStorage
 from pipeline.training.task import TrainingTask
 from pipeline.training.trials import State, Trial, TrialRecord
-from tests.helpers.cluster import toy_result
+from tests.helpers.cluster import ToyCluster, toy_result
+from tests.helpers.studies import SEARCH, definition_of, run
 
 ROOT = Path(__file__).parents[2]
 STATES: list[State] = ["COMPLETE", "PRUNED", "FAIL"]
@@ -143,3 +144,19 @@ def test_a_told_trial_outlives_a_killed_process(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "optuna.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_storage_that_was_changed_is_refused(tmp_path: Path) -> None:
+    name = definition_of(SEARCH).optuna_study
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    optuna.create_study(study_name=name, storage=url, direction="maximize").add_trial(
+        optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL)
+    )
+    with pytest.raises(PipelineError, match="trial 0 in the Optuna storage has other parameters"):
+        run(tmp_path, ToyCluster(0))
+
+
+def test_a_storage_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="OPTUNA_STORAGE") as caught:
+        run(tmp_path, ToyCluster(0), storage="postgresql://user:secret@127.0.0.1:1/nowhere")
+    assert "secret" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 
@@ -20,8 +20,10 @@ from pipeline.params.document import ExecutionParams
 from pipeline.params.settings import Configuration
 from pipeline.training.cluster import ATTEMPTS, Cluster
 from pipeline.training.inputs import load_data
+from pipeline.training.machine import processor
+from pipeline.training.model_file import load_model, model_bytes
 from pipeline.training.process import configure_tensorflow
-from pipeline.training.task import EpochFinished, Finished, ShouldPrune, Started, TrainingTask
+from pipeline.training.task import EpochFinished, Event, Finished, ShouldPrune, Started, TrainingTask
 from pipeline.training.train import train
 from tests.helpers.processes import worker_processes
 from tests.helpers.sequences import CLASSES, write_sequences
@@ -61,15 +63,9 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
 
 
 def run_all(cluster: Cluster, tasks: dict[int, TrainingTask]) -> tuple[dict[int, Finished], list[tuple[type, int]]]:
-    for key, task in tasks.items():
-        cluster.submit(key, task, priority=key)
+    """How each task ended, and all events as they came."""
     events: list[tuple[type, int]] = []
-    finished: dict[int, Finished] = {}
-    while len(finished) < len(tasks):
-        event = cluster.next_event()
-        events.append((type(event), event.key))
-        if isinstance(event, Finished):
-            finished[event.key] = event
+    finished = cluster.run(tasks, lambda event: events.append((type(event), event.key)))
     return finished, events
 
 
@@ -87,16 +83,18 @@ def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler
         killer.start()
         with pytest.raises(PipelineError, match="the Dask scheduler has gone"):
             run_all(cluster, {0: TrainingTask(endless, 0, sequences, "validation")})
+    configure_tensorflow()
     for seed, task in tasks.items():
         result = finished[seed].result
         assert result is not None
-        configure_tensorflow()
         _, here = train(GRU, load_data(sequences, "validation"), task.seed)
         assert result.weights_sha256 == here.weights_sha256
         assert result.epochs == here.epochs
         own = [kind for kind, key in events if key == seed]
         assert own == [Started, EpochFinished, EpochFinished, Finished]
-    assert all(event.worker.startswith("tcp://127.0.0.1:") for event in finished.values())
+        assert result.worker.startswith("tcp://127.0.0.1:")
+        assert result.processor == processor()
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", result.trained_at)
 
 
 def kill_the_scheduler() -> None:
@@ -107,29 +105,61 @@ def kill_the_scheduler() -> None:
 def test_an_embedded_cluster_saves_models_and_fails_what_fails(
     sequences: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    import keras
-
     diverging = GRU.model_copy(update={"optimizer": "sgd", "learning_rate": 3e38})
     with Cluster(ExecutionParams(workers=2)) as cluster:
-        finished, _ = run_all(
-            cluster,
+        finished = cluster.run(
             {
-                0: TrainingTask(GRU, 0, sequences, "nothing", save_to=tmp_path / "model.keras"),
+                0: TrainingTask(GRU, 0, sequences, "nothing", wants_model=True),
                 1: TrainingTask(diverging, 0, sequences, "validation"),
-            },
+                2: TrainingTask(GRU, 0, sequences, "validation"),
+            }
         )
     assert finished[0].result is not None
     assert finished[0].result.best.validation_accuracy is None
     assert finished[1].error is not None
     assert finished[1].error.startswith("TrainingFailed: the loss is not a finite number after epoch")
-    assert keras.saving.load_model(tmp_path / "model.keras").output_shape == (None, CLASSES)
+    assert [finished[key].model for key in (1, 2)] == [None, None]
     assert capfd.readouterr().err == "", "TensorFlow in a worker writes nothing over the progress bar"
+
+    assert finished[0].model is not None
+    (tmp_path / "model.keras").write_bytes(finished[0].model)
+    assert load_model(tmp_path / "model.keras").output_shape == (None, CLASSES)
+    configure_tensorflow()
+    model, _ = train(GRU, load_data(sequences, "nothing"), 0)
+    assert finished[0].model == model_bytes(model), "a worker's model is the same bytes as one that is trained here"
+
+
+def test_a_cluster_runs_one_set_of_tasks_after_the_other(sequences: Path) -> None:
+    """Tasks start in the order of their keys. A listener that raises ends the waiting, and the cluster still closes."""
+    tasks = {seed: TrainingTask(GRU, seed, sequences, "validation") for seed in (5, 3)}
+    endless = GRU.model_copy(update={"epochs": 10_000})
+
+    def stop(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with Cluster(ExecutionParams(workers=1)) as cluster:
+        finished, events = run_all(cluster, tasks)
+        assert {key: event.key for key, event in finished.items()} == {3: 3, 5: 5}
+        assert events == [
+            (kind, key) for key in (3, 5) for kind in (Started, EpochFinished, EpochFinished, Finished)
+        ]  # fmt: skip
+        assert run_all(cluster, {}) == ({}, [])
+        again = cluster.run({5: tasks[5]})[5].result
+        with pytest.raises(KeyboardInterrupt):
+            cluster.run({0: TrainingTask(endless, 0, sequences, "validation")}, stop)
+    three, five = finished[3].result, finished[5].result
+    assert three is not None
+    assert five is not None
+    assert again is not None
+    assert three.weights_sha256 != five.weights_sha256 == again.weights_sha256
 
 
 def test_no_news_of_a_training_is_lost_however_fast_the_worker_is(
     sequences: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    task = TrainingTask(GRU, 0, sequences, "validation")
     with Cluster(ExecutionParams(workers=1)) as cluster:
+        cluster.run({0: task})
         submit: Callable[..., Any] = cluster._client.submit
 
         def submit_and_sleep(*arguments: Any, **options: Any) -> Any:
@@ -139,7 +169,7 @@ def test_no_news_of_a_training_is_lost_however_fast_the_worker_is(
             return future
 
         monkeypatch.setattr(cluster._client, "submit", submit_and_sleep)
-        _, events = run_all(cluster, {0: TrainingTask(GRU, 0, sequences, "validation")})
+        _, events = run_all(cluster, {0: task})
     assert events == [(Started, 0), (EpochFinished, 0), (EpochFinished, 0), (Finished, 0)]
 
 
@@ -178,7 +208,7 @@ def killer(folder: Path, deaths: int) -> ShouldPrune:
 
 
 @pytest.mark.parametrize("deaths", [1, ATTEMPTS])
-def test_an_embedded_cluster_is_started_again_a_few_times(deaths: int) -> None:
+def test_an_embedded_cluster_is_started_again_a_few_times(sequences: Path, deaths: int) -> None:
     """A worker of each of the first `deaths` starts is killed as soon as it is there."""
     victims: set[int] = set()
 
@@ -190,14 +220,19 @@ def test_an_embedded_cluster_is_started_again_a_few_times(deaths: int) -> None:
                 os.kill(fresh[0], signal.SIGKILL)
             time.sleep(0.005)
 
+    def train_one(workers: int) -> None:
+        with Cluster(ExecutionParams(workers=workers)) as cluster:
+            finished = cluster.run({0: TrainingTask(GRU, 0, sequences, "validation")})
+            assert finished[0].result is not None
+            assert cluster.workers == workers
+
     killer = threading.Thread(target=kill_early)
     killer.start()
     if deaths == ATTEMPTS:
         with pytest.raises(PipelineError, match="3 times in a row one of its worker processes died"):
-            Cluster(ExecutionParams(workers=1)).__enter__()
+            train_one(workers=1)
     else:
-        with Cluster(ExecutionParams(workers=2)) as cluster:
-            assert cluster.workers == 2
+        train_one(workers=2)
     killer.join()
     assert len(victims) == deaths
     assert worker_processes(psutil.Process()) == []
@@ -210,13 +245,3 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         Cluster(ExecutionParams(scheduler="tcp://127.0.0.1:1")),
     ):
         pass
-
-
-def test_held_out_data_is_never_trained_on(sequences: Path) -> None:
-    validated, tested, everything = (load_data(sequences, name) for name in ("validation", "test", "nothing"))
-    assert (len(validated.x), len(tested.x), len(everything.x)) == (96, 156, 156)
-    with np.load(sequences / "test.npz") as test:
-        assert tested.held_out_x is not None
-        assert np.array_equal(tested.held_out_x, test["x"])
-        assert not {row.tobytes() for row in tested.x} & {row.tobytes() for row in test["x"]}
-    assert everything.held_out_x is None

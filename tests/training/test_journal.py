@@ -1,9 +1,14 @@
-"""The journal gives back what it was given, and nothing else."""
+"""The journal and the record give back what they were given, and nothing else."""
 
-import math
+import gzip
+import itertools
+import json
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline.training.identity import stable_hash
+import pytest
+
+from pipeline.errors import PipelineError
 from pipeline.training.journal import Journal
 from pipeline.training.trials import EpochMetrics, TrainingResult
 
@@ -20,19 +25,44 @@ RESULT = TrainingResult(
     predict_microseconds_per_sequence=3.25,
     model_summary="table ┃\n",
     model_dot="digraph {}",
+    worker="tcp://127.0.0.1:1",
+    processor="a processor",
+    trained_at="2026-11-26T15:30:00Z",
 )
 
 
-def test_a_result_comes_back_to_the_last_bit(tmp_path: Path) -> None:
-    Journal(tmp_path).put("key", RESULT)
-    assert Journal(tmp_path).get("key") == RESULT
+def result(number: int) -> TrainingResult:
+    return replace(RESULT, weights_sha256=str(number), fit_seconds=number / 3)
 
 
-def test_what_is_not_there_or_broken_is_none(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    assert journal.get("key") is None
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    return tmp_path / "record"
+
+
+def test_a_result_and_its_model_come_back_to_the_last_bit(folder: Path, record: Path) -> None:
+    Journal(folder, record).put("key", RESULT, b"model")
+    Journal(folder, record).put("other", result(7))
+    journal = Journal(folder, record)
+    assert (journal.get("key"), journal.model("key")) == (RESULT, b"model")
+    assert (journal.get("other"), journal.model("other")) == (result(7), None)
+    assert not record.exists(), "only a finished study writes the record"
+
+
+def test_what_is_not_there_or_broken_is_none(folder: Path, record: Path) -> None:
+    journal = Journal(folder, record)
+    assert (journal.get("key"), journal.model("key")) == (None, None)
     journal.put("key", RESULT)
-    (path,) = tmp_path.iterdir()
+    (path,) = folder.iterdir()
     text = path.read_text(encoding="utf-8")
     path.write_text(text[: len(text) // 2], encoding="utf-8")
     assert journal.get("key") is None
@@ -40,6 +70,109 @@ def test_what_is_not_there_or_broken_is_none(tmp_path: Path) -> None:
     assert journal.get("key") is None
 
 
-def test_hashes_are_stable() -> None:
-    assert stable_hash({"b": 1, "a": [math.pi]}) == stable_hash({"a": [math.pi], "b": 1})
-    assert stable_hash({"a": 1})[:12] == "f9d86028c6e0"
+def test_what_is_broken_in_the_journal_is_taken_from_the_record(folder: Path, record: Path) -> None:
+    journal = Journal(folder, record)
+    journal.put("key", RESULT)
+    journal.record("study", ["key"])
+    (folder / "key.json").write_text("{", encoding="utf-8")
+    assert Journal(folder, record).get("key") == RESULT
+
+
+def test_the_same_trainings_give_the_same_record_in_any_order(tmp_path: Path) -> None:
+    written = []
+    for place, keys in enumerate(itertools.permutations("abc")):
+        journal = Journal(tmp_path / str(place), tmp_path / f"record-{place}")
+        for key in keys:
+            journal.put(key, result(ord(key)), b"model" if key == "b" else None)
+        journal.record("study", [*reversed(keys), keys[0], "never trained"])
+        written.append(files(tmp_path / f"record-{place}"))
+    assert written == written[:1] * 6
+    assert sorted(written[0]) == ["b.keras", "study.jsonl.gz"]
+
+
+def test_the_record_is_a_line_for_each_training_and_the_same_bytes_once_more(folder: Path, record: Path) -> None:
+    journal = Journal(folder, record)
+    for number in (2, 1):
+        journal.put(f"key-{number}", result(number))
+    journal.record("study", ["key-2", "key-1", "key-3"])
+    before = files(record)
+    assert list(before) == ["study.jsonl.gz"]
+    lines = [json.loads(line) for line in gzip.decompress(before["study.jsonl.gz"]).splitlines()]
+    assert [(line["key"], line["weights_sha256"]) for line in lines] == [("key-1", "1"), ("key-2", "2")]
+    Journal(folder, record).record("study", ["key-1", "key-2"])
+    assert files(record) == before
+
+
+def test_a_record_answers_where_the_journal_is_empty(folder: Path, record: Path, tmp_path: Path) -> None:
+    """As in a fresh clone; what it answers with can be recorded again, models and all, to the same bytes."""
+    first = Journal(folder, record)
+    first.put("a", result(1), b"model of a")
+    first.put("b", result(2))
+    first.put("c", result(3))
+    first.record("champion", ["a"])
+    first.record("study", ["b", "c"])
+    before = files(record)
+
+    clone = Journal(tmp_path / "empty", record)
+    assert [clone.get(key) for key in "abcd"] == [result(1), result(2), result(3), None]
+    assert [clone.model(key) for key in "abcd"] == [b"model of a", None, None, None]
+    clone.record("champion", ["a"])
+    clone.record("study", ["c", "b"])
+    assert files(record) == before
+    assert not (tmp_path / "empty").exists()
+
+
+def test_models_go_along_and_those_of_an_earlier_record_go_away(folder: Path, record: Path) -> None:
+    journal = Journal(folder, record)
+    for key in "abc":
+        journal.put(key, RESULT, f"model of {key}".encode())
+    journal.record("champion", "ab")
+    journal.record("other", "c")
+    journal.record("champion", "b")
+    assert sorted(files(record)) == ["b.keras", "c.keras", "champion.jsonl.gz", "other.jsonl.gz"]
+    assert files(record)["b.keras"] == b"model of b"
+    assert Journal(folder / "empty", record).get("a") is None
+
+
+def test_the_journal_comes_before_the_record(folder: Path, record: Path) -> None:
+    """A training that was done again here says where and when: here."""
+    journal = Journal(folder, record)
+    journal.put("key", RESULT, b"old")
+    journal.record("study", ["key"])
+    here = replace(RESULT, worker="tcp://127.0.0.1:2")
+    journal.put("key", here, b"new")
+    assert (journal.get("key"), journal.model("key")) == (here, b"new")
+    journal.record("study", ["key"])
+    assert Journal(folder / "empty", record).get("key") == here
+    assert files(record)["key.keras"] == b"new"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-12],
+        lambda content: b"not gzip",
+        lambda content: content[:20] + b"\xff" + content[21:],
+        lambda content: gzip.compress(b'{"key": "a"'),
+        lambda content: gzip.compress(b'{"key": "a"}\n'),
+        lambda content: gzip.compress(b'["a"]\n'),
+        lambda content: gzip.compress(b"\xff\n"),
+        lambda content: gzip.compress(gzip.decompress(content).replace(b"best_epoch", b"best_round")),
+        lambda content: gzip.compress(gzip.decompress(content).replace(b"{", b'{"unknown": 1, ', 1)),
+    ],
+    ids=["cut off", "no gzip", "a byte", "half a line", "no result", "a list", "no text", "renamed", "unknown"],
+)  # fmt: skip
+def test_a_damaged_record_is_named_with_its_cure(folder: Path, record: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    journal = Journal(folder, record)
+    journal.put("a", RESULT)
+    journal.record("study", ["a"])
+    path = record / "study.jsonl.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    assert Journal(folder, record).get("a") == RESULT, "what this machine has trained is there all the same"
+    with pytest.raises(PipelineError) as caught:
+        Journal(folder / "empty", record).get("a")
+    message = str(caught.value)
+    assert message.startswith(f"{path} is damaged (")
+    assert f"`git checkout -- {path}` restores it; once it is deleted, its trainings are done again" in message
+    path.unlink()
+    assert Journal(folder / "empty", record).get("a") is None

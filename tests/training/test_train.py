@@ -1,6 +1,5 @@
 """train() is a pure function, does what Keras's own fit does, and measures what it says."""
 
-import gc
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.params.network import Cell
 from pipeline.params.settings import Configuration, Optimizer
 from pipeline.training.build import build
 from pipeline.training.graphs import EVALUATION_BATCH_SIZE, optimizer_of, traced_graphs
@@ -46,44 +44,6 @@ def test_the_same_arguments_give_the_same_weights_whatever_global_generators_do(
     assert other.weights_sha256 != first.weights_sha256
 
 
-OTHERS = [
-    LSTM,
-    Configuration(cell="gru", units=4, dropout=0.3, bidirectional=True, optimizer="rmsprop", epochs=2),
-    Configuration(cell="elman_output", units=4, depth=2, bidirectional=True, dropout=0.3, epochs=2),
-    Configuration(cell="lstm", units=4, recurrent_dropout=0.3, epochs=2),
-    Configuration(cell="simple_rnn", units=4, dropout=0.3, unroll=True, epochs=2),
-    Configuration(cell="mlp", units=4, depth=2, dropout=0.3, epochs=2),
-    Configuration(cell="cnn", units=4, depth=2, dropout=0.3, epochs=2),
-]
-
-
-@pytest.mark.parametrize("configuration", OTHERS, ids=lambda c: c.cell)
-def test_every_kind_of_network_trains_to_the_same_bits_again(configuration: Configuration) -> None:
-    """Also in graphs that other trainings of the network have used before."""
-    traced_graphs.cache_clear()
-    _, first = train(configuration, training_data(), seed=3)
-    faster = configuration.model_copy(update={"learning_rate": 0.01})
-    train(faster, training_data(), seed=4, on_epoch=lambda metrics: True)
-    _, again = train(configuration, training_data(), seed=3)
-    assert (traced_graphs.cache_info().misses, traced_graphs.cache_info().hits) == (1, 2)
-    np.random.seed(1)
-    traced_graphs.cache_clear()
-    _, anew = train(configuration, training_data(), seed=3)
-    assert first.weights_sha256 == again.weights_sha256 == anew.weights_sha256
-    assert first.epochs == again.epochs == anew.epochs
-    assert first.epochs[0].train_loss != first.epochs[1].train_loss
-
-
-@pytest.mark.parametrize("configuration", OTHERS, ids=lambda c: c.cell)
-def test_of_a_training_whose_graphs_are_given_up_nothing_stays_behind(configuration: Configuration) -> None:
-    from tensorflow.python.framework.func_graph import FuncGraph
-
-    train(configuration, training_data(), seed=3)
-    traced_graphs.cache_clear()
-    keras.utils.clear_session()
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, FuncGraph)]
-
-
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_training_is_bit_for_bit_that_of_keras_fit(optimizer: Optimizer) -> None:
     configuration = Configuration(cell="gru", units=4, dropout=0.3, batch_size=20, epochs=2, optimizer=optimizer)
@@ -107,46 +67,6 @@ def test_training_is_bit_for_bit_that_of_keras_fit(optimizer: Optimizer) -> None
         validation_loss, _ = model.evaluate(data.held_out_x, data.held_out_y, EVALUATION_BATCH_SIZE, verbose=0)
         assert metrics.validation_loss == pytest.approx(validation_loss, rel=1e-5)
     assert result.weights_sha256 == _sha256(model.get_weights())
-
-
-def test_a_step_of_rmsprop_is_exact_to_the_bit() -> None:
-    """TensorFlow would make it `gradient * rsqrt(velocity)`, by an instruction that is not the same everywhere."""
-    import tensorflow as tf
-
-    optimizer = optimizer_of("rmsprop", 0.25)
-    gradient, start = np.random.default_rng(0).standard_normal((2, 10_000), np.float32)
-    variable = keras.Variable(start)
-    optimizer.build([variable])
-    tf.function(lambda: optimizer.update_step(tf.constant(gradient), variable, optimizer.learning_rate))()
-    velocity = np.float32(0.9) * 0 + np.float32(1 - 0.9) * gradient**2
-    expected = start - np.float32(0.25) * gradient / np.sqrt(velocity + np.float32(1e-7))
-    np.testing.assert_array_equal(variable.numpy(), expected)
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
-@pytest.mark.parametrize("cell", ["simple_rnn", "elman_output", "lstm", "gru", "mlp", "cnn"])
-def test_no_training_has_an_operation_that_processors_approximate(cell: Cell, optimizer: Optimizer) -> None:
-    """In the graphs that are run, after all that TensorFlow has made of them. What a kernel does inside is not seen:
-    that of Softmax takes an approximate reciprocal, which is why the loss has to come from the logits."""
-    from tensorflow.python.eager import context
-
-    configuration = Configuration(cell=cell, units=4, dropout=0.2, optimizer=optimizer, epochs=1)
-    context.enable_run_metadata()
-    try:
-        traced_graphs.cache_clear()
-        train(configuration, training_data(), seed=0)
-        graphs = context.export_run_metadata().partition_graphs
-    finally:
-        context.disable_run_metadata()
-    operations = {
-        node.op
-        for graph in graphs
-        for nodes in (graph.node, *(function.node_def for function in graph.library.function))
-        for node in nodes
-    }
-    assert operations & {"MatMul", "_FusedMatMul", "_MklMatMul", "_MklFusedMatMul"}, operations
-    assert "LogSoftmax" in operations
-    assert not operations & {"Rsqrt", "RsqrtGrad", "Reciprocal", "ReciprocalGrad", "Inv", "InvGrad", "Log"}
 
 
 @pytest.mark.skipif("avx512f" not in CPU_FLAGS, reason="without AVX-512 other kernels multiply, with other last bits")

@@ -1,0 +1,162 @@
+"""Who competes, and the one-standard-error rule."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.analysis.choice import Candidate, Choice, best_first, choose_champion, competitors
+from pipeline.analysis.configurations import COLUMNS
+from pipeline.analysis.configurations import configurations as configurations_of
+from pipeline.errors import PipelineError
+from pipeline.params.settings import Configuration
+from pipeline.studies.results import trials_table
+from tests.helpers.results import capacity_records, search_records
+from tests.helpers.trials import seeds, study, table, trial
+
+
+def test_smallest_within_one_standard_error_is_chosen() -> None:
+    # The best has p = 0.98; on 10,000 samples the binomial standard error is 0.0014, so the bar is 0.9786.
+    trials = table(trial(0, 64, 0.98), trial(1, 32, 0.9787), trial(2, 16, 0.9785), trial(3, 8, 0.90))
+    choice = choose_champion({"search": trials}, 10_000)
+    assert choice.standard_error == pytest.approx(0.0014)
+    assert choice.threshold == pytest.approx(0.9786)
+    assert choice.best.units == 64
+    assert choice.choice.units == 32
+    assert [row.units for row in choice.candidates] == [64, 32, 16, 8]
+    assert [row.within_one_standard_error for row in choice.candidates] == [True, True, False, False]
+
+
+def test_standard_error_over_seeds_counts_where_it_is_larger() -> None:
+    best = [trial(n, 64, accuracy, n) for n, accuracy in enumerate([0.97, 0.98, 0.99])]
+    choice = choose_champion({"grid": table(*best, trial(3, 8, 0.975))}, 1_000_000)
+    assert choice.standard_error == pytest.approx(0.01 / np.sqrt(3))
+    assert choice.best.validation_accuracy_sd == pytest.approx(0.01)
+    assert choice.choice.units == 8
+    assert choice.choice.validation_accuracy_sd is None
+
+
+def test_ties_in_size_go_to_the_higher_accuracy() -> None:
+    trials = table(trial(0, 8, 0.970, dropout=0.1), trial(1, 8, 0.972), trial(2, 64, 0.973))
+    choice = choose_champion({"search": trials}, 1000)
+    assert choice.choice.validation_accuracy == 0.972
+
+
+def test_only_the_most_training_samples_compete() -> None:
+    many = table(trial(0, 8, 0.98, train_samples=54_000))
+    few = table(trial(0, 8, 0.99), trial(1, 4, 0.99), trial(2, 4, 0.99, train_samples=1000))
+    nothing = table(trial(0, 8, 0.5, state="PRUNED"))
+    choice = choose_champion({"few": few, "many": many, "nothing": nothing}, 6000)
+    assert choice.compared_train_samples == 54_000
+    assert [(row.study, row.units) for row in choice.candidates] == [("many", 8)]
+    assert [(entry.study, entry.configurations) for entry in choice.left_out] == [
+        ("few", 1),
+        ("few", 2),
+        ("nothing", 0),
+    ]
+    assert choice.left_out[1].reason == "trained on 5,000 samples, not on 54,000"
+
+
+def test_refit_trains_as_long_as_the_seeds_needed_on_average() -> None:
+    seeds = [trial(n, 8, 0.9, n, best_epoch=epoch) for n, epoch in enumerate([4, 5, 8])]
+    choice = choose_champion({"grid": table(*seeds)}, 1000).choice
+    assert choice.best_epoch == pytest.approx(17 / 3)
+    assert choice.refit_epochs == 6
+
+
+def test_a_refit_is_the_same_configuration_on_all_data_for_its_own_number_of_epochs() -> None:
+    trials = table(trial(0, 8, 0.9, cell="lstm", depth=2, dropout=0.1, learning_rate=0.02, optimizer="sgd"))
+    finalist = choose_champion({"search": trials}, 1000).choice
+    assert (finalist.train_samples, finalist.epochs, finalist.refit_epochs) == (5000, 10, 7)
+    assert finalist.refit == Configuration(
+        cell="lstm", units=8, depth=2, dropout=0.1, learning_rate=0.02, optimizer="sgd", epochs=7
+    )
+
+
+def test_choice_is_plain_json_and_the_same_again(tmp_path: Path) -> None:
+    studies = {"capacity": trials_table(capacity_records()), "search": trials_table(search_records())}
+    first, second = (choose_champion(studies, 6000) for _ in range(2))
+    first.write(tmp_path / "choice.json")
+    assert Choice.read(tmp_path / "choice.json") == first == second
+    document = json.loads((tmp_path / "choice.json").read_text(encoding="utf-8"))
+    assert list(document["choice"]) == [*Candidate.model_fields, "refit_epochs"]
+    assert list(document["candidates"][0]) == list(Candidate.model_fields)
+
+
+def test_nothing_complete_is_a_sentence() -> None:
+    with pytest.raises(PipelineError, match="none of the studies a, b has a complete trial"):
+        choose_champion({"a": table(), "b": table(trial(0, 8, 0.9, state="PRUNED"))}, 1000)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 300), st.floats(0.5, 0.999)), min_size=1, max_size=12), st.randoms())
+def test_choice_is_never_larger_than_the_best_and_needs_no_order(networks: list[tuple[int, float]], random) -> None:  # type: ignore[no-untyped-def]
+    rows = [trial(n, units, accuracy, learning_rate=n + 1) for n, (units, accuracy) in enumerate(networks)]
+    first = choose_champion({"s": table(*rows)}, 6000)
+    assert first.choice.parameters <= first.best.parameters
+    assert first.choice.validation_accuracy >= first.threshold
+    smaller = [row for row in first.candidates if row.parameters < first.choice.parameters]
+    assert all(row.validation_accuracy < first.threshold for row in smaller)
+    random.shuffle(rows)
+    again = choose_champion({"s": table(*rows)}, 6000)
+    keys = ("parameters", "validation_accuracy")
+    assert [getattr(again.choice, key) for key in keys] == [getattr(first.choice, key) for key in keys]
+
+
+def test_those_trained_on_the_most_samples_compete_wherever_they_come_from() -> None:
+    grid = study(seeds(8, [0.90, 0.92]), seeds(16, [0.93]), seeds(8, [0.99], train_samples=1000))
+    search = study(seeds(64, [0.94]), seeds(8, [0.91]), seeds(128, [0.99], state="PRUNED", train_samples=9000))
+    found = competitors({"grid": grid, "search": search})
+    assert found.train_samples == 5000
+    assert list(found.trials) == ["grid", "search"]
+    assert [trials["number"].tolist() for trials in found.trials.values()] == [[0, 1, 2], [0, 1]]
+    assert found.table.columns.tolist() == [*COLUMNS, "study"]
+    assert found.table[["study", "units", "seeds"]].to_numpy().tolist() == [
+        ["grid", 8, 2], ["grid", 16, 1], ["search", 64, 1], ["search", 8, 1],
+    ]  # fmt: skip
+    assert found.table["validation_accuracy"].tolist() == pytest.approx([0.91, 0.93, 0.94, 0.91])
+    assert found.of("search")["units"].tolist() == [64, 8]
+    assert found.of("nobody").empty
+
+
+def test_missing_settings_and_missing_accuracies_make_no_competitor_and_lose_none() -> None:
+    """`seeds` leaves merge_mode missing; two trials with the same missing setting are one configuration."""
+    trials = study(seeds(8, [0.90, np.nan, 0.92]), seeds(16, [np.nan], train_samples=9000))
+    assert trials["merge_mode"].isna().all()
+    found = competitors({"search": trials})
+    assert found.train_samples == 5000
+    assert found.table[["units", "seeds"]].to_numpy().tolist() == [[8, 2]]
+    assert found.table["validation_accuracy"].tolist() == pytest.approx([0.91])
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        table(),
+        study(),
+        table(trial(0, 8, 0.9, state="PRUNED"), trial(1, 8, 0.9, state="PRUNED")),
+        table(trial(0, 8, np.nan, state="FAIL", parameters=None, best_epoch=None)),
+        table(trial(0, 8, np.nan)),
+    ],
+    ids=["no trial", "no row", "pruned", "failed", "not measured"],
+)
+def test_a_study_without_complete_trials_does_not_compete(empty: pd.DataFrame) -> None:
+    nobody = competitors({"empty": empty})
+    assert (nobody.train_samples, nobody.trials, len(nobody.table)) == (0, {}, 0)
+    assert nobody.table.columns.tolist() == [*COLUMNS, "study"]
+    assert nobody.of("empty").empty
+    assert competitors({}).table.columns.tolist() == [*COLUMNS, "study"]
+
+    grid = study(seeds(8, [0.90]))
+    both = competitors({"empty": empty, "grid": grid})
+    assert list(both.trials) == ["grid"]
+    assert both.table[["study", "units"]].to_numpy().tolist() == [["grid", 8]]
+
+
+def test_of_equals_the_smaller_comes_first() -> None:
+    trials = study(seeds(16, [0.9]), seeds(8, [0.9]), seeds(64, [0.95]))
+    assert best_first(configurations_of(trials))["units"].tolist() == [64, 8, 16]

@@ -1,0 +1,147 @@
+"""What a study is: its trials, its fingerprint, the keys of its trainings and what each of them costs."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from optuna.storages import InMemoryStorage
+
+from pipeline.data.sequences import SequencesSummary
+from pipeline.errors import PipelineError
+from pipeline.params.settings import Configuration
+from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.results import trials_table
+from pipeline.training.trials import Trial, TrialRecord
+from tests.helpers.cluster import ToyCluster
+from tests.helpers.sequences import params_with
+from tests.helpers.studies import GRID, SEARCH, SUMMARY, definition_of, run
+
+
+def with_other(split: str) -> SequencesSummary:
+    """The toy data, but for one split's values."""
+    return SUMMARY.model_copy(update={split: SUMMARY.test.model_copy(update={"samples": 96, "sha256": "other"})})
+
+
+def rows_of(records: list[TrialRecord]) -> list[dict[str, Any]]:
+    """The rows of trials.csv as they are read from the file."""
+    table = pd.read_csv(io.StringIO(trials_table(records).to_csv(index=False)))
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def test_fingerprints_follow_data_study_and_training_but_not_the_number_of_trials() -> None:
+    def fingerprint(study: dict[str, Any] = SEARCH, summary: SequencesSummary = SUMMARY) -> str:
+        return definition_of(study, summary).fingerprint
+
+    assert fingerprint(SEARCH | {"trials": 99}) == fingerprint()
+    changed = [
+        fingerprint(SEARCH | {"window": 5}),
+        fingerprint(SEARCH | {"seed": 1}),
+        fingerprint(SEARCH | {"pruner": None}),
+        fingerprint(summary=with_other("train")),
+        fingerprint(),
+    ]
+    assert len(set(changed)) == 5
+    assert fingerprint(summary=with_other("test")) == fingerprint()
+    assert fingerprint(GRID | {"window": 5}) == fingerprint(GRID), "the window orders nothing where all is known"
+    assert definition_of(SEARCH).optuna_study == f"search-{fingerprint()}"
+
+
+def test_a_study_on_the_test_data_follows_them() -> None:
+    book = GRID | {"held_out": "test"}
+    params = params_with({"book": book, "s": SEARCH})
+    one, other = (StudyDefinition("book", params, summary) for summary in (SUMMARY, with_other("test")))
+    assert one.fingerprint != other.fingerprint
+    assert (one.available_samples, one.data_sha256) == (156, ["a", "b", "c"])
+
+
+def test_more_samples_than_there_are_mean_all_of_them_once() -> None:
+    grid = GRID | {"space": {"cell": ["gru"], "units": [4], "train_samples": [10, 96, 97, 20_000]}}
+    study = definition_of(grid)
+    assert [(t.number, t.configuration.train_samples, t.seed) for t in study.fixed_trials] == [
+        (0, 10, 0), (1, 10, 1), (2, None, 0), (3, None, 1),
+    ]  # fmt: skip
+    assert (study.total, study.most_samples_asked, study.available_samples) == (4, 20_000, 96)
+    assert [study.train_samples(trial) for trial in study.fixed_trials] == [10, 10, 96, 96]
+
+
+def test_other_views_are_made_from_rows() -> None:
+    grid = GRID | {"space": {"cell": ["gru"], "units": [4], "view": ["rows", "columns"]}}
+    params = params_with({"grid": grid, "s": SEARCH})
+    study = StudyDefinition("grid", params, SUMMARY)
+    assert [study.view(trial) for trial in study.fixed_trials] == ["rows", "rows", "columns", "columns"]
+    with pytest.raises(PipelineError, match=r"studies\.grid: view rows is made from rows, but data.view is pixels"):
+        StudyDefinition("grid", params, SUMMARY.model_copy(update={"view": "pixels"}))
+
+
+@pytest.mark.parametrize("study", [SEARCH, SEARCH | {"parameter_budgets": [300, 3000]}, GRID])
+def test_a_row_of_the_table_is_the_trial_that_it_is_about(tmp_path: Path, study: dict[str, Any]) -> None:
+    """With the samples and the view as they were used, which train the same network."""
+    definition = definition_of(study)
+    records = run(tmp_path, ToyCluster(0), study, InMemoryStorage())
+    for record, row in zip(records, rows_of(records), strict=True):
+        trial = definition.recorded_trial(row)
+        used = {"train_samples": 96, "view": "rows"}
+        assert (trial.number, trial.seed) == (record.trial.number, record.trial.seed)
+        assert trial.configuration.model_copy(update=used) == record.trial.configuration.model_copy(update=used)
+        assert definition.cost(trial) == definition.cost(record.trial)
+
+
+def test_what_is_pruned_is_repeated_for_as_long_as_it_was_trained(tmp_path: Path) -> None:
+    definition, records = definition_of(SEARCH), run(tmp_path, ToyCluster(0), storage=InMemoryStorage())
+    for record, row in zip(records, rows_of(records), strict=True):
+        assert record.result is not None
+        length = len(record.result.epochs)
+        task = definition.repetition(row, length, Path("data/sequences"))
+        assert task.sequences == Path.cwd() / "data/sequences", "a worker's current folder is its own"
+        assert (task.held_out, task.wants_model) == ("validation", False)
+        if record.state == "PRUNED":
+            assert task.should_prune is not None
+            assert [task.should_prune([0.5] * epochs) for epochs in (length - 1, length)] == [False, True]
+        else:
+            assert task.should_prune is None
+
+
+def test_trainings_of_two_studies_share_a_key_unless_a_pruner_may_end_them() -> None:
+    configuration = Configuration(cell="gru", units=4, epochs=3)
+    trials = [Trial(number, configuration, seed=0) for number in (0, 1)]
+    random = SEARCH | {"pruner": None, "sampler": "random"}
+    free = {definition_of(study).key(trial) for study in (GRID, random) for trial in trials}
+    assert len(free) == 1
+    pruned = {definition_of(study).key(trial) for study in (SEARCH, SEARCH | {"seed": 1}) for trial in trials}
+    assert len(pruned | free) == 5
+    on_other_data = {definition_of(GRID, with_other(split)).key(trials[0]) for split in ("train", "validation")}
+    assert len(on_other_data | free) == 3
+    assert definition_of(GRID, with_other("test")).key(trials[0]) in free
+
+
+def test_all_samples_have_one_key_whether_they_are_asked_for_or_not() -> None:
+    asked, not_said = (definition_of(GRID | {"space": space}) for space in (
+        {"cell": ["gru"], "units": [4], "train_samples": [20_000]}, {"cell": ["gru"], "units": [4]},
+    ))  # fmt: skip
+    assert asked.key(asked.fixed_trials[0]) == not_said.key(not_said.fixed_trials[0])
+
+
+def test_a_trial_costs_its_samples_its_epochs_and_its_size() -> None:
+    definition = definition_of(GRID)
+    gru = Configuration(cell="gru", units=8, epochs=4)
+
+    def cost(**changes: Any) -> float:
+        return definition.cost(Trial(0, gru.model_copy(update=changes), 0))
+
+    assert cost(train_samples=24) < cost() == cost(train_samples=96) == cost(train_samples=20_000)
+    assert cost(epochs=2) < cost() < cost(units=256)
+    assert cost(cell="simple_rnn") < cost(cell="lstm") < cost(cell="lstm", bidirectional=True)
+
+
+@pytest.mark.parametrize("study", [SEARCH, SEARCH | {"parameter_budgets": [300, 3000]}, GRID])
+def test_more_workers_are_expected_to_take_less(study: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.studies.definition.sgemm_rate", lambda seconds: 100e9)  # not a busy machine's
+    definition = definition_of(study)
+    assert 0 < definition.expected_seconds(8) < definition.expected_seconds(2) < definition.expected_seconds(1)
+
+
+def test_an_unknown_study_is_named() -> None:
+    with pytest.raises(PipelineError, match="there is no study 'gird'"):
+        StudyDefinition("gird", params_with({"grid": GRID}), SUMMARY)
