@@ -55,7 +55,7 @@ def with_table(text: str, table: str) -> str:
     before, begin, rest = text.partition(MARKERS[0])
     _, end, after = rest.partition(MARKERS[1])
     if not begin or not end:
-        raise ValueError(f"docs/benchmarks.md has no {MARKERS[0]} … {MARKERS[1]}: put the two markers where the table belongs")
+        raise ValueError(f"{PAGE} has no {MARKERS[0]} … {MARKERS[1]}: put the two markers where the table belongs")
     return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
