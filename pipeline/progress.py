@@ -112,7 +112,7 @@ class TrialProgress:
             return ""
         # Trials that a sampler has not proposed yet cost what those did that it has.
         everything = sum(self._costs.values()) / len(self._costs) * self.total
-        left = everything - sum(self._settled.values())
+        left = max(0.0, everything - sum(self._settled.values()))  # sums round: never less than nothing
         seconds = (time.monotonic() - self._started) / self._worked * left
         return f"{_about(seconds)} left"
 
