@@ -9,6 +9,7 @@ from rich.table import Table
 
 from pipeline import paths
 from pipeline.analysis.configurations import records
+from pipeline.commands import download, prepare
 from pipeline.data.sequences import SequencesSummary
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
@@ -25,9 +26,13 @@ COMPARED = ["best_epoch", "train_loss", "train_accuracy", "validation_loss", "va
 def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
     """Train the trials with these `numbers` ("3,7"), or else `sample` of them, again; True if all came out the same.
 
-    Prints a row for each: `reproduced`, or `changed` with both values. Raises PipelineError for a study that is
-    not there or a number that is not in it.
+    Prints a row for each: `reproduced`, or `changed` with both values. Sequences that are missing, as in a fresh
+    clone, are made first. Raises PipelineError for a study that is not there or a number that is not in it.
     """
+    params.study(name)
+    if not all(path.exists() for path in (paths.TRAIN, paths.VALIDATION, paths.TEST)):
+        download.run(params)
+        prepare.run(params)
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
     study, results = StudyDefinition(name, params, summary), read_results(name, params, summary)
     rows = _choose(results.trials, numbers, sample)
