@@ -1,6 +1,6 @@
 """A stream of sensors to classify, as anybody's .npz: four kinds of movement, seen by a few noisy sensors.
 
-python -m tests.example_sensors FILE.npz
+python -m tests.helpers.sensors FILE.npz
 """
 
 import sys

@@ -1,13 +1,13 @@
 """Small sequences that a small network can learn: noise with a class-dependent slope."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.data.sequences import Samples, stratified_order, summary_of
+from pipeline.data.sequences import Samples, SequencesSummary, SplitSummary, stratified_order, summary_of
 from pipeline.params.document import Params, validate_params
+from pipeline.paths import SEQUENCES_SUMMARY
 from pipeline.training.inputs import TrainingData
 
 TIMESTEPS, FEATURES, CLASSES = 6, 4, 3
@@ -28,18 +28,19 @@ def training_data(train: int = 96, held_out: int = 60) -> TrainingData:
     return TrainingData(one.x, one.y, CLASSES, other.x, other.y)
 
 
-def write_sequences(folder: Path, train: int = 96, validation: int = 60, test: int = 30) -> dict[str, Any]:
+def write_sequences(folder: Path, train: int = 96, validation: int = 60, test: int = 30) -> SequencesSummary:
     """Write the three splits and summary.json as the prepare stage does; returns the summary."""
     folder.mkdir(parents=True, exist_ok=True)
-    summary: dict[str, Any] = {
-        "dataset": "slopes", "view": "rows", "seed": 0, "classes": CLASSES, "labels": [0, 1, 2],
-        "timesteps": TIMESTEPS, "features": FEATURES,
-    }  # fmt: skip
+    splits: dict[str, SplitSummary] = {}
     for seed, (split, count) in enumerate({"train": train, "validation": validation, "test": test}.items()):
         made = samples(count, seed)
         np.savez(folder / f"{split}.npz", x=made.x, y=made.y)
-        summary[split] = summary_of(made, CLASSES)
-    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+        splits[split] = summary_of(made, CLASSES)
+    summary = SequencesSummary(
+        dataset="slopes", view="rows", seed=0, classes=CLASSES, labels=(0, 1, 2), timesteps=TIMESTEPS,
+        features=FEATURES, **splits,
+    )  # fmt: skip
+    summary.write(folder / SEQUENCES_SUMMARY.name)
     return summary
 
 
