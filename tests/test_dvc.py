@@ -11,7 +11,7 @@ import optuna
 import pandas as pd
 import pytest
 import yaml
-from dvc.repo import Repo
+from dvc.repo import Repo  # type: ignore[import-untyped]
 from mlflow import MlflowClient
 
 from pipeline.commands.quick import make_workspace

@@ -42,7 +42,8 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
             study.epoch_finished(trial(0), epoch(number))
         live = all_runs()["#000 LSTM 1×8"]
         ids = [study.trial_finished(r)["mlflow_run_id"] for r in records]
-        study.finish(write_results(home / "results", records), SearchPlots({"units": 1.0}, {"slice.png": b"PNG"}))
+        plots = SearchPlots({"units": 1.0}, {"slice.png": b"PNG"})
+        study.finish(home / "results", write_results(home / "results", records), plots)
 
     runs = all_runs()
     names = ["study/capacity", "#000 LSTM 1×8", "#001 LSTM 1×9", "#002 LSTM 1×10"]
@@ -318,7 +319,7 @@ def test_a_server_that_goes_away_stops_no_study_and_misses_nothing_when_it_is_ba
         server.kill()
         study.trial_finished(records[3])
         server.start()
-        study.finish(write_results(home / "results", records))
+        study.finish(home / "results", write_results(home / "results", records))
 
     assert capsys.readouterr().out.count("does not answer; the study goes on") == 2
     runs = all_runs()
@@ -346,7 +347,7 @@ def test_a_server_that_stays_away_leaves_the_results_alone(
         study.trial_started(trial(0))
         server.kill()
         study.trial_finished(record(0))
-        study.finish(write_results(home / "results", [record(0)]))
+        study.finish(home / "results", write_results(home / "results", [record(0)]))
     assert "1 finished trials are not logged. When it does, " in capsys.readouterr().out
     server.start()
     with tracker() as study:
