@@ -114,7 +114,7 @@ class TrialProgress:
             return ""
         # A trial that is not proposed yet is taken to cost as much as the proposed ones on average.
         everything = sum(self._costs.values()) / len(self._costs) * self.total
-        left = everything - sum(self._settled.values())
+        left = max(0.0, everything - sum(self._settled.values()))  # sums round: never less than nothing
         seconds = (time.monotonic() - self._started) / self._worked * left
         return f"{about(seconds)} left" if seconds >= 1 else ""
 

@@ -108,8 +108,6 @@ def test_power_laws_and_constants_are_found_again() -> None:
 
 def test_the_readme_has_the_table_of_the_last_run() -> None:
     figures = json.loads(results.RESULTS.read_text(encoding="utf-8"))
-    assert f"{results.MARKERS[0]}\n\n{results.markdown_table(figures)}\n\n" in results.PAGE.read_text(
-        encoding="utf-8"
-    )
+    assert f"{results.MARKERS[0]}\n\n{results.markdown_table(figures)}\n\n" in results.PAGE.read_text(encoding="utf-8")
     for key in [key for key in figures if f"{key}_low" in figures]:
         assert figures[f"{key}_low"] <= figures[key] <= figures[f"{key}_high"]

@@ -10,26 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pipeline.cli import plain_errors
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params, load_params
+from tests.helpers.command_line import ROOT, change, pipeline
 
-ROOT = Path(__file__).parents[1]
 STAGES = ["download", "prepare", "study", "champion", "evaluate", "report"]
-
-
-def pipeline(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m pipeline` with `folder` as the current folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100", "TERM": "dumb"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 @pytest.fixture
@@ -37,17 +24,6 @@ def project(tmp_path: Path) -> Path:
     """A folder with the real params.yaml."""
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     return tmp_path
-
-
-def change(project: Path, place: str, value: object) -> None:
-    """Set one key of the project's params.yaml, for example `studies.search.trials`."""
-    document = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
-    *parents, key = place.split(".")
-    section = document
-    for parent in parents:
-        section = section[parent]
-    section[key] = value
-    (project / "params.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
 
 
 def test_help_teaches_the_stages_in_order(tmp_path: Path) -> None:
@@ -160,37 +136,6 @@ def test_ctrl_c_is_a_sentence_and_130(project: Path) -> None:
             _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors == "stopped; finished work is kept, and the same command goes on from there\n"
-
-
-def test_doctor_reports_what_is_here(project: Path, tmp_path: Path) -> None:
-    mirror = tmp_path / "mirror"
-    mirror.mkdir()
-    (mirror / "train-images-idx3-ubyte.gz").write_bytes(b"12345")
-    change(project, "execution.workers", 3)
-    result = pipeline(
-        "doctor",
-        folder=project,
-        MNIST_MIRROR=str(mirror),
-        OPTUNA_STORAGE="postgresql://me:secret@host/db",
-        COLUMNS="200",
-    )
-    assert result.returncode == 0, result.stdout
-    assert re.search(r"ok +tensorflow +\d+\.\d+", result.stdout)
-    assert re.search(r"ok +mnist from +MNIST_MIRROR \(folder\): ok, 5 bytes", result.stdout)
-    assert "postgresql://me:***@host/db" in result.stdout
-    assert "secret" not in result.stdout
-    assert "3 workers" in result.stdout
-
-
-def test_doctor_fails_when_the_data_cannot_be_had(project: Path) -> None:
-    # No proxy listens on port 9: every public mirror is out of reach, whatever this machine's network.
-    result = pipeline(
-        "doctor", folder=project, HTTP_PROXY="http://127.0.0.1:9", HTTPS_PROXY="http://127.0.0.1:9", MNIST_MIRROR=""
-    )
-    assert result.returncode == 1
-    assert re.search(r"!! +mnist from", result.stdout)
-    assert "MNIST_MIRROR" in result.stdout
-    assert not re.search(r"!! +fashion_mnist", result.stdout), "what params.yaml does not ask for may be missing"
 
 
 def test_load_params_reads_the_real_file() -> None:

@@ -1,4 +1,4 @@
-"""A queued DVC experiment: run in a copy of the project, its runs and trials in the project's own databases."""
+"""DVC on the real dvc.yaml: what makes a stage out of date; a queued experiment, run in a copy of the project."""
 
 import json
 import os
@@ -11,8 +11,11 @@ import optuna
 import pandas as pd
 import pytest
 import yaml
+from dvc.repo import Repo  # type: ignore[import-untyped]
 from mlflow import MlflowClient
 
+from pipeline.commands.quick import make_workspace
+from tests.helpers.command_line import change
 from tests.helpers.sequences import params_with, write_sequences
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +23,90 @@ SEARCH = {
     "sampler": "random", "trials": 1,
     "space": {"cell": ["simple_rnn"], "units": {"low": 2, "high": 99}, "epochs": [1]},
 }  # fmt: skip
+
+
+STUDIES = {"study@book", "study@capacity", "study@search", "study@frontier", "study@views"}
+# A file that changes or comes, and the stages that it makes out of date.
+CHANGES = {
+    "pipeline/training/__pycache__/train.cpython-311.pyc": set(),
+    "pipeline/tracking/__init__.py": set(),
+    "pipeline/progress.py": set(),
+    "pipeline/paths.py": set(),
+    "pipeline/commands/verify.py": set(),
+    "data/record/search.jsonl.gz": set(),
+    "pipeline/report/__init__.py": {"report"},
+    "pipeline/commands/champion.py": {"champion"},
+    "pipeline/analysis/__init__.py": {"champion", "evaluate", "report"},
+    "pipeline/data/mirrors.py": {"download", "prepare", "champion", "report"},
+    "pipeline/studies/__init__.py": {*STUDIES, "champion", "report"},
+    "pipeline/training/__init__.py": {*STUDIES, "champion", "evaluate", "report"},
+    "pipeline/params/__init__.py": {"download", "prepare", *STUDIES, "champion", "evaluate", "report"},
+    "data/studies/views/trials.csv": {"study@views", "champion", "report"},
+    "data/studies/new/trials.csv": {"champion", "report"},
+}
+
+
+@pytest.fixture
+def reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workspace with the real graph and code in which DVC takes every stage for done; the outputs are made up."""
+    make_workspace(ROOT, tmp_path, "mnist5k")
+    monkeypatch.chdir(tmp_path)
+    with Repo() as repo:
+        entries = [entry.def_path for stage in repo.index.stages for entry in (*stage.outs, *stage.deps)]
+        for path in (Path(entry) for entry in entries if entry.startswith("data")):
+            file = path if path.suffix else path / "trials.csv"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("made up\n")
+        repo.commit(force=True)
+
+
+def out_of_date() -> set[str]:
+    """The stages that `dvc repro` would run at once; it may find more when these have run."""
+    with Repo() as repo:
+        return set(repo.status())
+
+
+@pytest.mark.usefixtures("reproduced")
+def test_a_change_makes_out_of_date_exactly_what_depends_on_it() -> None:
+    assert out_of_date() == set()
+    found = {}
+    for name in CHANGES:
+        file = Path(name)
+        before = file.read_bytes() if file.exists() else None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes((before or b"") + b"# changed\n")
+        found[name] = out_of_date()
+        if before is None:
+            file.unlink()
+        else:
+            file.write_bytes(before)
+    assert found == CHANGES
+
+
+@pytest.mark.usefixtures("reproduced")
+@pytest.mark.parametrize(
+    ("place", "stages"),
+    [
+        ("studies.search.seed", {"study@search", "champion", "report"}),
+        ("champion.seeds", {"champion", "report"}),
+        ("data.seed", {"prepare", "report"}),
+        ("execution.workers", set()),
+        ("tracking.experiment", set()),
+    ],
+)
+def test_a_parameter_makes_out_of_date_what_reads_it(place: str, stages: set[str]) -> None:
+    change(Path(), place, 3)
+    assert out_of_date() == stages
+
+
+@pytest.mark.usefixtures("reproduced")
+def test_a_new_study_is_run_before_the_champion_is_chosen() -> None:
+    studies = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["studies"]
+    change(Path(), "studies.new", studies["search"])
+    assert out_of_date() == {"study@new", "champion", "report"}
+    with Repo() as repo:
+        stages = {stage.addressing: stage for stage in repo.index.stages}
+        assert set(repo.index.graph.successors(stages["champion"])) >= {stages["study@new"], stages["study@search"]}
 
 
 @pytest.fixture
@@ -31,7 +118,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"study": graph["stages"]["study"]}}))
     params = params_with({"search": SEARCH}, workers=1).model_dump(mode="json", exclude_unset=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    shutil.copyfile(ROOT / ".gitignore", folder / ".gitignore")
+    for name in (".gitignore", ".dvcignore"):
+        shutil.copyfile(ROOT / name, folder / name)
     write_sequences(folder / "data" / "sequences")
     monkeypatch.chdir(folder)
     monkeypatch.delenv("PIPELINE_HOME")

@@ -8,8 +8,7 @@ import pytest
 from pipeline.lineage import Lineage, lineage, uncommitted_changes
 from pipeline.training.identity import stable_hash
 from pipeline.training.machine import surroundings
-
-DATA = {"dataset": "mnist", "train": {"sha256": "1a"}}
+from tests.helpers.runs import DATA
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +55,7 @@ def test_tags_in_a_clean_repository(project: Path) -> None:
             "seed": "7",
             "git_commit": commit,
             "git_dirty": "false",
-            "data_md5": stable_hash(DATA),
+            "data_md5": stable_hash(DATA.model_dump(mode="json")),
             "fingerprint": "abc",
             "optuna_study": "capacity-abc",
             "dvc_experiment": "",
@@ -134,7 +133,7 @@ def test_a_dvc_experiment_is_named_and_applied(project: Path, monkeypatch: pytes
             "[{path: data/sequences/train.npz, md5: '22'}, {path: data/sequences/test.npz, md5: '33'}]",
             "test.npz:33 train.npz:22",
         ),
-        ("[{path: data/other, md5: '44'}]", stable_hash(DATA)),
+        ("[{path: data/other, md5: '44'}]", stable_hash(DATA.model_dump(mode="json"))),
     ],
 )
 def test_data_md5_is_that_of_dvc_lock(project: Path, outputs: str, md5: str) -> None:

@@ -8,6 +8,7 @@ from pipeline import progress
 from pipeline.params.settings import Configuration
 from pipeline.progress import TrialProgress
 from pipeline.training.trials import EpochMetrics, TrainingResult, Trial, TrialRecord
+from tests.helpers.runs import epoch
 
 
 def record(trial: Trial, reused: bool = False) -> TrialRecord:
@@ -60,3 +61,15 @@ def test_what_was_finished_before_takes_no_time_and_what_is_not_proposed_yet_the
     lines = capsys.readouterr().err.splitlines()
     assert "left" not in lines[1]
     assert lines[2].endswith("about 60 s left"), "three more of 20 s each"
+
+
+def test_the_time_left_is_never_below_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    trials = [Trial(number, Configuration(cell="gru", units=10, epochs=6), 0) for number in (0, 1)]
+    with TrialProgress("study", 2, lambda _: 1.3, trials) as shown:  # six sixths of 1.3 add up to a little more
+        clock[0] = 30.0
+        for trial in trials:
+            shown.trial_started(trial)
+            for number in range(1, 7):
+                shown.epoch_finished(trial, epoch(number))
+        shown.trial_finished(record(trials[0]))
+    assert capsys.readouterr().err.splitlines()[1].endswith("best 75.00%  about 0 s left")

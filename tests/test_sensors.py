@@ -1,6 +1,5 @@
 """Anybody's sequences go through the graph by changing `data.dataset` alone: every study of params.yaml fits them."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,11 @@ import yaml
 
 from pipeline import paths
 from pipeline.commands import download, prepare
+from pipeline.data.sequences import SequencesSummary
 from pipeline.params.document import Params, validate_params
 from pipeline.params.network import parameter_count
-from pipeline.studies.engine import StudyRun
+from pipeline.params.studies import ListStudy
+from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.proposals import fixed_trials
 from pipeline.training.inputs import load_data
 from pipeline.training.train import train
@@ -35,15 +36,17 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fi
 
 
 def test_every_study_fits_and_every_kind_of_network_trains(prepared: Params) -> None:
-    summary = json.loads(paths.SEQUENCES_SUMMARY.read_text(encoding="utf-8"))
-    assert (summary["train"]["samples"], summary["validation"]["samples"], summary["test"]["samples"]) == (288, 32, 80)
-    runs = {name: StudyRun(name, prepared, summary, paths.SEQUENCES) for name in prepared.studies}
-    assert runs["capacity"].total == 3 * 3 * 2 * 3, "1,000, 3,000 and 10,000 samples are all the 288 that there are"
-    assert runs["capacity"].most_samples_asked == 10_000
-    for trial in {t.configuration.cell: t for t in fixed_trials(prepared.studies["book"], prepared.training)}.values():  # type: ignore[arg-type]
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    assert (summary.train.samples, summary.validation.samples, summary.test.samples) == (288, 32, 80)
+    studies = {name: StudyDefinition(name, prepared, summary) for name in prepared.studies}
+    assert studies["capacity"].total == 3 * 3 * 2 * 3, "1,000, 3,000 and 10,000 samples are all the 288 that there are"
+    assert studies["capacity"].most_samples_asked == 10_000
+    book = prepared.studies["book"]
+    assert isinstance(book, ListStudy)
+    for trial in {t.configuration.cell: t for t in fixed_trials(book, prepared.training)}.values():
         small = trial.configuration.model_copy(update={"units": 4, "epochs": 1})
         for view in ("rows", "columns"):
             data = load_data(paths.SEQUENCES.resolve(), "validation", view)
             _, result = train(small, data, seed=0)
             _, timesteps, features = data.x.shape
-            assert result.parameters == parameter_count(small.network, timesteps, features, summary["classes"])
+            assert result.parameters == parameter_count(small.network, timesteps, features, summary.classes)

@@ -2,12 +2,14 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -17,43 +19,82 @@ MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in (ROOT / "pipeline").rglob("*.py")
 )
+PACKAGES = {module for module in MODULES if (ROOT.joinpath(*module.split(".")) / "__init__.py").exists()}
 STAGES = ["download", "prepare", "study", "champion", "evaluate", "report"]
-# Only these modules may import these libraries.
+
+
+class Room(NamedTuple):
+    """Which other rooms one may import, besides the ground floor, and why it needs them."""
+
+    may_import: set[str]
+    why: str
+
+
+# Every room may import these, and they import nothing else of the pipeline.
+GROUND = ["errors", "paths", "documents"]
+# From the bottom up: a room imports rooms above it in this table, so that every import points down.
+ROOMS = {
+    "params": Room(set(), "what may be asked for depends on nothing"),
+    "data": Room({"params"}, "views and sizes are those of params.yaml"),
+    "training": Room({"params", "data"}, "a configuration and sequences in, weights and figures out"),
+    "studies": Room({"params", "data", "training"}, "which trainings, in which order, over which data"),
+    "analysis": Room({"params", "training"}, "saved models are loaded to be evaluated, networks built to be timed"),
+    "lineage": Room({"data", "training"}, "names the data, and the machine and versions that trained"),
+    "progress": Room({"training"}, "shows trials while they train"),
+    "tracking": Room(
+        {"params", "data", "training", "studies", "analysis", "lineage"}, "a view of all that there is to see"
+    ),
+    "report": Room(
+        {"params", "data", "training", "studies", "analysis", "lineage"},
+        "says what the studies found, on which data, where it comes from, and draws the networks",
+    ),
+    "commands": Room(
+        {"params", "data", "training", "studies", "analysis", "lineage", "progress", "tracking", "report"},
+        "puts everything together: a stage loads, calls and saves",
+    ),
+    "cli": Room({"params", "training", "commands"}, "finds the verb, and starts the workers' parent in good time"),
+    "__main__": Room({"cli"}, "`python -m pipeline`"),
+}
+# Only these rooms and modules may import these libraries, for more than their types.
 FENCES = {
-    "optuna": {
-        "pipeline.studies.engine",
-        "pipeline.studies.sampling",
-        "pipeline.studies.storage",
-        "pipeline.tracking.search_plots",
-    },
-    "mlflow": {"pipeline.tracking.run_store", "pipeline.tracking.champion"},
-    "distributed": {"pipeline.training.cluster", "pipeline.training.preload"},
-    "keras": {
-        "pipeline.params.network",
+    "optuna": {"pipeline.studies", "pipeline.tracking.search_plots"},
+    "mlflow": {"pipeline.tracking"},
+    "distributed": {"pipeline.training.cluster", "pipeline.training.task", "pipeline.training.preload"},
+    "keras": {  # where networks are built, trained, saved and loaded, timed, and registered
+        "pipeline.training.build",
         "pipeline.training.elman",
+        "pipeline.training.graphs",
         "pipeline.training.train",
-        "pipeline.analysis.evaluation",
+        "pipeline.training.model_file",
         "pipeline.analysis.prediction_times",
         "pipeline.tracking.champion",
     },
-    "tensorflow": {
-        "pipeline.params.network",
+    "tensorflow": {  # where it is set up, where networks are trained, and where they are timed
+        "pipeline.training.process",
         "pipeline.training.preload",
+        "pipeline.training.graphs",
         "pipeline.training.train",
-        "pipeline.analysis.evaluation",
         "pipeline.analysis.prediction_times",
-        "pipeline.tracking.champion",
     },
 }
 # What runs when it is imported, or is imported only by what loads Keras.
 UNIMPORTED = {"pipeline.__main__", "pipeline.training.elman", "pipeline.training.preload"}
+# Code that only shows, or that reads and writes files: nobody's dependency in dvc.yaml, nor is what it imports.
+UNDECLARED = {"tracking", "progress", "lineage", *GROUND}
+# Of these rooms a stage uses one module, and a change in the others must not make it run again.
+SINGLE_MODULES = {("study", "data"): "pipeline.data.sequences", ("evaluate", "data"): "pipeline.data.sequences"}
 # How the work is done and where it is shown: it changes no result, so no stage of dvc.yaml declares it.
-UNDECLARED = {"execution", "tracking"}
+UNDECLARED_PARAMS = {"execution", "tracking"}
 
 
 def path_of(module: str) -> Path:
     path = ROOT.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return path / "__init__.py" if module in PACKAGES else path.with_suffix(".py")
+
+
+def room_of(module: str) -> str:
+    """`training` for pipeline.training.train, `paths` for pipeline.paths."""
+    return module.split(".")[1] if "." in module else ""
 
 
 @cache
@@ -71,10 +112,10 @@ def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 @cache
-def imports(module: str) -> frozenset[str]:
-    """Names of all modules that `module` imports, at its top or in a function."""
+def imports(module: str, *, types: bool = False) -> frozenset[str]:
+    """Names of all modules that `module` imports, at its top or in a function; with `types`, for its types as well."""
     found: set[str] = set()
-    for node in runtime_nodes(tree_of(module)):
+    for node in ast.walk(tree_of(module)) if types else runtime_nodes(tree_of(module)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -87,27 +128,34 @@ def imports(module: str) -> frozenset[str]:
 
 @cache
 def needs(module: str) -> frozenset[str]:
-    """`module` and the modules of the pipeline that it imports, directly or through others; packages left out."""
+    """`module` and the modules that decide what it does: all that it imports, directly or through others.
+
+    Packages are left out, and so is what only shows or writes files, with all that only that imports.
+    """
     found, waiting = set[str](), [module]
     while waiting:
-        if (name := waiting.pop()) not in found:
+        name = waiting.pop()
+        if name not in found and room_of(name) not in UNDECLARED:
             found.add(name)
             waiting += imports(name) & set(MODULES)
-    return frozenset(name for name in found if path_of(name).name != "__init__.py")
+    return frozenset(found - PACKAGES)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_library_is_imported_only_behind_its_fence(module: str) -> None:
-    libraries = {name.partition(".")[0] for name in imports(module)}
-    trespassed = {library for library in libraries & FENCES.keys() if module not in FENCES[library]}
+    libraries = {name.partition(".")[0] for name in imports(module)} & FENCES.keys()
+    trespassed = {library for library in libraries if not behind(FENCES[library], module)}
     assert not trespassed, f"{module} imports {trespassed}; only {[FENCES[name] for name in trespassed]} may"
 
 
-def test_every_fence_has_its_library_inside() -> None:
-    inside = {
-        library: {m for m in MODULES if any(n.partition(".")[0] == library for n in imports(m))} for library in FENCES
-    }
-    assert all(inside[library] for library in ("optuna", "mlflow", "distributed", "keras"))
+@pytest.mark.parametrize("library", FENCES)
+def test_every_fence_has_its_library_inside(library: str) -> None:
+    users = {module for module in MODULES if any(name.partition(".")[0] == library for name in imports(module))}
+    assert [place for place in FENCES[library] if not any(behind({place}, user) for user in users)] == []
+
+
+def behind(fence: set[str], module: str) -> bool:
+    return any(module == place or module.startswith(f"{place}.") for place in fence)
 
 
 def test_importing_the_pipeline_loads_no_heavy_library() -> None:
@@ -120,20 +168,49 @@ def test_importing_the_pipeline_loads_no_heavy_library() -> None:
         "    loaded[module] = [name for name in heavy if name in sys.modules]\n"
         "print(json.dumps(loaded))\n"
     )
-    output = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    loaded = json.loads(output.splitlines()[-1])
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = json.loads(done.stdout.splitlines()[-1])
     assert {module: names for module, names in loaded.items() if names} == {}
 
 
-def test_imports_point_from_stages_down() -> None:
-    below = [
-        m for m in MODULES if not m.startswith("pipeline.stages") and m not in ("pipeline.cli", "pipeline.__main__")
-    ]
-    assert {m: imports(m) for m in below if any(name.startswith("pipeline.stages") for name in imports(m))} == {}
-    assert not any(
-        {"pipeline.tracking.study", "pipeline.training.train"} & needs(m)
-        for m in ("pipeline.data.sequences", "pipeline.analysis.configurations")
-    )
+def test_the_table_has_every_room_and_points_down() -> None:
+    assert {room_of(module) for module in MODULES} - {""} == {*GROUND, *ROOMS}
+    names = list(ROOMS)
+    for place, (name, room) in enumerate(ROOMS.items()):
+        assert room.may_import <= set(names[:place]), f"{name} imports a room that is not below it"
+
+
+@pytest.mark.parametrize("room", [*GROUND, *ROOMS])
+def test_a_room_imports_what_the_table_says(room: str) -> None:
+    others = {room_of(name) for module in inside(room) for name in imports(module, types=True) & set(MODULES)}
+    if room in GROUND:
+        assert others <= set(GROUND[: GROUND.index(room)])
+    else:
+        assert others - {room, *GROUND} == ROOMS[room].may_import
+
+
+def test_imports_run_in_no_circle() -> None:
+    TopologicalSorter({module: imports(module, types=True) & set(MODULES) for module in MODULES}).prepare()
+
+
+def test_what_tables_say_is_worked_out_without_a_network() -> None:
+    users = {m for m in inside("analysis") if any(room_of(name) == "training" for name in imports(m) & set(MODULES))}
+    assert users == {"pipeline.analysis.evaluation", "pipeline.analysis.prediction_times"}
+
+
+@pytest.mark.parametrize("room", [name for name in ROOMS if f"pipeline.{name}" in PACKAGES])
+def test_a_room_says_in_a_sentence_what_it_is_for_and_what_it_may_import(room: str) -> None:
+    docstring = " ".join((ast.get_docstring(tree_of(f"pipeline.{room}")) or "").split())
+    sentence = re.match(r"(\w.+?); may import (.+?)\.( |$)", docstring)
+    assert sentence is not None
+    purpose, said = sentence.group(1, 2)
+    assert ". " not in purpose
+    assert set(re.findall(r"\w+", said)) & ROOMS.keys() == ROOMS[room].may_import
+
+
+def inside(room: str) -> list[str]:
+    return [module for module in MODULES if room_of(module) == room]
 
 
 @pytest.fixture(scope="module")
@@ -154,16 +231,23 @@ def test_graph_has_the_stages_in_order(graph: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_stage_depends_on_exactly_the_modules_that_it_imports(graph: dict[str, Any], stage: str) -> None:
-    declared = [dependency for dependency in graph[stage]["deps"] if dependency.endswith(".py")]
-    imported = {path_of(module).relative_to(ROOT).as_posix() for module in needs(f"pipeline.stages.{stage}")}
-    assert declared == sorted(imported)
+def test_stage_depends_on_exactly_the_rooms_that_its_command_needs(graph: dict[str, Any], stage: str) -> None:
+    declared = [dependency for dependency in graph[stage]["deps"] if dependency.startswith("pipeline/")]
+    assert declared == sorted({dependency_of(stage, module) for module in needs(f"pipeline.commands.{stage}")})
+
+
+def dependency_of(stage: str, module: str) -> str:
+    """What dvc.yaml has to name for a module that the stage needs: its room, but of commands the module alone."""
+    room = room_of(module)
+    if room == "commands" or SINGLE_MODULES.get((stage, room)) == module:
+        return path_of(module).relative_to(ROOT).as_posix()
+    return f"pipeline/{room}"
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_declares_exactly_the_parameters_that_it_reads(graph: dict[str, Any], stage: str) -> None:
     declared = {parameter.partition(".")[0] for parameter in graph[stage].get("params", [])}
-    assert declared == sections_read(stage) - UNDECLARED
+    assert declared == sections_read(stage) - UNDECLARED_PARAMS
 
 
 def sections_read(stage: str) -> set[str]:
@@ -171,7 +255,7 @@ def sections_read(stage: str) -> set[str]:
     sections = {"data", "training", "studies", "study", "champion", "tracking", "execution"}
     read = {
         node.attr
-        for module in needs(f"pipeline.stages.{stage}")
+        for module in needs(f"pipeline.commands.{stage}")
         for node in runtime_nodes(tree_of(module))
         if isinstance(node, ast.Attribute) and ast.unparse(node.value).rpartition(".")[2] == "params"
     }
@@ -191,12 +275,16 @@ def test_declared_parameters_exist(graph: dict[str, Any], document: dict[str, An
                     place = place[key]
 
 
-def test_champion_depends_on_the_studies_that_compete(graph: dict[str, Any], document: dict[str, Any]) -> None:
-    declared = [dependency for dependency in graph["champion"]["deps"] if dependency.startswith("data/studies/")]
-    assert declared == [f"data/studies/{name}/trials.csv" for name in document["champion"]["studies"]]
+@pytest.mark.parametrize("stage", ["champion", "report"])
+def test_what_compares_studies_depends_on_all_of_them(graph: dict[str, Any], stage: str) -> None:
+    declared = [dependency for dependency in graph[stage]["deps"] if dependency.startswith("data/studies")]
+    assert declared == ["data/studies"]
 
 
 def test_outputs_outlive_a_stage_that_fails(graph: dict[str, Any]) -> None:
-    outputs = [out for stage in graph.values() for key in ("outs", "metrics") for out in stage.get(key, [])]
-    assert len(outputs) == 24
-    assert all(isinstance(out, dict) and all(options["persist"] for options in out.values()) for out in outputs)
+    outputs = {
+        name: [out for key in ("outs", "metrics") for out in stage.get(key, [])] for name, stage in graph.items()
+    }
+    assert all(outputs.values())
+    everything = [out for outs in outputs.values() for out in outs]
+    assert all(isinstance(out, dict) and all(options["persist"] for options in out.values()) for out in everything)

@@ -1,1 +1,1 @@
-"""TODO"""
+"""What tables and saved models say; may import params and training."""

@@ -1,1 +1,3 @@
-"""TODO"""
+"""One verb, one file, and six of them are the stages of dvc.yaml; may import params, data, training, studies, analysis,
+report, tracking, lineage and progress.
+"""

@@ -27,9 +27,10 @@ COMPARED = ["best_epoch", "train_loss", "train_accuracy", "validation_loss", "va
 def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
     """Train the trials with these `numbers` ("3,7"), or else `sample` of them, again; True if all came out the same.
 
-    Prints a row for each: `reproduced`, or `changed` with both values. Raises PipelineError for a study that is
-    not there or a number that is not in it.
+    Prints a row for each: `reproduced`, or `changed` with both values. Sequences that are missing, as in a fresh
+    clone, are made first. Raises PipelineError for a study that is not there or a number that is not in it.
     """
+    params.study(name)
     make_sequences(params)
     summary = prepared_sequences(params.data)
     study, results = StudyDefinition(name, params, summary), read_results(name, params, summary)

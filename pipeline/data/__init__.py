@@ -1,1 +1,1 @@
-"""TODO"""
+"""From a source to sequences; may import params."""

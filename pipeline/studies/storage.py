@@ -123,3 +123,8 @@ def open_database(url: str) -> RDBStorage:
     """Optuna's storage at `url`."""
     sqlite_options = {"connect_args": {"factory": _WriteAhead}} if url.startswith("sqlite") else None
     return RDBStorage(url, engine_kwargs=sqlite_options)
+
+
+def has_study(url: str, name: str) -> bool:
+    """Whether the database at `url`, which is made if it is not there, has a study called `name`."""
+    return name in optuna.get_all_study_names(open_database(url))

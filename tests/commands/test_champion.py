@@ -1,60 +1,188 @@
-"""champion: what is trained again, and under which names; the training itself is tested with the studies."""
+"""champion: which networks are trained again, under which names, and that no finished training is ever lost.
 
-import json
+All trainings are real; the networks are tiny, but train long enough to be killed meanwhile.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import keras
+import pandas as pd
+import psutil
 import pytest
+from mlflow import MlflowClient
 
 from pipeline import paths
-from pipeline.analysis.choice import choose_champion
-from pipeline.commands import champion
+from pipeline.analysis.choice import Choice, choose_champion
+from pipeline.commands import champion, study
+from pipeline.data.datasets import Manifest
+from pipeline.errors import PipelineError
 from pipeline.params.document import Params
+from pipeline.training.cluster import ATTEMPTS
 from pipeline.training.trials import Trial, TrialRecord
-from tests.helpers.results import read_trials, write_results
+from tests.helpers.processes import worker_processes
+from tests.helpers.runs import all_runs
+from tests.helpers.sequences import params_with, write_sequences
+
+SMALL, LARGE = 2, 24
+LEARNING_RATES = {SMALL: 0.0003, LARGE: 0.0001}  # so low that neither gets every sequence right: about 57 % and 78 %
+PAIR = {
+    "sampler": "list",
+    "trials": [
+        {"cell": "simple_rnn", "units": units, "learning_rate": rate, "batch_size": 4, "epochs": 40}
+        for units, rate in LEARNING_RATES.items()
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    params = params_with({"pair": PAIR}, workers=1)
+    return params.model_copy(update={"champion": params.champion.model_copy(update={"seeds": 2})})
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, params: Params) -> Path:
+    """A folder with a finished study of a small and a large network."""
+    folder = tmp_path_factory.mktemp("studied")
+    shutil.copy(empty_mlflow, folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("PIPELINE_HOME", str(folder))
+        write_sequences(paths.SEQUENCES)
+        Manifest(dataset="slopes", source="made up", files={}, licence="none").write(paths.MANIFEST)
+        study.run(params, "pair")
+    return folder
 
 
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Results of studies in the current folder, and what the stage asks of training and of MLflow."""
-    monkeypatch.chdir(tmp_path)
-    write_results()
-    paths.write_json(paths.MANIFEST, {"licence": "none"})
-    np.savez(paths.VALIDATION, x=np.zeros((2, 28, 28), dtype=np.float32))
-    heard: dict[str, Any] = {}
-
-    def refit(trials: dict[Path, Trial], params: Params, samples: int, view: str) -> list[TrialRecord]:
-        heard["trials"], heard["samples"] = trials, samples
-        return [TrialRecord(trial, "COMPLETE", samples, view) for trial in trials.values()]
-
-    monkeypatch.setattr(champion, "refit", refit)
-    monkeypatch.setattr(champion, "log_champion", lambda **arguments: heard.update(logged=arguments))
-    return heard
+def lenient(studied: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The finished study, at home; so few validation samples that the small network is as good as the best."""
+    shutil.copytree(studied / "data", home / "data")
+    monkeypatch.setattr(champion, "choose_champion", lambda studies, _: choose_champion(studies, validation_samples=1))
 
 
-def test_champion_that_is_the_best_is_trained_alone(asked: dict[str, Any], tiny_params: Params) -> None:
-    champion.run(tiny_params)
-    chosen = json.loads(paths.CHOICE.read_text(encoding="utf-8"))["choice"]
-    assert [path.name for path in asked["trials"]] == ["seed-0.keras", "seed-1.keras"]
-    assert [trial.seed for trial in asked["trials"].values()] == [0, 1]
-    assert {trial.configuration.epochs for trial in asked["trials"].values()} == {chosen["refit_epochs"]}
-    assert asked["samples"] == 60_000
+def files() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(paths.CHAMPION.glob("*.keras"))}
 
 
-def test_best_network_is_trained_once_to_be_compared_and_is_no_champion(
-    asked: dict[str, Any], tiny_params: Params, monkeypatch: pytest.MonkeyPatch
+def trained(capsys: pytest.CaptureFixture[str]) -> list[int]:
+    """The numbers of the refits that the last run has told of as trained, not as taken from the journal."""
+    lines = re.findall(r"\[\d/\d\] #(\d+) .*: accuracy (.*)", capsys.readouterr().err)
+    return [int(number) for number, outcome in lines if "(taken from a finished training)" not in outcome]
+
+
+def units(name: str) -> int:
+    return int(keras.saving.load_model(paths.CHAMPION / name).layers[1].units)
+
+
+@pytest.mark.usefixtures("one_thread", "lenient")
+def test_the_best_network_is_trained_once_to_be_compared_and_is_no_champion(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lenient = choose_champion({"search": read_trials("search")}, validation_samples=10)
-    assert lenient["best"]["parameters"] > lenient["choice"]["parameters"]
-    monkeypatch.setattr(champion, "choose_champion", lambda *_: lenient)
-    champion.run(tiny_params)
-    trials = {path.name: trial for path, trial in asked["trials"].items()}
-    assert list(trials) == ["seed-0.keras", "seed-1.keras", "best-0.keras"]
-    best = trials["best-0.keras"]
-    assert (best.number, best.seed) == (2, 0)
-    assert best.configuration.units == lenient["best"]["units"]
-    assert best.configuration.epochs == lenient["best"]["refit_epochs"]
-    assert trials["seed-0.keras"].configuration.units == lenient["choice"]["units"]
-    assert [path.name for path in asked["logged"]["models"]] == ["seed-0.keras", "seed-1.keras"]
-    assert [record.trial.number for record in asked["logged"]["records"]] == [0, 1]
+    champion.run(params)
+    assert trained(capsys) == [0, 1, 2]
+    choice = Choice.read(paths.CHOICE)
+    assert (choice.choice.units, choice.best.units) == (SMALL, LARGE)
+    small = files()
+    assert list(small) == ["best-0.keras", "seed-0.keras", "seed-1.keras"]
+    assert [units(name) for name in small] == [LARGE, SMALL, SMALL]
+    curves = pd.read_csv(paths.CHAMPION_CURVES)
+    assert curves.groupby("number").size().to_dict() == dict.fromkeys((0, 1), choice.choice.refit_epochs)
+    assert curves["validation_loss"].isna().all(), "nothing is held out"
+    runs = all_runs()
+    assert runs.keys() >= {"champion", "champion seed 0", "champion seed 1"}
+    assert runs["champion seed 1"].data.params["units"] == str(SMALL)
+    assert runs["champion seed 1"].data.params["train_samples"] == "156"
+    card = MlflowClient(paths.tracking_uri()).get_model_version_by_alias("mnist-rnn", "champion").description
+    assert "Licence: none." in str(card)
+
+    # The best one becomes the champion: of its two seeds the first is trained already.
+    monkeypatch.setattr(champion, "choose_champion", lambda studies, _: choose_champion(studies, 10**9))
+    champion.run(params)
+    assert trained(capsys) == [1]
+    assert list(files()) == ["seed-0.keras", "seed-1.keras"]
+    assert files()["seed-0.keras"] == small["best-0.keras"]
+    assert [units(name) for name in files()] == [LARGE, LARGE]
+
+
+@pytest.mark.usefixtures("lenient")
+def test_neither_ctrl_c_nor_an_mlflow_that_is_away_loses_a_refit(
+    params: Params, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(record: TrialRecord) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(champion, "TrialProgress", watching(finished=stop))
+        with pytest.raises(KeyboardInterrupt):
+            champion.run(params)
+    assert not paths.CHAMPION.exists()
+    [first] = (home / ".journal").glob("*.keras")
+    trained_first = first.stat().st_mtime_ns
+    capsys.readouterr()
+
+    with monkeypatch.context() as away:
+        away.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # nothing answers there
+        with pytest.raises(PipelineError, match=r"127\.0\.0\.1:9 cannot be used: set MLFLOW_TRACKING_URI"):
+            champion.run(params)
+    assert trained(capsys) == [1, 2]
+    before = files()
+    assert len(before) == 3
+
+    monkeypatch.setattr(champion, "Cluster", lambda _: pytest.fail("there is nothing left to train"))
+    champion.run(params)
+    assert trained(capsys) == []
+    assert first.stat().st_mtime_ns == trained_first
+    assert files() == before
+    assert {run.info.status for run in all_runs().values()} == {"FINISHED"}
+
+    # A fresh clone has neither journal nor databases, but the record.
+    shutil.rmtree(home / ".journal")
+    shutil.rmtree(paths.CHAMPION)
+    champion.run(params)
+    assert trained(capsys) == []
+    assert files() == before
+
+
+@pytest.mark.usefixtures("lenient")
+def test_workers_that_are_killed_lose_only_what_they_train(
+    params: Params, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kills: list[int] = []
+
+    def kill(trial: Trial) -> None:
+        if trial.number == 2:
+            [worker] = worker_processes(psutil.Process())
+            worker.kill()
+            kills.append(worker.pid)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(champion, "TrialProgress", watching(started=kill))
+        with pytest.raises(PipelineError, match=r"the training of #002 SimpleRNN 1×24 failed: its worker process died"):
+            champion.run(params)
+    assert len(set(kills)) == ATTEMPTS
+    assert len(list((home / ".journal").glob("*.keras"))) == 2
+    capsys.readouterr()
+    champion.run(params)
+    assert trained(capsys) == [2]
+    assert list(files()) == ["best-0.keras", "seed-0.keras", "seed-1.keras"]
+
+
+def watching(
+    started: Callable[[Trial], None] = lambda _: None, finished: Callable[[TrialRecord], None] = lambda _: None
+) -> type[champion.TrialProgress]:
+    """The progress on the screen, which calls these as well."""
+
+    class Watching(champion.TrialProgress):
+        def trial_started(self, trial: Trial) -> None:
+            super().trial_started(trial)
+            started(trial)
+
+        def trial_finished(self, record: TrialRecord) -> None:
+            super().trial_finished(record)
+            finished(record)
+
+    return Watching

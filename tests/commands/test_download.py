@@ -1,4 +1,5 @@
-import json
+"""download: data/raw and its manifest, and a line that says so; the fetching itself is tested with the data."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.commands import download
+from pipeline.data.datasets import Manifest
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 
@@ -25,7 +27,7 @@ def test_writes_the_dataset_and_says_so_in_a_line(
     download.run(with_data(tiny_params, dataset="mine.npz"))
     assert capsys.readouterr().out == "download: mine.npz: sequences.npz from mine.npz\n"
     assert sorted(path.name for path in Path("data/raw").iterdir()) == ["manifest.json", "sequences.npz"]
-    assert json.loads(Path("data/raw/manifest.json").read_text())["dataset"] == "mine.npz"
+    assert Manifest.read(Path("data/raw/manifest.json")).dataset == "mine.npz"
 
 
 def test_an_unknown_dataset_is_refused(tiny_params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,8 +42,8 @@ def test_neither_download_nor_prepare_imports_tensorflow(tmp_path: Path) -> None
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np
-from pipeline.params import load_params
-from pipeline.stages import download, prepare
+from pipeline.commands import download, prepare
+from pipeline.params.document import load_params
 params = load_params(__import__("pathlib").Path({str(ROOT / "params.yaml")!r}))
 np.savez("mine.npz", x=np.zeros((60, 2, 1)), y=[0, 1] * 30)
 data = params.data.model_copy(update=dict(dataset="mine.npz", validation=10))

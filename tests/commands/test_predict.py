@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import paths
 from pipeline.commands.predict import predict_file
-from pipeline.data.sequences import as_sequences
+from pipeline.data.sequences import SequencesSummary, SplitSummary, as_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.network import NetworkSpec
 from pipeline.training.build import build
@@ -21,8 +21,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Two models of 6 steps with 4 features and the labels 3, 5 and 8, under the current folder."""
     monkeypatch.chdir(tmp_path)
-    summary = {"dataset": "toy", "view": "columns", "seed": 0, "timesteps": 6, "features": 4, "labels": [3, 5, 8]}
-    paths.write_json(paths.SEQUENCES_SUMMARY, summary)
+    part = SplitSummary(samples=3, per_class=(1, 1, 1), sha256="0" * 64)
+    SequencesSummary(
+        dataset="toy", view="columns", seed=0, classes=3, labels=(3, 5, 8), timesteps=6, features=4,
+        train=part, validation=part, test=part,
+    ).write(paths.SEQUENCES_SUMMARY)  # fmt: skip
     models = [build(NetworkSpec(cell="gru", units=4), 6, 4, 3, seed) for seed in (0, 1)]
     paths.CHAMPION.mkdir(parents=True)
     for seed, model in enumerate(models):

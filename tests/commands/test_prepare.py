@@ -1,3 +1,5 @@
+"""prepare: the sequences and their summary, the same bytes every time."""
+
 import json
 import os
 import subprocess
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 
 from pipeline.commands import download, prepare
+from pipeline.data.datasets import Manifest
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
-from pipeline.paths import write_json
+from pipeline.paths import MANIFEST
 from tests.helpers.images import write_small_mnist
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +30,8 @@ def small(tiny_params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Parameters for a small MNIST that lies in data/raw."""
     monkeypatch.chdir(tmp_path)
     files = write_small_mnist(Path("data/raw"))
-    write_json(Path("data/raw/manifest.json"), {"dataset": "mnist", "files": files})
+    sums = {name: first for name, (first, *_) in files.items()}
+    Manifest(dataset="mnist", source="a mirror", files=sums, licence="none").write(MANIFEST)
     return with_data(tiny_params, dataset="mnist", validation=10)
 
 
@@ -79,7 +83,7 @@ def test_the_same_bytes_every_time_and_others_for_another_seed(small: Params) ->
 def test_the_source_that_manifest_json_names_changes_nothing(small: Params) -> None:
     prepare.run(small)
     first = contents()
-    write_json(Path("data/raw/manifest.json"), {"dataset": "mnist", "source": "elsewhere"})
+    Manifest.read(MANIFEST).model_copy(update={"source": "elsewhere"}).write(MANIFEST)
     prepare.run(small)
     assert contents() == first
 
@@ -124,8 +128,8 @@ def test_all_of_mnist_in_10_seconds_and_1500_mb(tmp_path: Path) -> None:
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from pipeline.params import load_params
-from pipeline.stages import download, prepare
+from pipeline.commands import download, prepare
+from pipeline.params.document import load_params
 import resource, time
 params = load_params(Path({str(ROOT / "params.yaml")!r}))
 download.run(params)

@@ -1,11 +1,13 @@
-"""`make quick`: the real params.yaml made small, and the workspace that it runs in."""
+"""`python -m pipeline quick`: the real params.yaml made small, and the workspace that it runs in."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from pipeline.cli import app
 from pipeline.commands.quick import make_workspace, shrink
 from pipeline.errors import PipelineError
 from pipeline.params.document import validate_params
@@ -79,12 +81,24 @@ def test_workspace_is_a_dvc_project_of_the_same_graph_and_code(tmp_path: Path) -
     (folder / "data" / "kept").touch()
     (folder / "pipeline" / "gone.py").touch()
     make_workspace(ROOT, folder, "mnist5k")
-    assert (folder / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
-    assert (folder / "pipeline" / "params.py").read_bytes() == (ROOT / "pipeline" / "params.py").read_bytes()
+    code = [path.relative_to(ROOT) for path in (ROOT / "pipeline").rglob("*.py")]
+    for path in [Path("dvc.yaml"), Path(".dvcignore"), Path(".dvc/plots/by_cell.json"), *code]:
+        assert (folder / path).read_bytes() == (ROOT / path).read_bytes()
+    assert not list(folder.rglob("__pycache__"))
     assert not (folder / "pipeline" / "gone.py").exists(), "code that the project no longer has must not stay"
     assert (folder / "data" / "kept").exists(), "results stay, so that only what is out of date runs again"
     written = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     assert validate_params(written, "shrunk").data.dataset == "mnist5k"
+
+
+def test_the_verb_says_where_to_run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["quick", "--folder", "elsewhere"])
+    assert (result.exit_code, result.output) == (
+        1,
+        "error: params.yaml not found: run from the project's root, where it lies\n",
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_mistake_in_the_real_params_is_reported_as_such(tmp_path: Path) -> None:

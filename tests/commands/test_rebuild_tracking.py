@@ -1,4 +1,4 @@
-"""`rebuild-tracking`: what comes out of the files of the results is what tracking logged while the study ran."""
+"""`rebuild-tracking`: what a fresh clone has kept of a study is enough for the runs that were tracked while it ran."""
 
 import json
 import shutil
@@ -9,69 +9,34 @@ import optuna
 import pytest
 
 from pipeline import paths
+from pipeline.commands import study
 from pipeline.commands.rebuild_tracking import rebuild_tracking
-from pipeline.lineage import WORKSPACE_TAGS, lineage
-from pipeline.params.document import Params
-from pipeline.studies.engine import StudyRun
-from pipeline.studies.results import write_results
-from pipeline.tracking.study import StudyTracker
-from pipeline.training.journal import Journal
-from tests.helpers.cluster import ToyCluster
+from tests.helpers.project import Project
 from tests.helpers.runs import all_runs, artifact, history
-from tests.helpers.sequences import params_with, write_sequences
 
-SEARCH = {
-    "sampler": "tpe", "trials": 9, "pruner": "median", "window": 2,
-    "space": {
-        "cell": ["gru"], "units": {"low": 2, "high": 64}, "epochs": [4], "optimizer": ["sgd", "adam"],
-        "learning_rate": {"low": 0.001, "high": 0.1, "log": True}, "train_samples": [30, None],
-    },
-}  # fmt: skip
+# Tags that say where and when the runs were made, not what is in them.
+OF_THE_OCCASION = {"mlflow.parentRunId", "reused", "python", "mlflow"}
+OF_THE_TRAINING = {"worker", "trained_at"}
 
 
 @pytest.fixture
-def params(home: Path) -> Params:
-    """A study with complete, pruned and failed trials, tracked while it ran."""
-    summary = write_sequences(paths.SEQUENCES)
-    params = params_with({"search": SEARCH})
-    study = StudyRun("search", params, summary, paths.SEQUENCES)
-    origin = lineage(
-        "study",
-        experiment="mnist-rnn",
-        data=summary,
-        fingerprint=study.fingerprint,
-        study="search",
-        optuna_study=study.optuna_study,
-    )
-    with StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker:
-        cluster: Any = ToyCluster(0, fail_every=4)
-        records = study.run(cluster, paths.optuna_storage(), Journal(home / "journal"), [tracker])
-        folder = paths.study_folder("search")
-        write_results(folder, study, records)
-        tracker.finish(folder)
-    assert {record.state for record in records} == {"COMPLETE", "PRUNED", "FAIL"}
-    return params
-
-
-@pytest.fixture
-def elsewhere(home: Path, params: Params, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty MLflow store in the place of the study's."""
-    (home / "new").mkdir()
-    shutil.copy(empty_mlflow, home / "new" / "mlflow.db")
-    monkeypatch.setenv("PIPELINE_HOME", str(home / "new"))
+def clone(project: Project, home: Path) -> Path:
+    """What git carries of the project, and its data: no database, no journal."""
+    shutil.copytree(project.folder / "data", home / "data")
+    return home
 
 
 def everything() -> dict[str, Any]:
+    """All that the runs hold, but for their ids. A failed trial leaves nothing: it is trained, and fails, once more."""
     return {
         name: (
             run.info.status,
             run.data.params,
-            {metric: history(run, metric) for metric in run.data.metrics},
+            {metric: history(run, metric) for metric in run.data.metrics if run.info.status != "FAILED"},
             {
                 tag: value
                 for tag, value in run.data.tags.items()
-                if tag not in ("mlflow.parentRunId", "rebuilt", "python", "mlflow", *WORKSPACE_TAGS)
-                and not (run.info.status == "FAILED" and tag in ("failure", "worker"))
+                if tag not in OF_THE_OCCASION and not (run.info.status == "FAILED" and tag in OF_THE_TRAINING)
             },
         )
         for name, run in all_runs().items()
@@ -79,50 +44,71 @@ def everything() -> dict[str, Any]:
 
 
 def test_rebuilt_runs_are_those_that_were_tracked(
-    params: Params, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    project: Project, clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tracked = everything()
-    request.getfixturevalue("elsewhere")
-    assert rebuild_tracking(params)
+    with monkeypatch.context() as there:
+        there.setenv("PIPELINE_HOME", str(project.folder))
+        tracked = everything()
+    tables = {path: path.read_bytes() for path in Path("data").rglob("*") if path.is_file()}
+    assert rebuild_tracking(project.params)
     rebuilt = all_runs()
-    assert len(rebuilt) == 10
     assert everything() == tracked
+    assert {path: path.read_bytes() for path in tables} == tables
     parent = rebuilt["study/search"]
-    children = [run for run in rebuilt.values() if run is not parent]
+    children = [run for run in rebuilt.values() if run.data.tags["trial"] and run.data.tags["stage"] == "study"]
+    assert len(children) == 10
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
-    assert {run.data.tags["rebuilt"] for run in rebuilt.values()} == {"true"}
+    assert {run.data.tags["state"]: run.data.tags["reused"] for run in children} == {
+        "COMPLETE": "true", "PRUNED": "true", "FAIL": "false",
+    }  # fmt: skip
+    timings = Path("data/studies/search/timings.csv").read_text().splitlines()[1:]
+    assert {run.data.tags["trained_at"] for run in children if "trained_at" in run.data.tags} == {
+        line.rpartition(",")[2] for line in timings
+    }
     assert artifact(parent, "trials.csv") == (paths.study_folder("search") / "trials.csv").read_bytes()
+    assert rebuilt["champion seed 0"].data.tags["reused"] == "true"
 
+    runs = {int(run.data.tags["trial"]): run.info.run_id for run in children}
+    assert runs_named_in_optuna() == runs
+
+    capsys.readouterr()
     ends = {name: run.info.end_time for name, run in rebuilt.items()}
-    assert rebuild_tracking(params)
+    assert rebuild_tracking(project.params)
     assert {name: run.info.end_time for name, run in all_runs().items()} == ends
-    assert capsys.readouterr().out == "study search: 9 trials logged\nstudy search: already there\n"
+    assert capsys.readouterr().out == "study search: already there\n"
+
+    for file in clone.glob("optuna.db*"):
+        file.unlink()
+    assert rebuild_tracking(project.params)
+    assert runs_named_in_optuna() == runs
+    assert everything() == tracked
 
 
-@pytest.mark.usefixtures("params")
-def test_every_trial_in_optuna_names_its_run_in_mlflow() -> None:
+def runs_named_in_optuna() -> dict[int, str]:
+    """By the trial's number, the id of the MLflow run that Optuna keeps with it."""
     [name] = optuna.get_all_study_names(paths.optuna_storage())
     trials = optuna.load_study(study_name=name, storage=paths.optuna_storage()).trials
-    runs = {int(run.data.tags["trial"]): run.info.run_id for run in all_runs().values() if run.data.tags["trial"]}
-    assert {trial.number: trial.user_attrs["mlflow_run_id"] for trial in trials} == runs
+    return {trial.number: trial.user_attrs["mlflow_run_id"] for trial in trials}
 
 
-def test_a_study_that_is_still_there_is_left_alone(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
-    assert rebuild_tracking(params)
-    assert capsys.readouterr().out == "study search: already there\n"
-    assert not any("rebuilt" in run.data.tags for run in all_runs().values())
-
-
-@pytest.mark.usefixtures("elsewhere")
-def test_what_cannot_be_rebuilt_is_said(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_rebuilt_is_said(
+    project: Project, clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(study, "run", lambda *_: pytest.fail("there is nothing that could be played"))
     folder = paths.study_folder("search")
+    (folder / "curves.csv").unlink()
+    assert not rebuild_tracking(project.params)
+    assert capsys.readouterr().out == (
+        f"study search: not rebuilt: {folder} lacks curves.csv: `dvc repro study@search` makes them\n"
+    )
     best = json.loads((folder / "best.json").read_text())
     (folder / "best.json").write_text(json.dumps(best | {"fingerprint": "other"}))
-    assert not rebuild_tracking(params)
-    assert "`dvc repro study@search` runs it as it is now" in capsys.readouterr().out
-    (folder / "curves.csv").unlink()
-    assert not rebuild_tracking(params)
-    assert "not rebuilt, curves.csv not found: run `dvc checkout` first" in capsys.readouterr().out
+    assert not rebuild_tracking(project.params)
+    assert (
+        "study search: not rebuilt: data/studies/search does not hold study search as params.yaml, data/sequences and"
+        in (capsys.readouterr().out)
+    )
     shutil.rmtree(folder)
-    assert rebuild_tracking(params)
+    paths.CHOICE.unlink()
+    assert rebuild_tracking(project.params)
     assert capsys.readouterr().out == "study search: no results in data/studies/search\n"

@@ -10,11 +10,12 @@ from rich.console import Console
 from pipeline import paths
 from pipeline.analysis.configurations import configurations
 from pipeline.commands.recommend import recommend
+from pipeline.data.sequences import SequencesSummary
 from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params, load_params
 from pipeline.params.network import network_name
-from tests.helpers.results import read_trials, write_results
+from tests.helpers.results import read_trials, write_results, write_summary
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +97,16 @@ def test_it_says_when_nothing_qualifies(params: Params) -> None:
     assert text.startswith("None of the 12 networks qualifies: parameters from ")
 
 
+def test_the_results_of_other_data_never_answer(params: Params) -> None:
+    write_results()
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    train = summary.train.model_copy(update={"sha256": "f" * 64})
+    summary.model_copy(update={"train": train}).write(paths.SEQUENCES_SUMMARY)
+    with pytest.raises(PipelineError, match="data/studies/capacity does not hold study capacity as"):
+        answer(params)
+
+
 def test_before_any_study_it_says_what_to_do(params: Params) -> None:
+    write_summary()
     with pytest.raises(PipelineError, match="study capacity has not run: `dvc repro study@capacity` makes"):
         answer(params)

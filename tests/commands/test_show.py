@@ -36,10 +36,10 @@ def test_a_trial_by_its_number_with_all_that_is_known() -> None:
         ("optuna_study", "capacity-newer"),
         ("study", "capacity"),
         ("trial", "0"),
-        ("curves.svg",),
+        ("model.png",),
         ("model_summary.txt",),
     } <= {tuple(part.strip() for part in line) for line in lines}
-    assert result.output.startswith("#000 lstm 1×8")
+    assert result.output.startswith("#000 LSTM 1×8")
     assert result.output.endswith("To make it again:\n  dvc repro study@capacity\n")
 
 

@@ -1,59 +1,41 @@
 """verify says `reproduced` of what comes out the same, `changed` of what does not, and exits accordingly."""
 
-import json
-import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from pipeline import paths
-from pipeline.commands import study as study_stage
-from pipeline.params.document import Params
-from pipeline.studies.results import TRIAL_COLUMNS
-from tests.helpers.sequences import params_with, write_sequences
+from pipeline.commands import download, prepare, study
+from tests.helpers.command_line import pipeline
+from tests.helpers.sequences import params_with, samples
 
-ROOT = Path(__file__).parents[2]
 GRID = {"sampler": "grid", "seeds": 1, "space": {"cell": ["simple_rnn"], "units": [2, 3, 4]}}
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project's folder with one finished study."""
+    """A project's folder with one finished study of somebody's own sequences."""
     folder = tmp_path_factory.mktemp("project")
-    params: Params = params_with({"grid": GRID})
+    params = params_with({"grid": GRID})
+    params = params.model_copy(update={"data": params.data.model_copy(update={"dataset": "mine.npz"})})
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
         monkeypatch.setenv("PIPELINE_HOME", str(folder))
-        write_sequences(paths.SEQUENCES)
+        mine = samples(240, 0)
+        np.savez("mine.npz", x=mine.x, y=mine.y)
         Path("params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json", exclude_unset=True)))
-        study_stage.run(params, "grid")
+        download.run(params)
+        prepare.run(params)
+        study.run(params, "grid")
     return folder
 
 
 def verify(project: Path, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pipeline", "verify", *arguments]
-    process = subprocess.run(
-        command, cwd=project, env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-        capture_output=True, text=True, check=False, timeout=200,
-    )  # fmt: skip
+    process = pipeline("verify", *arguments, folder=project, COLUMNS="200")
     return process.returncode, process.stdout + process.stderr
-
-
-def test_the_stage_wrote_all_of_a_study(project: Path) -> None:
-    folder = project / "data/studies/grid"
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "best.json", "curves.csv", "during_fit.csv", "networks.json", "timings.csv", "trials.csv",
-    ]  # fmt: skip
-    trials = pd.read_csv(folder / "trials.csv")
-    assert trials.columns.tolist() == TRIAL_COLUMNS
-    assert trials.parameters.tolist() == [u * (4 + u + 1) + 3 * (u + 1) for u in (2, 3, 4)]
-    assert (trials.train_samples == 96).all()
-    assert len(pd.read_csv(folder / "curves.csv")) == 9
-    assert json.loads((folder / "best.json").read_text())["states"] == {"COMPLETE": 3}
 
 
 def test_what_comes_out_the_same_is_reproduced_and_what_does_not_is_changed(project: Path) -> None:
@@ -73,6 +55,16 @@ def test_what_comes_out_the_same_is_reproduced_and_what_does_not_is_changed(proj
     assert "weights_sha256: " + "0" * 64 in output
     assert "another version of TensorFlow" in output
     assert "processor: recorded" in output
+
+
+def test_where_the_data_are_missing_it_makes_them_first(project: Path) -> None:
+    shutil.rmtree(project / "data/raw")
+    for path in (project / "data/sequences").glob("*.npz"):
+        path.unlink()
+    status, output = verify(project, "grid", "--sample", "1")
+    assert status == 0, output
+    assert output.count("reproduced") == 1
+    assert "prepare: mine.npz as rows" in output
 
 
 @pytest.mark.parametrize(
@@ -96,4 +88,4 @@ def test_curves_of_another_run_are_named(project: Path) -> None:
     status, output = verify(project, "grid", "--trials", "2")
     curves.write_text(right, encoding="utf-8")
     assert status == 1
-    assert "curves.csv is not of the same run as trials.csv: run `dvc checkout --force`" in output
+    assert "curves.csv is not of the same run as trials.csv: run `dvc repro study@grid`" in output

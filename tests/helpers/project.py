@@ -9,6 +9,8 @@ from mlflow.entities import Run
 
 from pipeline import paths
 from pipeline.commands import champion, study
+from pipeline.data.datasets import Manifest
+from pipeline.params.document import Params
 from pipeline.tracking.study import StudyTracker
 from pipeline.training.trials import EpochMetrics, Trial
 from tests.helpers.sequences import params_with, write_sequences
@@ -36,6 +38,7 @@ class Glimpse:
 @dataclass(frozen=True)
 class Project:
     folder: Path
+    params: Params
     glimpses: list[Glimpse]
 
     @property
@@ -64,8 +67,8 @@ def make_project(folder: Path) -> Project:
     """Run study `search` and the champion in `folder`, the current folder and the home of the databases."""
     params = params_with({"search": SEARCH})
     write_sequences(paths.SEQUENCES)
-    paths.write_json(paths.MANIFEST, {"licence": "none"})
-    project = Project(folder, [])
+    Manifest(dataset="slopes", source="made up", files={}, licence="none").write(paths.MANIFEST)
+    project = Project(folder, params, [])
     track = StudyTracker.epoch_finished
 
     def track_and_look(tracker: StudyTracker, trial: Trial, metrics: EpochMetrics) -> None:

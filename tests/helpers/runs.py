@@ -1,29 +1,39 @@
 """A small study's trials, tracked in the MLflow store of the fixture `home`, and ways to look at its runs."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from pipeline import paths
+from pipeline.analysis.choice import Candidate, Choice, Finalist
+from pipeline.data.sequences import SequencesSummary, SplitSummary
 from pipeline.lineage import Lineage, lineage
 from pipeline.params.settings import Configuration
-from pipeline.studies.results import curves_table, trial_row, trials_table
+from pipeline.studies.results import (
+    StudyResults,
+    StudySummary,
+    curves_table,
+    during_fit_table,
+    timings_table,
+    trial_row,
+    trials_table,
+)
 from pipeline.tracking.study import StudyTracker
 from pipeline.training.trials import EpochMetrics, State, TrainingResult, Trial, TrialRecord
 
-DATA: dict[str, Any] = {
-    "dataset": "mnist5k",
-    "view": "rows",
-    "classes": 3,
-    "timesteps": 5,
-    "features": 3,
-    "train": {"samples": 90, "sha256": "1a" * 32},
-    "validation": {"samples": 30, "sha256": "2b" * 32},
-    "test": {"samples": 30, "sha256": "3c" * 32},
-}
+DATA = SequencesSummary(
+    dataset="mnist5k",
+    view="rows",
+    seed=0,
+    classes=3,
+    labels=(0, 1, 2),
+    timesteps=5,
+    features=3,
+    train=SplitSummary(samples=90, per_class=(30, 30, 30), sha256="1a" * 32),
+    validation=SplitSummary(samples=30, per_class=(10, 10, 10), sha256="2b" * 32),
+    test=SplitSummary(samples=30, per_class=(10, 10, 10), sha256="3c" * 32),
+)
 DOT = """digraph G {
 dpi=200;
 140523537691344 [label="sequence"];
@@ -72,8 +82,45 @@ def record(number: int, state: State = "COMPLETE", epochs: int = 4, *, held_out:
         predict_microseconds_per_sequence=float("nan") if not held_out else 40.0,
         model_summary="Model: lstm · 1,234 parameters",
         model_dot=DOT,
+        worker="tcp://127.0.0.1:1",
+        processor="a processor",
+        trained_at="2026-11-26T15:30:00Z",
     )
-    return TrialRecord(trial(number), state, 90, "rows", result, worker="tcp://127.0.0.1:1")
+    return TrialRecord(trial(number), state, 90, "rows", result)
+
+
+def choice(accuracy: float, deviation: float | None = None, seeds: int = 1) -> Choice:
+    """The choice of an LSTM with 4 units, the more accurate of two candidates."""
+    network = Finalist(
+        cell="lstm",
+        units=4,
+        study="search",
+        optimizer="adam",
+        learning_rate=0.001,
+        batch_size=128,
+        train_samples=90,
+        epochs=4,
+        view="rows",
+        seeds=seeds,
+        parameters=1234,
+        best_epoch=3.0,
+        validation_accuracy=accuracy,
+        validation_accuracy_sd=deviation,
+        generalization_gap=0.125,
+        within_one_standard_error=True,
+        refit_epochs=3,
+    )
+    candidate = Candidate(**network.model_dump(exclude={"refit_epochs"}))
+    return Choice(
+        rule="the smallest within one standard error",
+        compared_train_samples=90,
+        left_out=(),
+        standard_error=0.01,
+        threshold=accuracy - 0.01,
+        best=network,
+        candidates=(candidate, candidate.model_copy(update={"units": 2, "validation_accuracy": accuracy / 2})),
+        choice=network,
+    )
 
 
 def tracker(study: str = "capacity", fingerprint: str = "abc123") -> StudyTracker:
@@ -108,16 +155,29 @@ def history(run: Run, metric: str) -> list[tuple[int, float]]:
     return sorted((point.step, point.value) for point in points)
 
 
+def artifacts(run: Run) -> list[str]:
+    """Names of the run's artifacts."""
+    return [file.path for file in MlflowClient(paths.tracking_uri()).list_artifacts(run.info.run_id)]
+
+
 def artifact(run: Run, name: str) -> bytes:
     return Path(MlflowClient(paths.tracking_uri()).download_artifacts(run.info.run_id, name)).read_bytes()
 
 
-def write_results(folder: Path, records: list[TrialRecord]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    trials_table(records).to_csv(folder / "trials.csv", index=False)
-    curves_table(records).to_csv(folder / "curves.csv", index=False)
-    states = {state: sum(r.state == state for r in records) for state in ("COMPLETE", "PRUNED", "FAIL")}
-    best = trial_row(records[0]) | {"validation_accuracy": 0.7083}
-    document = {"study": "capacity", "held_out": "validation", "states": states, "best": best}
-    (folder / "best.json").write_text(json.dumps(document))
-    return folder
+def write_results(folder: Path, records: list[TrialRecord]) -> StudyResults:
+    """What MLflow is given of a finished study: the files in `folder`, and what they hold."""
+    best = trial_row(records[0]).model_copy(update={"validation_accuracy": 0.7083})
+    summary = StudySummary(
+        study="capacity",
+        optuna_study="capacity-abc123",
+        fingerprint="abc123",
+        held_out="validation",
+        environment={},
+        states={state: sum(r.state == state for r in records) for state in ("COMPLETE", "PRUNED", "FAIL")},
+        best=best,
+    )
+    trials, curves = trials_table(records), curves_table(records)
+    summary.write(folder / "best.json")
+    paths.write_csv(folder / "trials.csv", trials)
+    paths.write_csv(folder / "curves.csv", curves)
+    return StudyResults(summary, trials, curves, during_fit_table(records), timings_table(records), {})

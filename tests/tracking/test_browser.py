@@ -67,7 +67,7 @@ def test_mlflow_shows_the_champion_in_its_registry(mlflow: str, page: "Page") ->
     version = page.get_by_role("row").filter(has_text="Version 1")
     version.get_by_text("@\N{NO-BREAK SPACE}champion", exact=True).wait_for()
     version.get_by_role("link", name="Version 1").click()
-    page.get_by_role("heading", name="simple_rnn 1×").wait_for()  # the model card
+    page.get_by_role("heading", name="SimpleRNN 1×").wait_for()  # the model card
 
 
 def test_optunas_dashboard_shows_the_study(project: Project, dashboard: str, page: "Page") -> None:

@@ -5,7 +5,6 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,13 +12,12 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline import paths
+from pipeline.data.sequences import SequencesSummary
 from pipeline.params.settings import Configuration
 from pipeline.tracking.champion import log_champion
-from pipeline.tracking.model_card import model_card
-from pipeline.tracking.outcomes import log_evaluation
 from pipeline.training.build import build
 from pipeline.training.trials import Trial
-from tests.helpers.runs import DATA, all_runs, record, trial
+from tests.helpers.runs import DATA, artifact, choice, record, trial
 
 SEQUENCES = np.random.default_rng(0).random((7, 5, 3), dtype=np.float32)
 
@@ -33,29 +31,14 @@ class Champion:
     models: list[keras.Model]
     files: list[Path]
 
-    def log(self, accuracy: float = 0.75, data: dict[str, Any] = DATA) -> str:
-        choice = {
-            "rule": "the smallest within one standard error",
-            "candidates": [{}, {}],
-            "choice": {
-                "study": "search",
-                "cell": "lstm",
-                "units": 4,
-                "depth": 1,
-                "bidirectional": False,
-                "learning_rate": None,
-                "validation_accuracy": accuracy,
-                "validation_accuracy_sd": None,
-                "seeds": 1,
-            },
-        }
+    def log(self, accuracy: float = 0.75, data: SequencesSummary = DATA) -> str:
         records = [
             dataclasses.replace(record(seed, held_out=False), trial=Trial(seed, trial(0).configuration, seed))
             for seed in (0, 1)
         ]
         return log_champion(
             experiment="mnist-rnn-quick",
-            choice=choice,
+            choice=choice(accuracy),
             records=records,
             models=self.files,
             data=data,
@@ -92,22 +75,39 @@ def test_champion_is_registered_and_predicts_as_the_file_does(champion: Champion
     assert not [name for name in run.data.metrics if "validation" in name or "gap" in name or "predict" in name]
     parent = client.get_run(run.data.tags["mlflow.parentRunId"])
     assert (parent.info.run_name, parent.info.status) == ("champion", "FINISHED")
-    assert parent.data.metrics == {"validation_accuracy": 0.75, "seeds": 1}
+    assert parent.data.metrics == {
+        "validation_accuracy": 0.75,
+        "seeds": 1,
+        "parameters": 1234,
+        "best_epoch": 3,
+        "generalization_gap": 0.125,
+        "refit_epochs": 3,
+    }
     assert parent.data.params == {
         "study": "search",
         "cell": "lstm",
         "units": "4",
         "depth": "1",
         "bidirectional": "False",
-        "learning_rate": "null",
+        "merge_mode": "concat",
+        "dropout": "0.0",
+        "recurrent_dropout": "0.0",
+        "unroll": "False",
+        "optimizer": "adam",
+        "learning_rate": "0.001",
+        "batch_size": "128",
+        "train_samples": "90",
+        "epochs": "4",
+        "view": "rows",
     }
+    assert json.loads(artifact(parent, "choice.json")) == choice(0.75).model_dump(mode="json")
     assert parent.data.tags["fingerprint"] == run.data.tags["fingerprint"] != ""
     names = {r.info.run_name for r in client.search_runs([run.info.experiment_id])}
     assert names == {"champion", "champion seed 0", "champion seed 1"}
 
     for logged in (run, parent):
         assert (logged.data.tags["alias"], logged.data.tags["model_version"]) == ("champion", "1")
-    for fact in ("lstm 1×4", "sha256 " + "1a" * 32, "CC BY-SA 3.0", "1,234 parameters", "75.00%", "`make quick`"):
+    for fact in ("LSTM 1×4", "sha256 " + "1a" * 32, "CC BY-SA 3.0", "1,234 parameters", "75.00%", "`make quick`"):
         assert fact in str(version.description)
     assert "interval 55.55% to 85.82%, seeds: 1)" in str(version.description)  # Wilson's for 30 images
 
@@ -142,39 +142,6 @@ def test_a_better_champion_leaves_its_alias_to_no_worse_one(champion: Champion) 
     client = MlflowClient(paths.tracking_uri())
     run = client.get_run(str(client.get_model_version("mnist-rnn-quick", "3").run_id))
     assert (run.data.tags["alias"], run.data.tags["outcome"]) == ("challenger", sentence)
-    champion.log(accuracy=0.5, data=DATA | {"view": "columns"})  # what other data say cannot be compared
+    other_data = DATA.model_copy(update={"view": "columns"})  # accuracies on other data cannot be compared
+    champion.log(accuracy=0.5, data=other_data)
     assert aliases() == {"champion": 4, "previous": 2, "challenger": 3}
-
-
-@pytest.mark.parametrize(
-    ("seeds", "deviation", "interval"),
-    [
-        (3, 0.001, "97.75% to 98.25%"),  # 4.303 · 0.001 / √3 around the mean
-        (3, 0.0, "89.50% to 99.65%"),  # seeds that agree: Wilson's interval for 50 images
-    ],
-)
-def test_the_card_gives_the_interval_that_the_seeds_allow(seeds: int, deviation: float, interval: str) -> None:
-    chosen = {"cell": "gru", "units": 8, "depth": 1, "bidirectional": False, "seeds": seeds}
-    chosen |= {"validation_accuracy": 0.98, "validation_accuracy_sd": deviation}
-    data = DATA | {"validation": {"samples": 50, "sha256": "2b" * 32}}
-    card = model_card({"choice": chosen, "candidates": [], "rule": ""}, record(0), data, "none", "make quick")
-    assert interval in card
-
-
-def test_evaluation_keeps_its_figures_and_files(home: Path) -> None:
-    paths.SEQUENCES.mkdir(parents=True)
-    paths.SEQUENCES_SUMMARY.write_text(json.dumps(DATA))
-    paths.REPORTS.mkdir(parents=True)
-    metrics = {"dataset": "mnist5k", "cell": "lstm", "bidirectional": False, "units": 8, "test_accuracy": 0.9375}
-    paths.METRICS.write_text(json.dumps(metrics))
-    paths.CONFUSION.write_text("actual,predicted\n0,0\n")
-    paths.MCNEMAR.write_text("null\n")
-    paths.PREDICTION_TIMES.write_text("cell\n")
-    paths.PREDICTIONS.write_text("large, and in DVC's cache\n")
-    log_evaluation(experiment="mnist-rnn", metrics=metrics, folder=paths.REPORTS)
-    run = all_runs()["evaluate"]
-    assert run.info.status == "FINISHED"
-    assert run.data.metrics == {"units": 8, "test_accuracy": 0.9375}
-    assert run.data.params == {"dataset": "mnist5k", "cell": "lstm", "bidirectional": "False"}
-    artifacts = [file.path for file in MlflowClient(paths.tracking_uri()).list_artifacts(run.info.run_id)]
-    assert artifacts == ["confusion.csv", "mcnemar.json", "metrics.json", "prediction_times.csv"]

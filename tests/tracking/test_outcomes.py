@@ -1,12 +1,13 @@
-"""The report in MLflow: with the study that it answers from, or in a run of its own."""
+"""In MLflow: the test result, and the report with the study that it answers from, or in a run of its own."""
 
 from pathlib import Path
 
 from mlflow import MlflowClient
 
 from pipeline import paths
+from pipeline.analysis.evaluation import Metrics
 from pipeline.lineage import lineage
-from pipeline.tracking.outcomes import log_report
+from pipeline.tracking.outcomes import log_evaluation, log_report
 from tests.helpers.runs import DATA, all_runs, artifact, record, tracker
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"/>'
@@ -36,7 +37,7 @@ def test_page_and_figures_are_with_the_study(home: Path) -> None:
     assert parent.info.status == "FINISHED"
     assert artifacts(parent.info.run_id) == FILES
     assert artifact(parent, "report/answer.svg").decode() == SVG
-    assert artifacts(runs["#000 lstm 1×8"].info.run_id) == []
+    assert artifacts(runs["#000 LSTM 1×8"].info.run_id) == []
 
 
 def test_without_the_studys_run_they_have_one_of_their_own(home: Path) -> None:
@@ -53,5 +54,53 @@ def test_a_run_of_its_own_is_never_taken_for_the_studys(home: Path) -> None:
         tracked.trial_started(record(0).trial)
         tracked.trial_finished(record(0))
     runs = all_runs()
-    assert {"report", "study/capacity", "#000 lstm 1×8"} == set(runs)
-    assert runs["#000 lstm 1×8"].data.tags["mlflow.parentRunId"] == runs["study/capacity"].info.run_id
+    assert {"report", "study/capacity", "#000 LSTM 1×8"} == set(runs)
+    assert runs["#000 LSTM 1×8"].data.tags["mlflow.parentRunId"] == runs["study/capacity"].info.run_id
+
+
+def test_evaluation_keeps_its_figures_and_files(home: Path) -> None:
+    metrics = Metrics(
+        dataset="mnist5k",
+        cell="lstm",
+        units=8,
+        depth=1,
+        bidirectional=False,
+        parameters=1234,
+        seeds=1,
+        test_accuracy=0.9375,
+        test_accuracy_sd=None,
+        test_accuracy_low=0.875,
+        test_accuracy_high=0.96875,
+        test_loss=0.25,
+        generalization_gap=0.03125,
+    )
+    metrics.write(paths.METRICS)
+    paths.CONFUSION.write_text("actual,predicted\n0,0\n")
+    paths.MCNEMAR.write_text("null\n")
+    paths.PREDICTION_TIMES.write_text("cell\n")
+    paths.PREDICTIONS.write_text("a row for each test sequence\n")
+    log_evaluation(experiment="mnist-rnn", metrics=metrics, data=DATA, folder=paths.REPORTS)
+    run = all_runs()["evaluate"]
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == {
+        "units": 8,
+        "depth": 1,
+        "parameters": 1234,
+        "seeds": 1,
+        "test_accuracy": 0.9375,
+        "test_accuracy_low": 0.875,
+        "test_accuracy_high": 0.96875,
+        "test_loss": 0.25,
+        "generalization_gap": 0.03125,
+    }
+    assert run.data.params == {
+        "dataset": "mnist5k",
+        "cell": "lstm",
+        "bidirectional": "False",
+        "test_accuracy_sd": "null",
+    }
+    assert run.inputs is not None
+    [used] = run.inputs.dataset_inputs
+    assert [tag.value for tag in used.tags] == ["testing"]
+    artifacts = [file.path for file in MlflowClient(paths.tracking_uri()).list_artifacts(run.info.run_id)]
+    assert artifacts == ["confusion.csv", "mcnemar.json", "metrics.json", "prediction_times.csv"]

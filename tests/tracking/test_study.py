@@ -13,18 +13,16 @@ import requests
 from mlflow import MlflowClient
 
 from pipeline import paths
-from pipeline.errors import PipelineError
 from pipeline.tracking.search_plots import SearchPlots
-from pipeline.tracking.study import StudyTracker
 from pipeline.training.machine import surroundings
 from tests.helpers.runs import (
     DATA,
     PER_EPOCH,
     all_runs,
     artifact,
+    artifacts,
     epoch,
     history,
-    origin,
     record,
     tracker,
     trial,
@@ -42,12 +40,13 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
         study.trial_started(trial(0))
         for number in (1, 2):  # the rest arrives with the result
             study.epoch_finished(trial(0), epoch(number))
-        live = all_runs()["#000 lstm 1×8"]
+        live = all_runs()["#000 LSTM 1×8"]
         ids = [study.trial_finished(r)["mlflow_run_id"] for r in records]
-        study.finish(write_results(home / "results", records), SearchPlots({"units": 1.0}, {"slice.png": b"PNG"}))
+        plots = SearchPlots({"units": 1.0}, {"slice.png": b"PNG"})
+        study.finish(home / "results", write_results(home / "results", records), plots)
 
     runs = all_runs()
-    names = ["study/capacity", "#000 lstm 1×8", "#001 lstm 1×9", "#002 lstm 1×10"]
+    names = ["study/capacity", "#000 LSTM 1×8", "#001 LSTM 1×9", "#002 LSTM 1×10"]
     assert sorted(runs) == sorted(names)
     parent, complete, pruned, failed = (runs[name] for name in names)
     assert (live.info.status, live.data.metrics["train_accuracy"]) == ("RUNNING", 0.75)
@@ -77,7 +76,7 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
         "seeds": "null",
     }
     note = parent.data.tags["mlflow.note.content"]
-    assert "Trials: 1 complete, 1 pruned, 1 fail. The best is #000, lstm 1×8, with 70.83%" in note
+    assert "Trials: 1 complete, 1 pruned, 1 fail. The best is #000, LSTM 1×8, with 70.83%" in note
     assert "(PED-ANOVA): units 100%" in note
     assert json.loads(artifact(parent, "importances.json")) == {"units": 1.0}
     assert artifact(parent, "plots/slice.png") == b"PNG"
@@ -110,7 +109,17 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
         "fingerprint": "abc123",
         "optuna_study": "capacity-abc123",
     }
-    assert surroundings().items() <= tags.items()
+    outcome = ("state", "reused", "weights_sha256", "worker", "trained_at")
+    assert {name: tags[name] for name in outcome} == {
+        "state": "COMPLETE",
+        "reused": "false",
+        "weights_sha256": "f0" * 32,
+        "worker": "tcp://127.0.0.1:1",
+        "trained_at": "2026-11-26T15:30:00Z",
+    }
+    assert tags["processor"] == "a processor", "of the worker that trained it, not of this process"
+    assert surroundings().items() <= parent.data.tags.items()
+    assert surroundings().items() - {("processor", surroundings()["processor"])} <= tags.items()
     assert surroundings().keys() >= {"python", "tensorflow", "keras", "mlflow", "processor"}
     for metric, values in {
         "train_loss": [1, 1 / 2, 1 / 3, 1 / 4],
@@ -130,7 +139,7 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
 
     assert artifact(complete, "model_summary.txt").decode() == "Model: lstm · 1,234 parameters"
     assert artifact(complete, "model.png").startswith(b"\x89PNG")
-    assert b"#000 lstm 1\xc3\x978</text>" in artifact(complete, "curves.svg")
+    assert artifacts(complete) == ["model.png", "model_summary.txt"], "the curves MLflow draws itself"
     assert complete.inputs is not None
     [used] = complete.inputs.dataset_inputs
     assert (used.dataset.name, len(used.dataset.digest)) == ("mnist5k as rows", 36)
@@ -140,13 +149,13 @@ def test_epochs_that_come_fast_are_shown_together(monkeypatch: pytest.MonkeyPatc
     def show(number: int, seconds_between: float) -> list[int]:
         monkeypatch.setattr("pipeline.tracking.study.SECONDS_BETWEEN_SHOWN_EPOCHS", seconds_between)
         study.epoch_finished(trial(0), epoch(number))
-        return [step for step, _ in history(all_runs()["#000 lstm 1×8"], "train_loss")]
+        return [step for step, _ in history(all_runs()["#000 LSTM 1×8"], "train_loss")]
 
     with tracker() as study:
         study.trial_started(trial(0))
         assert [show(1, 60.0), show(2, 60.0), show(3, 0.0)] == [[1], [1], [1, 2, 3]]
         study.trial_finished(record(0))
-    assert [step for step, _ in history(all_runs()["#000 lstm 1×8"], "train_loss")] == [1, 2, 3, 4]
+    assert [step for step, _ in history(all_runs()["#000 LSTM 1×8"], "train_loss")] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")])
@@ -165,16 +174,16 @@ def test_a_stopped_study_leaves_nothing_running_and_goes_on_in_the_same_runs(
     stopped = all_runs()
     assert {name: run.info.status for name, run in stopped.items()} == {
         "study/capacity": status,
-        "#000 lstm 1×8": "FINISHED",
-        "#001 lstm 1×9": "KILLED",
+        "#000 LSTM 1×8": "FINISHED",
+        "#001 LSTM 1×9": "KILLED",
     }
-    assert stopped["#001 lstm 1×9"].data.tags["interrupted"] == "true"
+    assert stopped["#001 LSTM 1×9"].data.tags["interrupted"] == "true"
 
     with tracker() as study:
         assert all_runs()["study/capacity"].info.status == "RUNNING"
         study.trial_finished(record(0))  # told by the earlier session
         study.trial_started(trial(1))  # trained again from the start
-        assert all_runs()["#001 lstm 1×9"].info.status == "RUNNING"
+        assert all_runs()["#001 LSTM 1×9"].info.status == "RUNNING"
         for number in (1, 2, 3):
             study.epoch_finished(trial(1), epoch(number))
         study.trial_finished(record(1))
@@ -185,8 +194,8 @@ def test_a_stopped_study_leaves_nothing_running_and_goes_on_in_the_same_runs(
         name: run.info.run_id for name, run in stopped.items()
     }
     assert {run.info.status for run in continued.values()} == {"FINISHED"}
-    assert "interrupted" not in continued["#001 lstm 1×9"].data.tags
-    for name in ("#000 lstm 1×8", "#001 lstm 1×9"):
+    assert "interrupted" not in continued["#001 LSTM 1×9"].data.tags
+    for name in ("#000 LSTM 1×8", "#001 LSTM 1×9"):
         for metric in PER_EPOCH:
             assert [step for step, _ in history(continued[name], metric)] == [1, 2, 3, 4]
         assert len(history(continued[name], "best_epoch")) == 1
@@ -203,10 +212,10 @@ def test_runs_left_running_by_a_crash_are_continued_or_closed() -> None:
     runs = all_runs()
     assert {name: run.info.status for name, run in runs.items()} == {
         "study/capacity": "FINISHED",
-        "#000 lstm 1×8": "FINISHED",
-        "#001 lstm 1×9": "KILLED",
+        "#000 LSTM 1×8": "FINISHED",
+        "#001 LSTM 1×9": "KILLED",
     }
-    assert history(runs["#000 lstm 1×8"], "train_loss") == [(n, pytest.approx(1 / n)) for n in (1, 2, 3, 4)]
+    assert history(runs["#000 LSTM 1×8"], "train_loss") == [(n, pytest.approx(1 / n)) for n in (1, 2, 3, 4)]
 
 
 def test_a_failed_trial_that_is_tried_again_succeeds_in_its_old_run() -> None:
@@ -215,35 +224,9 @@ def test_a_failed_trial_that_is_tried_again_succeeds_in_its_old_run() -> None:
     with tracker() as study:
         study.trial_started(trial(0))
         assert study.trial_finished(record(0)) == failed
-    run = all_runs()["#000 lstm 1×8"]
+    run = all_runs()["#000 LSTM 1×8"]
     assert (run.info.status, run.data.tags["state"]) == ("FINISHED", "COMPLETE")
     assert "failure" not in run.data.tags
-
-
-def test_uncommitted_changes_lie_beside_the_parent_run(home: Path) -> None:
-    def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
-        subprocess.run(["git", *identity, *arguments], cwd=home, check=True, capture_output=True)
-
-    (home / "params.yaml").write_text("data: {}\n")
-    git("init", "--quiet")
-    git("add", "params.yaml")
-    git("commit", "--quiet", "--message", "first")
-    with tracker(fingerprint="clean"):
-        pass
-    (home / "params.yaml").write_text("data: {seed: 1}\n")
-    with tracker(fingerprint="dirty") as study:
-        study.trial_finished(record(0))
-    client = MlflowClient(paths.tracking_uri())
-    experiment = client.get_experiment_by_name("mnist-rnn")
-    assert experiment is not None
-    files = {
-        (run.data.tags["fingerprint"], run.data.tags["trial"]): [
-            file.path for file in client.list_artifacts(run.info.run_id) if file.path.endswith(".diff")
-        ]
-        for run in client.search_runs([experiment.experiment_id])
-    }
-    assert files == {("clean", ""): [], ("dirty", ""): ["git.diff"], ("dirty", "0"): []}
 
 
 def test_another_fingerprint_or_study_begins_runs_of_its_own() -> None:
@@ -258,38 +241,15 @@ def test_another_fingerprint_or_study_begins_runs_of_its_own() -> None:
     assert len({run.data.tags["mlflow.parentRunId"] for run in runs if run.data.tags["trial"]}) == 3
 
 
-def test_more_values_than_mlflow_takes_at_once_are_all_logged() -> None:
-    parameters = {f"value {number}": number for number in range(130)}
-    with StudyTracker(origin("long", "f"), parameters, DATA) as study:
-        study.trial_finished(record(0, epochs=200))
-    runs = all_runs()
-    assert runs["study/long"].data.params == {name: str(value) for name, value in parameters.items()}
-    assert [step for step, _ in history(runs["#000 lstm 1×8"], "during_fit_accuracy")] == list(range(1, 201))
-
-
-def test_a_deleted_experiment_is_named_in_one_sentence() -> None:
-    client = MlflowClient(paths.tracking_uri())
-    client.delete_experiment(client.create_experiment("mnist-rnn"))
-    with pytest.raises(PipelineError, match=r"mlflow experiments restore .*tracking\.experiment"):
-        tracker().__enter__()
-
-
-def test_a_server_that_does_not_answer_is_named_before_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the port of the discard service
-    started = time.monotonic()
-    with pytest.raises(PipelineError, match=r"127\.0\.0\.1:9 cannot be used: set MLFLOW_TRACKING_URI"):
-        tracker().__enter__()
-    assert time.monotonic() - started < 30
-
-
 def test_tracking_a_study_imports_no_tensorflow_and_prints_nothing(home: Path) -> None:
     (home / "mlflow.db").unlink()
     program = f"""
 import sys
+from pipeline.data.sequences import SequencesSummary
 from pipeline.lineage import lineage
-from pipeline.tracking import StudyTracker
+from pipeline.tracking.study import StudyTracker
 assert "mlflow" not in sys.modules
-data = {DATA!r}
+data = SequencesSummary.model_validate_json({DATA.model_dump_json()!r})
 with StudyTracker(lineage("study", experiment="e", data=data, fingerprint="f", study="s"), {{}}, data) as study:
     pass
 assert "mlflow" in sys.modules
@@ -318,8 +278,8 @@ def test_a_server_at_the_root_shows_the_runs_and_takes_new_ones(
 ) -> None:
     with tracker() as study:  # straight into mlflow.db
         run_id = study.trial_finished(record(0))["mlflow_run_id"]
-    shown = requests.get(f"{server.address}/get-artifact", {"path": "curves.svg", "run_uuid": run_id}, timeout=10)
-    assert shown.content == artifact(all_runs()["#000 lstm 1×8"], "curves.svg")
+    shown = requests.get(f"{server.address}/get-artifact", {"path": "model.png", "run_uuid": run_id}, timeout=10)
+    assert shown.content == artifact(all_runs()["#000 LSTM 1×8"], "model.png")
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
     with tracker() as study:  # through the server, and in the same study
@@ -328,10 +288,10 @@ def test_a_server_at_the_root_shows_the_runs_and_takes_new_ones(
         assert study.trial_finished(record(0)) == {"mlflow_run_id": run_id}
         study.trial_finished(record(1))
     runs = all_runs()
-    assert set(runs) == {"study/capacity", "#000 lstm 1×8", "#001 lstm 1×9"}
+    assert set(runs) == {"study/capacity", "#000 LSTM 1×8", "#001 LSTM 1×9"}
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
-    assert [step for step, _ in history(runs["#001 lstm 1×9"], "train_loss")] == [1, 2, 3, 4]
-    assert artifact(runs["#001 lstm 1×9"], "model_summary.txt").decode() == "Model: lstm · 1,234 parameters"
+    assert [step for step, _ in history(runs["#001 LSTM 1×9"], "train_loss")] == [1, 2, 3, 4]
+    assert artifact(runs["#001 LSTM 1×9"], "model_summary.txt").decode() == "Model: lstm · 1,234 parameters"
 
 
 def test_a_server_that_goes_away_stops_no_study_and_misses_nothing_when_it_is_back(
@@ -353,25 +313,25 @@ def test_a_server_that_goes_away_stops_no_study_and_misses_nothing_when_it_is_ba
         assert [len(kept) for kept in ids] == [1, 0], "a run that has not begun has no id"
         server.start()
         study.epoch_finished(trial(2), epoch(3))
-        assert all_runs()["#001 lstm 1×9"].info.status == "KILLED"
+        assert all_runs()["#001 LSTM 1×9"].info.status == "KILLED"
         study.trial_finished(records[2])
         study.trial_started(trial(3))
         server.kill()
         study.trial_finished(records[3])
         server.start()
-        study.finish(write_results(home / "results", records))
+        study.finish(home / "results", write_results(home / "results", records))
 
     assert capsys.readouterr().out.count("does not answer; the study goes on") == 2
     runs = all_runs()
     assert {name: run.info.status for name, run in runs.items()} == {
         "study/capacity": "FINISHED",
-        "#000 lstm 1×8": "FINISHED",
-        "#001 lstm 1×9": "KILLED",
-        "#002 lstm 1×10": "FINISHED",
-        "#003 lstm 1×11": "FINISHED",
+        "#000 LSTM 1×8": "FINISHED",
+        "#001 LSTM 1×9": "KILLED",
+        "#002 LSTM 1×10": "FINISHED",
+        "#003 LSTM 1×11": "FINISHED",
     }
-    assert runs["#000 lstm 1×8"].info.run_id == ids[0]["mlflow_run_id"]
-    for number, name in ((0, "#000 lstm 1×8"), (2, "#002 lstm 1×10"), (3, "#003 lstm 1×11")):
+    assert runs["#000 LSTM 1×8"].info.run_id == ids[0]["mlflow_run_id"]
+    for number, name in ((0, "#000 LSTM 1×8"), (2, "#002 LSTM 1×10"), (3, "#003 LSTM 1×11")):
         assert [step for step, _ in history(runs[name], "train_loss")] == [1, 2, 3, 4]
         assert history(runs[name], "best_epoch") == [(0, 3)]
         assert runs[name].data.params["units"] == str(8 + number)
@@ -387,7 +347,7 @@ def test_a_server_that_stays_away_leaves_the_results_alone(
         study.trial_started(trial(0))
         server.kill()
         study.trial_finished(record(0))
-        study.finish(write_results(home / "results", [record(0)]))
+        study.finish(home / "results", write_results(home / "results", [record(0)]))
     assert "1 finished trials are not logged. When it does, " in capsys.readouterr().out
     server.start()
     with tracker() as study:

@@ -1,0 +1,64 @@
+"""evaluate: the champion's figures on the test data, against what its saved models say."""
+
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import paths
+from pipeline.analysis.choice import Choice
+from pipeline.analysis.evaluation import AgainstTheBest, Metrics
+from pipeline.commands import evaluate
+from tests.helpers.project import Project
+from tests.helpers.runs import all_runs
+
+
+@pytest.fixture
+def answers(project: Project, home: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The probabilities that the champion's only model gives, and the classes of the test sequences."""
+    shutil.copytree(project.folder / "data", home / "data")
+    with np.load(paths.TEST) as arrays:
+        x, y = arrays["x"], arrays["y"]
+    model = keras.saving.load_model(paths.CHAMPION / "seed-0.keras")
+    return model.predict_on_batch(x), y
+
+
+def test_the_files_say_what_the_saved_model_says(
+    project: Project, answers: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    probabilities, y = answers
+    evaluate.run(project.params)
+    metrics, choice = Metrics.read(paths.METRICS), Choice.read(paths.CHOICE)
+    right = probabilities.argmax(axis=1) == y
+    assert metrics.test_accuracy == right.mean()
+    assert metrics.test_loss == pytest.approx(-np.log(probabilities[np.arange(len(y)), y]).mean(), rel=1e-5)
+    assert (metrics.seeds, metrics.dataset, metrics.units) == (1, "slopes", choice.choice.units)
+    predictions = pd.read_csv(paths.PREDICTIONS)
+    assert predictions["actual"].tolist() == y.tolist()
+    assert predictions["predicted"].tolist() == probabilities.argmax(axis=1).tolist()
+    np.testing.assert_allclose(predictions["probability"], probabilities.max(axis=1), atol=2e-6)
+    pd.testing.assert_frame_equal(pd.read_csv(paths.CONFUSION), predictions[["actual", "predicted"]])
+    times = pd.read_csv(paths.PREDICTION_TIMES)
+    assert len(times) == 2 * len({(row.units, row.depth) for row in choice.candidates})
+    assert times.loc[times["model"] == "saved", "units"].unique().tolist() == [choice.choice.units]
+    assert f"evaluate: test accuracy {metrics.test_accuracy:.2%} (" in capsys.readouterr().out
+    assert all_runs()["evaluate"].data.metrics["test_accuracy"] == metrics.test_accuracy
+
+
+def test_the_champion_is_compared_with_the_best_network_where_that_is_another(
+    project: Project, answers: tuple[np.ndarray, np.ndarray]
+) -> None:
+    probabilities, y = answers
+    paths.BEST_MODEL.unlink(missing_ok=True)
+    evaluate.run(project.params)
+    assert json.loads(paths.MCNEMAR.read_text()) is None
+    shutil.copyfile(paths.CHAMPION / "seed-0.keras", paths.BEST_MODEL)
+    evaluate.run(project.params)
+    against = AgainstTheBest.read(paths.MCNEMAR)
+    accuracy = (probabilities.argmax(axis=1) == y).mean()
+    assert (against.samples, against.champion_accuracy, against.best_accuracy) == (len(y), accuracy, accuracy)
+    assert (against.only_champion_right, against.only_best_right, against.p_value) == (0, 0, 1)

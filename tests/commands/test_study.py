@@ -1,0 +1,94 @@
+"""study NAME: all of its files, from a record as from trainings, and only new trials where more are asked for."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline import paths
+from pipeline.commands import study
+from pipeline.errors import PipelineError
+from pipeline.params.document import Params
+from pipeline.studies.results import FILES, TRIAL_COLUMNS
+from tests.helpers.sequences import params_with, write_sequences
+
+SEARCH = {
+    "sampler": "random",
+    "trials": 3,
+    "space": {"cell": ["simple_rnn"], "units": {"low": 2, "high": 99}, "train_samples": [96, 1000]},
+}
+GRID = {"sampler": "grid", "seeds": 1, "space": {"cell": ["simple_rnn"], "units": [2, 3, 4]}}
+
+
+def params_of(trials: int) -> Params:
+    return params_with({"grid": GRID, "search": SEARCH | {"trials": trials}})
+
+
+def contents(name: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in paths.study_folder(name).iterdir()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Path:
+    """A project's folder with one finished study."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copy(empty_mlflow, folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("PIPELINE_HOME", str(folder))
+        write_sequences(paths.SEQUENCES)
+        study.run(params_of(3), "search")
+    return folder
+
+
+@pytest.fixture
+def clone(finished: Path, home: Path) -> Path:
+    """What git carries of the project, and the data: no database, no journal."""
+    shutil.copytree(finished / "data", home / "data")
+    return home
+
+
+def test_it_writes_all_of_a_study(clone: Path) -> None:
+    assert contents("search").keys() == set(FILES)
+    trials = pd.read_csv(paths.study_folder("search") / "trials.csv")
+    assert trials.columns.tolist() == TRIAL_COLUMNS
+    assert trials.parameters.tolist() == [units * (4 + units + 1) + 3 * (units + 1) for units in trials.units]
+    assert (trials.train_samples == 96).all(), "as many as there are"
+    assert len(pd.read_csv(paths.study_folder("search") / "curves.csv")) == 9
+    assert json.loads((paths.study_folder("search") / "best.json").read_text())["states"] == {"COMPLETE": 3}
+    assert [path.name for path in paths.RECORD.iterdir()] == ["search.jsonl.gz"]
+
+
+def test_from_the_record_everything_comes_out_to_the_byte_and_nothing_is_trained(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, recorded = contents("search"), (paths.RECORD / "search.jsonl.gz").read_bytes()
+    shutil.rmtree(paths.STUDIES)
+    study.run(params_of(3), "search")
+    assert contents("search") == before
+    assert (paths.RECORD / "search.jsonl.gz").read_bytes() == recorded
+    captured = capsys.readouterr()
+    assert captured.err.count("(taken from a finished training)") == 3
+    assert captured.out.startswith("study search: 1,000 training samples are asked for, 96 there are; the trainings")
+
+
+def test_more_trials_train_only_the_new_ones(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = pd.read_csv(paths.study_folder("search") / "trials.csv")
+    study.run(params_of(5), "search")
+    after = pd.read_csv(paths.study_folder("search") / "trials.csv")
+    pd.testing.assert_frame_equal(after.head(3), before)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "/5]" in line]
+    assert ["(taken from a finished training)" in line for line in lines] == [True] * 3 + [False] * 2
+
+
+def test_the_record_answers_for_no_other_training(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shorter = SEARCH | {"space": SEARCH["space"] | {"epochs": [2]}}  # type: ignore[operator]
+    study.run(params_with({"search": shorter}), "search")
+    assert "taken from a finished training" not in capsys.readouterr().err
+
+
+def test_an_unknown_study_is_named_before_anything_starts(clone: Path) -> None:
+    with pytest.raises(PipelineError, match=r"no study 'serach' in params\.yaml; the studies are grid, search"):
+        study.run(params_of(3), "serach")

@@ -1,0 +1,36 @@
+"""The registered model's card."""
+
+import pytest
+
+from pipeline.tracking.model_card import model_card
+from tests.helpers.runs import DATA, choice, record
+
+
+@pytest.mark.parametrize(
+    ("seeds", "deviation", "interval"),
+    [
+        (3, 0.001, "97.75% to 98.25%"),  # 4.303 · 0.001 / √3 around the mean
+        (3, 0.0, "89.50% to 99.65%"),  # seeds that agree: Wilson's interval for 50 images
+    ],
+)
+def test_the_card_gives_the_interval_that_the_seeds_allow(seeds: int, deviation: float, interval: str) -> None:
+    data = DATA.model_copy(update={"validation": DATA.validation.model_copy(update={"samples": 50})})
+    card = model_card(choice(0.98, deviation, seeds), record(0), data, "none", "make quick")
+    assert interval in card
+
+
+def test_the_card_names_network_data_training_and_rule() -> None:
+    card = model_card(choice(0.75), record(0, held_out=False), DATA, "CC BY-SA 3.0", "dvc repro champion")
+    for fact in (
+        "## LSTM 1×4 for mnist5k as rows",
+        f"train 90 sequences, sha256 {'1a' * 32}; validation 30 sequences, sha256 {'2b' * 32}",
+        "Licence: CC BY-SA 3.0.",
+        "1,234 parameters; adam with learning rate 0.001, batches of 128, dropout 0, 4 epochs",
+        f"seed 100. Weights sha256 {'f0' * 32}",
+        "among 2 configurations",
+        "The rule: the smallest within one standard error",
+        "sequences of 5 steps with 3 features",
+        "one of 3 classes",
+        "`dvc repro champion`",
+    ):
+        assert fact in card, fact

@@ -1,0 +1,65 @@
+"""How runs are written in a real MLflow store, and the sentences where it cannot be used."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from pipeline import paths
+from pipeline.errors import PipelineError
+from pipeline.tracking.study import StudyTracker
+from tests.helpers.runs import DATA, all_runs, history, origin, record, tracker
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def test_more_values_than_mlflow_takes_at_once_are_all_logged() -> None:
+    parameters = {f"value {number}": number for number in range(130)}
+    with StudyTracker(origin("long", "f"), parameters, DATA) as study:
+        study.trial_finished(record(0, epochs=200))
+    runs = all_runs()
+    assert runs["study/long"].data.params == {name: str(value) for name, value in parameters.items()}
+    assert [step for step, _ in history(runs["#000 LSTM 1×8"], "during_fit_accuracy")] == list(range(1, 201))
+
+
+def test_a_deleted_experiment_is_named_in_one_sentence() -> None:
+    client = MlflowClient(paths.tracking_uri())
+    client.delete_experiment(client.create_experiment("mnist-rnn"))
+    with pytest.raises(PipelineError, match=r"mlflow experiments restore .*tracking\.experiment"):
+        tracker().__enter__()
+
+
+def test_a_server_that_does_not_answer_is_named_before_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the port of the discard service
+    started = time.monotonic()
+    with pytest.raises(PipelineError, match=r"127\.0\.0\.1:9 cannot be used: set MLFLOW_TRACKING_URI"):
+        tracker().__enter__()
+    assert time.monotonic() - started < 30
+
+
+def test_uncommitted_changes_lie_beside_the_parent_run(home: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=home, check=True, capture_output=True)
+
+    (home / "params.yaml").write_text("data: {}\n")
+    git("init", "--quiet")
+    git("add", "params.yaml")
+    git("commit", "--quiet", "--message", "first")
+    with tracker(fingerprint="clean"):
+        pass
+    (home / "params.yaml").write_text("data: {seed: 1}\n")
+    with tracker(fingerprint="dirty") as study:
+        study.trial_finished(record(0))
+    client = MlflowClient(paths.tracking_uri())
+    experiment = client.get_experiment_by_name("mnist-rnn")
+    assert experiment is not None
+    files = {
+        (run.data.tags["fingerprint"], run.data.tags["trial"]): [
+            file.path for file in client.list_artifacts(run.info.run_id) if file.path.endswith(".diff")
+        ]
+        for run in client.search_runs([experiment.experiment_id])
+    }
+    assert files == {("clean", ""): [], ("dirty", ""): ["git.diff"], ("dirty", "0"): []}
