@@ -71,7 +71,7 @@ def bookkeeping_milliseconds(trials: int, sampler: str, storage: str) -> tuple[f
         cluster, journal = ToyCluster(0), Journal(Path(folder, "journal"), Path(folder, "record"))
         optuna_storage = InMemoryStorage() if storage == "memory" else f"sqlite:///{folder}/optuna.db"
         started, processor_started = time.perf_counter(), time.process_time()
-        run_study(definition, Path(folder), cluster, optuna_storage, journal)  # type: ignore[arg-type]
+        run_study(definition, Path(folder), cluster, optuna_storage, journal)
         seconds = time.perf_counter() - started - cluster.seconds
         processor_seconds = time.process_time() - processor_started - cluster.processor_seconds
     return 1000 * seconds / trials, 1000 * processor_seconds / trials

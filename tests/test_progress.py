@@ -11,9 +11,12 @@ from pipeline.training.trials import EpochMetrics, TrainingResult, Trial, TrialR
 from tests.helpers.runs import epoch
 
 
+PROCESSOR = "Zilog Z80"
+
+
 def record(trial: Trial, reused: bool = False) -> TrialRecord:
     epochs = (EpochMetrics(1, 0.5, 0.8, 0.6, 0.75, 0.7, 0.7),)
-    result = TrainingResult(10, epochs, 1, False, "abc", 1.0, 1.0, "", "")
+    result = TrainingResult(10, epochs, 1, False, "abc", 1.0, 1.0, "", "", "tcp", PROCESSOR, "2026-11-26T15:00:00Z")
     return TrialRecord(trial, "COMPLETE", 90, "rows", result, reused=reused)
 
 
@@ -37,15 +40,17 @@ def test_time_left_weighs_trials_by_their_cost(clock: list[float], capsys: pytes
 
 
 @pytest.mark.parametrize(
-    ("seconds", "workers", "said"),
-    [(None, 2, ""), (3480.0, 2, ", about 58 min on 2 workers"), (40.0, 1, ", about 40 s on 1 worker")],
+    ("expectation", "said"), [("", ""), ("about 58 min on 2 workers", ", about 58 min on 2 workers")]
 )
-def test_first_line_says_how_long_it_will_take(
-    seconds: float | None, workers: int, said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with TrialProgress("study capacity", 0, lambda _: 1.0, (), seconds, workers):
+def test_first_line_says_how_long_it_will_take(expectation: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with TrialProgress("study capacity", 0, lambda _: 1.0, (), expectation):
         pass
     assert capsys.readouterr().err.splitlines()[0] == f"study capacity: 0 trials{said}"
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(3480.0, "about 58 min"), (40.0, "about 40 s")])
+def test_a_duration_in_words(seconds: float, words: str) -> None:
+    assert progress.about(seconds) == words
 
 
 def test_what_was_finished_before_takes_no_time_and_what_is_not_proposed_yet_the_average(
@@ -59,8 +64,8 @@ def test_what_was_finished_before_takes_no_time_and_what_is_not_proposed_yet_the
         shown.epoch_finished(trained, record(trained).result.epochs[0])  # type: ignore[union-attr]
         shown.trial_finished(record(trained))
     lines = capsys.readouterr().err.splitlines()
-    assert "left" not in lines[1]
-    assert lines[2].endswith("about 60 s left"), "three more of 20 s each"
+    assert lines[1].endswith("about 60 s left"), "three more of 20 s each"
+    assert lines[2] == f"study: 1 of 5 trainings taken from finished ones: trained on {PROCESSOR}, 2026-11-26"
 
 
 def test_the_time_left_is_never_below_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,4 +77,4 @@ def test_the_time_left_is_never_below_nothing(clock: list[float], capsys: pytest
             for number in range(1, 7):
                 shown.epoch_finished(trial, epoch(number))
         shown.trial_finished(record(trials[0]))
-    assert capsys.readouterr().err.splitlines()[1].endswith("best 75.00%  about 0 s left")
+    assert "left" not in capsys.readouterr().err.splitlines()[1], "less than a second is not worth a word"

@@ -20,8 +20,8 @@ def views_table(trials: pd.DataFrame) -> pd.DataFrame:
     if complete.empty:
         return pd.DataFrame(columns=VIEW_COLUMNS)
     budget = [name for name in CONFIGURATION if name != "view"]
-    trials = complete.groupby([*budget, "seed", "view"], sort=False, dropna=False)["validation_accuracy"]
-    wide = trials.mean().unstack("view")[list(dict.fromkeys(complete["view"]))]
+    accuracies = complete.groupby([*budget, "seed", "view"], sort=False, dropna=False)["validation_accuracy"]
+    wide = accuracies.mean().unstack("view")[list(dict.fromkeys(complete["view"]))]
     rows = []
     for view in wide.columns:
         for key, group in (wide[view] - wide.iloc[:, 0]).dropna().groupby(budget, sort=False, dropna=False):

@@ -1,6 +1,5 @@
-"""The report: one page that answers, a section a module with its words, its figure and its table.
+"""The report, a section a module; may import params, data, training, studies and analysis.
 
-Nothing but `pipeline.commands.report` asks for the page (`page`) and for what it is made of (`results`); from elsewhere
-only `text` may be imported, which shows numbers as text. The room itself imports `analysis`, `studies` and what lies
-below them, never `tracking` or `commands`.
+From elsewhere, `pipeline.commands.report` asks for the page (`page`) and for its content (`results`), and everybody may
+import `text`, which shows numbers as text.
 """

@@ -42,7 +42,7 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
             study.epoch_finished(trial(0), epoch(number))
         live = all_runs()["#000 LSTM 1×8"]
         ids = [study.trial_finished(r)["mlflow_run_id"] for r in records]
-        plots = SearchPlots({"units": 1.0}, {"slice.png": b"PNG"})
+        plots = SearchPlots({"units": 1.0}, "<h1>plots</h1>")
         study.finish(home / "results", write_results(home / "results", records), plots)
 
     runs = all_runs()
@@ -79,7 +79,7 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
     assert "Trials: 1 complete, 1 pruned, 1 fail. The best is #000, LSTM 1×8, with 70.83%" in note
     assert "(PED-ANOVA): units 100%" in note
     assert json.loads(artifact(parent, "importances.json")) == {"units": 1.0}
-    assert artifact(parent, "plots/slice.png") == b"PNG"
+    assert artifact(parent, "plots/optuna.html") == b"<h1>plots</h1>"
     assert artifact(parent, "trials.csv") == (home / "results" / "trials.csv").read_bytes()
 
     assert complete.data.params == {
