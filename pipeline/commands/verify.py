@@ -29,10 +29,6 @@ def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
     Prints a row for each: `reproduced`, or `changed` with both values. Sequences that are missing, as in a fresh
     clone, are made first. Raises PipelineError for a study that is not there or a number that is not in it.
     """
-    params.study(name)
-    if not all(path.exists() for path in (paths.TRAIN, paths.VALIDATION, paths.TEST)):
-        download.run(params)
-        prepare.run(params)
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
     study, results = StudyDefinition(name, params, summary), read_results(name, params, summary)
     rows = _choose(results.trials, numbers, sample)
@@ -41,6 +37,7 @@ def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
         raise PipelineError(
             f"{paths.study_folder(name)}/curves.csv is not of the same run as trials.csv: run `dvc repro study@{name}`"
         )
+    _make_missing_sequences(params, summary)
     with Cluster(params.execution) as cluster:
         finished = cluster.run(
             {row["number"]: study.repetition(row, lengths[row["number"]], paths.SEQUENCES) for row in rows}
@@ -67,6 +64,19 @@ def _choose(trials: pd.DataFrame, numbers: str, sample: int) -> list[dict[str, A
         places = np.linspace(0, len(available) - 1, min(sample, len(available))).round().astype(int)
         chosen = [available[place] for place in places]
     return records(finished[finished["number"].isin(chosen)])
+
+
+def _make_missing_sequences(params: Params, summary: SequencesSummary) -> None:
+    """Make the sequences that git does not carry; raises PipelineError if others come out than `summary` describes."""
+    if all(path.exists() for path in (paths.TRAIN, paths.VALIDATION, paths.TEST)):
+        return
+    download.run(params)
+    prepare.run(params)
+    if SequencesSummary.read(paths.SEQUENCES_SUMMARY) != summary:
+        raise PipelineError(
+            f"{paths.SEQUENCES} now holds other sequences than the studies were trained on: see `git diff "
+            f"{paths.SEQUENCES_SUMMARY}`"
+        )
 
 
 def _differences(row: dict[str, Any], finished: Finished) -> list[str]:
