@@ -1,4 +1,4 @@
-"""What all tests share: databases of their own, and the real params.yaml made small."""
+"""Shared by all tests: databases of their own, and the real params.yaml made small."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""DVC on the real dvc.yaml: what makes a stage out of date; a queued experiment, run in a copy of the project."""
+"""DVC on the real dvc.yaml: which changes make which stages out of date, and a queued experiment."""
 
 import json
 import os

@@ -10,7 +10,6 @@ from pipeline.progress import TrialProgress
 from pipeline.training.trials import EpochMetrics, TrainingResult, Trial, TrialRecord
 from tests.helpers.runs import epoch
 
-
 PROCESSOR = "Zilog Z80"
 
 

@@ -77,9 +77,9 @@ FENCES = {
         "pipeline.analysis.prediction_times",
     },
 }
-# What runs when it is imported, or is imported only by what loads Keras.
+# Modules that run when they are imported, or that only a module which loads Keras imports.
 UNIMPORTED = {"pipeline.__main__", "pipeline.training.elman", "pipeline.training.preload"}
-# Code that only shows, or that reads and writes files: nobody's dependency in dvc.yaml, nor is what it imports.
+# Code that only shows, or that reads and writes files. No stage of dvc.yaml depends on it, or on its imports.
 UNDECLARED = {"tracking", "progress", "lineage", *GROUND}
 # Of these rooms a stage uses one module, and a change in the others must not make it run again.
 SINGLE_MODULES = {("study", "data"): "pipeline.data.sequences", ("evaluate", "data"): "pipeline.data.sequences"}
@@ -130,7 +130,7 @@ def imports(module: str, *, types: bool = False) -> frozenset[str]:
 def needs(module: str) -> frozenset[str]:
     """`module` and the modules that decide what it does: all that it imports, directly or through others.
 
-    Packages are left out, and so is what only shows or writes files, with all that only that imports.
+    Packages are left out, and so is UNDECLARED code; the walk does not go through it.
     """
     found, waiting = set[str](), [module]
     while waiting:
@@ -237,7 +237,7 @@ def test_stage_depends_on_exactly_the_rooms_that_its_command_needs(graph: dict[s
 
 
 def dependency_of(stage: str, module: str) -> str:
-    """What dvc.yaml has to name for a module that the stage needs: its room, but of commands the module alone."""
+    """The path that dvc.yaml has to name for a module that the stage needs: its room, but of commands the module."""
     room = room_of(module)
     if room == "commands" or SINGLE_MODULES.get((stage, room)) == module:
         return path_of(module).relative_to(ROOT).as_posix()

@@ -1,1 +1,1 @@
-"""What tables and saved models say; may import params and training."""
+"""Statistics, choices, tests and times, worked out from tables and saved models; may import params and training."""

@@ -19,8 +19,8 @@ def rebuild_tracking(params: Params) -> bool:
     No training is done again that is kept. Prints a line for each study; returns False if one that has results could
     not be played.
     """
-    make_sequences(params)
     summary = prepared_sequences(params.data)
+    make_sequences(params)
     store = RunStore(params.tracking.experiment)
     fine = True
     for name in params.studies:

@@ -30,8 +30,6 @@ def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
     Prints a row for each: `reproduced`, or `changed` with both values. Sequences that are missing, as in a fresh
     clone, are made first. Raises PipelineError for a study that is not there or a number that is not in it.
     """
-    params.study(name)
-    make_sequences(params)
     summary = prepared_sequences(params.data)
     study, results = StudyDefinition(name, params, summary), read_results(name, params, summary)
     rows = _choose(results.trials, numbers, sample)
@@ -40,6 +38,7 @@ def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
         raise PipelineError(
             f"{paths.study_folder(name)}/curves.csv is not of the same run as trials.csv: run `dvc repro study@{name}`"
         )
+    make_sequences(params)
     trials = {row["number"]: study.recorded_trial(row) for row in rows}
     tasks = {row["number"]: study.repetition(row, lengths[row["number"]], paths.SEQUENCES) for row in rows}
     with (

@@ -1,1 +1,1 @@
-"""What params.yaml may say, validated once; may import nothing but documents, errors and paths, as every room may."""
+"""params.yaml, validated once; may import nothing but documents, errors and paths, which every room may import."""

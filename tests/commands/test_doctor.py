@@ -1,4 +1,4 @@
-"""doctor: what it finds here, and that it fails where something is missing that the pipeline needs."""
+"""doctor: it lists this machine's means, and fails where something is missing that the pipeline needs."""
 
 import re
 from pathlib import Path

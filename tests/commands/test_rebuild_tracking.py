@@ -1,4 +1,4 @@
-"""`rebuild-tracking`: what a fresh clone has kept of a study is enough for the runs that were tracked while it ran."""
+"""`rebuild-tracking`: from a fresh clone come the same runs that were tracked while the study ran."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ OF_THE_TRAINING = {"worker", "trained_at"}
 
 @pytest.fixture
 def clone(project: Project, home: Path) -> Path:
-    """What git carries of the project, and its data: no database, no journal."""
+    """The files of the project that git carries, and its data: no database, no journal."""
     shutil.copytree(project.folder / "data", home / "data")
     return home
 

@@ -45,7 +45,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Pa
 
 @pytest.fixture
 def clone(finished: Path, home: Path) -> Path:
-    """What git carries of the project, and the data: no database, no journal."""
+    """The files of the project that git carries, and its data: no database, no journal."""
     shutil.copytree(finished / "data", home / "data")
     return home
 

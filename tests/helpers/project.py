@@ -27,7 +27,7 @@ SEARCH = {
 
 @dataclass(frozen=True)
 class Glimpse:
-    """What another client of MLflow saw of a trial right after one of its epochs."""
+    """A trial as another client of MLflow saw it right after one of its epochs."""
 
     trial: int
     epoch: int

@@ -165,7 +165,7 @@ def artifact(run: Run, name: str) -> bytes:
 
 
 def write_results(folder: Path, records: list[TrialRecord]) -> StudyResults:
-    """What MLflow is given of a finished study: the files in `folder`, and what they hold."""
+    """The files of a finished study that MLflow takes from `folder`; returns what they hold."""
     best = trial_row(records[0]).model_copy(update={"validation_accuracy": 0.7083})
     summary = StudySummary(
         study="capacity",

@@ -1,4 +1,4 @@
-"""What a user sees of a finished study: MLflow's and Optuna's pages in a real browser."""
+"""A finished study as its user sees it: MLflow's and Optuna's pages in a real browser."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

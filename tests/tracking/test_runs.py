@@ -1,4 +1,4 @@
-"""What a run holds, as plain dictionaries and files."""
+"""The content of a run, as plain dictionaries and files."""
 
 import math
 from pathlib import Path

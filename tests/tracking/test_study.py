@@ -1,4 +1,4 @@
-"""Runs in a real MLflow store: their tree, their content, and what happens when a study is stopped and continued."""
+"""Runs in a real MLflow store: their tree, their content, and a study that is stopped and goes on."""
 
 import json
 import os
