@@ -133,7 +133,7 @@ def test_ctrl_c_is_a_sentence_and_130(project: Path) -> None:
             silent.accept()  # the download has begun
             time.sleep(0.2)
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=200)  # a loaded machine is no reason to fail
     assert process.returncode == 130
     assert errors == "stopped; finished work is kept, and the same command goes on from there\n"
 
