@@ -42,6 +42,12 @@ class Params(Frozen):
     execution: ExecutionParams = ExecutionParams()
 
     @model_validator(mode="after")
+    def _names_of_records_differ(self) -> Self:
+        if "champion" in self.studies:
+            raise ValueError("studies: no study may be called 'champion': data/record keeps the champion by that name")
+        return self
+
+    @model_validator(mode="after")
     def _champion_can_choose(self) -> Self:
         for name in self.champion.studies:
             if name not in self.studies:
