@@ -25,9 +25,10 @@ report: .venv/installed  ## the committed study: its data made, its runs replaye
 	@echo "The report:   open data/reports/report.html in a browser"
 	@echo "Every run:    make ui, then experiment mnist-rnn at http://127.0.0.1:5000"
 
+# FRESH=1 forgets results and trainings. Once stopped, `make repro` without it goes on from there.
 repro: .venv/installed  ## the full study on all of MNIST, only what is out of date; FRESH=1 trains everything
-	@if [ -n "$(FRESH)" ]; then rm -rf .journal data/record; fi
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m dvc repro $(if $(FRESH),--force)
+	@if [ "$(FRESH)" = 1 ]; then rm -rf .journal data/record data/studies data/models; fi
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m dvc repro
 
 ui: .venv/installed  ## every run, in the browser (MLflow)
 	@$(PYTHON) -m mlflow ui --host 127.0.0.1

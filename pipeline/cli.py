@@ -196,7 +196,7 @@ def show(
 
 @app.command(rich_help_panel=CARE)
 def rebuild_tracking() -> None:
-    """The record → MLflow and Optuna: finished studies, replayed without training, that they lack."""
+    """The record → MLflow and Optuna: finished studies that they lack, replayed; kept trainings are not repeated."""
     with params_yaml() as params:
         from pipeline.commands.rebuild_tracking import rebuild_tracking as rebuild
 

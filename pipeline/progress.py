@@ -20,14 +20,16 @@ class TrialProgress:
         cost: Callable[[Trial], float],
         known: Sequence[Trial] = (),
         expectation: str = "",
+        resumes: bool = True,
     ) -> None:
         """`cost` weighs a trial against the others; `known` are those of the `total` that are known already;
-        `expectation` is a word on how long it will take."""
+        `expectation` is a word on how long it will take. Without `resumes` finished trainings are not kept."""
         self.finished = 0
         self.total = total
         self._title = title
         self._expectation = f", {expectation}" if expectation else ""
         self._reused: list[TrainingResult] = []
+        self._resumes = resumes
         self._best: float | None = None
         self._cost = cost
         self._costs = {trial.number: cost(trial) for trial in known}
@@ -58,10 +60,9 @@ class TrialProgress:
         if self._reused:
             self._console.print(f"{self._title}: {replayed(self._reused, self.total)}", soft_wrap=True)
         if self.finished < self.total:
+            rest = "; nothing that finished is lost, and the same command goes on from there" if self._resumes else ""
             self._console.print(
-                f"{self._title}: stopped with {self.finished} of {self.total} trials done; nothing that finished is "
-                "lost, and the same command goes on from there",
-                soft_wrap=True,
+                f"{self._title}: stopped with {self.finished} of {self.total} trials done{rest}", soft_wrap=True
             )
 
     def trial_started(self, trial: Trial) -> None:

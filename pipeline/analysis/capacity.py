@@ -1,7 +1,7 @@
 """The returns and the costs of more capacity: returns, overfitting, Pareto front and equal budgets.
 
 Pure functions on pandas frames. Accuracies and gaps are fractions, losses are in nats. Intervals over seeds are
-Student's (see `analysis.mean_interval`).
+Student's (see `configurations.mean_interval`).
 """
 
 from collections.abc import Sequence
@@ -112,7 +112,7 @@ def _step(table: pd.DataFrame, accuracies: pd.DataFrame, small: int, large: int)
 
 
 def saturation_capacity(returns: pd.DataFrame) -> pd.DataFrame:
-    """Where growing stops paying: the smallest size from which on no step up has a return shown to be above zero.
+    """Where growing stops paying: the smallest size after which no step up has a return shown to be above zero.
 
     `returns` comes from `marginal_return`. A row per set of settings with two sizes or more, columns
     `SATURATION_COLUMNS`. `verdict`: "levels off" (or falls) from `parameters` and `units` on; "still rising" where the

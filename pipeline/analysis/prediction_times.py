@@ -38,7 +38,7 @@ def prediction_times(
 
     Median and quartiles over `CALLS` calls. Models in `saved` are measured themselves (`model` is "saved"), of the
     others one is built with random weights ("untrained"): the values of the weights cost no time. `shape` is
-    (timesteps, features). Beside each row stands the machine's rate in multiplying float32 matrices on one thread, just
+    (timesteps, features). With each row goes the machine's rate in multiplying float32 matrices on one thread, just
     then: it makes the times of two machines comparable, and betrays a machine that was busy with something else.
     """
     import keras

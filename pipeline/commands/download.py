@@ -9,9 +9,9 @@ from pipeline.params.document import Params
 def run(params: Params) -> None:
     """Fetch the dataset, verify it against its checksums and write it with its manifest.json to data/raw."""
     console = Console()
-    manifest = download(params.data.dataset, console)
+    found = download(params.data.dataset, console)
     console.print(
-        f"download: {manifest.dataset}: {', '.join(manifest.files)} from {manifest.source}",
+        f"download: {params.data.dataset}: {', '.join(found.manifest.files)} from {found.source}",
         markup=False,
         highlight=False,
         soft_wrap=True,

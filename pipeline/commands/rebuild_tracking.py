@@ -37,12 +37,16 @@ def rebuild_tracking(params: Params) -> bool:
             print(f"study {name}: already there")
         else:
             study.run(params, name)
-    if fine and paths.CHOICE.exists() and not store.search("tags.stage = 'champion'"):
+    if fine and paths.CHOICE.exists() and not _ended(store, "champion"):
         champion.run(params)
-        if paths.METRICS.exists():
-            metrics = Metrics.read(paths.METRICS)
-            log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
+    if fine and paths.METRICS.exists() and not _ended(store, "evaluate"):
+        metrics = Metrics.read(paths.METRICS)
+        log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
     return fine
+
+
+def _ended(store: RunStore, stage: str) -> bool:
+    return any(run.info.status == "FINISHED" for run in store.search(f"tags.stage = '{stage}'"))
 
 
 def _has_runs(store: RunStore, study: StudySummary) -> bool:

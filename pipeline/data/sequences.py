@@ -73,8 +73,7 @@ def split(dataset: Dataset, validation: int | float, seed: int) -> Splits:
         test = Samples(dataset.train_x[held_out], dataset.train_y[held_out])
     else:
         test = Samples(dataset.test_x, dataset.test_y)
-    if isinstance(validation, float):
-        validation = max(1, round(validation * len(order)))
+    validation = validation_samples(validation, len(order))
     if validation >= len(order):
         raise PipelineError(
             f"params.yaml: data.validation: {validation} of the {len(order)} samples that are not for testing "
@@ -162,13 +161,20 @@ def prepared_sequences(data: DataParams, path: Path = SEQUENCES_SUMMARY) -> Sequ
     Raises FileNotFoundError where nothing is prepared, PipelineError where other data are.
     """
     summary = SequencesSummary.read(path)
-    asked, there = (data.dataset, data.view, data.seed), (summary.dataset, summary.view, summary.seed)
+    learning = summary.train.samples + summary.validation.samples
+    asked = (data.dataset, data.view, data.seed, validation_samples(data.validation, learning))
+    there = (summary.dataset, summary.view, summary.seed, summary.validation.samples)
     if asked != there:
+        words = ["{} as {} with seed {} and {:,} validation samples".format(*facts) for facts in (there, asked)]
         raise PipelineError(
-            f"{path.parent} holds {there[0]} as {there[1]} (seed {there[2]}), params.yaml asks for {asked[0]} as "
-            f"{asked[1]} (seed {asked[2]}): `dvc repro prepare` makes that"
+            f"{path.parent} holds {words[0]}, params.yaml asks for {words[1]}: `dvc repro prepare` makes that"
         )
     return summary
+
+
+def validation_samples(validation: int | float, learning: int) -> int:
+    """How many of the `learning` samples, those that are not for testing, are held out: below 1 a fraction of them."""
+    return max(1, round(validation * learning)) if isinstance(validation, float) else validation
 
 
 def summary_of(samples: Samples, classes: int) -> SplitSummary:

@@ -16,7 +16,7 @@ from pipeline.report.text import in_order, plural
 def capacity_maps(table: pd.DataFrame, alt: str) -> str:
     """Validation accuracy and gap over units and layers, a map for each cell and number of samples, as SVG.
 
-    `table` is that of `analysis.capacity_table`. The stronger the colour, the larger the number in it.
+    `table` is that of `capacity.capacity_table`. The stronger the colour, the larger the number in it.
     """
     cells = in_order(table["cell"].tolist())
     samples = sorted(set(table["train_samples"]))

@@ -27,8 +27,8 @@ def limits(results: Results) -> Limits:
     if results.prediction_times is not None and len(results.prediction_times):
         rate = number(results.prediction_times["sgemm_gflops"].median())
         sentences.append(
-            f"Times are of one machine, one thread at {rate} GFLOP/s in float32 matrices. On a GPU, or with more "
-            "threads, networks may come in another order."
+            f"Prediction times are of one machine, one thread at {rate} GFLOP/s in float32 matrices. On a GPU, or with "
+            "more threads, networks may come in another order."
         )
     return Limits(tuple(sentences))
 
@@ -107,8 +107,9 @@ def _of_the_test(results: Results, seeds: int) -> str:
         if study.summary.held_out == "test"
     ]
     return (
-        f"The test data have chosen nothing. They were read {', and '.join(readers)}. The interval speaks of seeds "
-        f"and takes the {results.summary.test.samples:,} test samples as given."
+        f"The test data have chosen nothing. They were read {', and '.join(readers)}. An interval over several seeds "
+        f"takes the {results.summary.test.samples:,} test samples as given; that of a single seed, or of seeds that "
+        "agree, is about the samples alone."
     )
 
 

@@ -50,7 +50,7 @@ def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str, alt:
 
 
 def reliability(table: pd.DataFrame, title: str, alt: str) -> str:
-    """Accuracy against the probability that the model gives to its answers, as SVG; `analysis.reliability_table`."""
+    """Accuracy against the probability that the model gives to its answers, as SVG; `calibration.reliability_table`."""
     hover: dict[str, str] = {}
     low = float(min(table["probability"].min(), table["low"].min()))
     colour = CELLS["lstm"].colour  # the page's links have it, too

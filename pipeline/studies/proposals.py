@@ -27,7 +27,8 @@ def fixed_trials(study: ListStudy | GridStudy, defaults: TrainingSettings) -> li
 
 def grid_entries(grid: Grid) -> list[dict[str, Any]]:
     """Every combination of a grid's values, the last axis running fastest."""
-    axes = {name: values for name in type(grid).model_fields if (values := getattr(grid, name))}
+    names = [name for name in type(grid).model_fields if name not in ("patience", "view")]
+    axes = {name: values for name in (*names, "patience", "view") if (values := getattr(grid, name))}
     rates = axes.pop("learning_rate") if isinstance(grid.learning_rate, dict) else None
     entries = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     return entries if rates is None else [entry | {"learning_rate": rates[entry["cell"]]} for entry in entries]

@@ -126,7 +126,7 @@ def read_results(name: str, params: Params, summary: SequencesSummary) -> StudyR
     if study.fingerprint != StudyDefinition(name, params, summary).fingerprint:
         raise PipelineError(
             f"{folder} does not hold study {name} as params.yaml, data/sequences and the installed libraries say: run "
-            f"`dvc repro study@{name}` first"
+            f"`dvc repro --force study@{name}` first"
         )
     if missing := [file for file in FILES if not (folder / file).exists()]:
         raise PipelineError(f"{folder} lacks {', '.join(missing)}: `dvc repro study@{name}` makes them")

@@ -12,9 +12,7 @@ from pipeline.training.trials import TrialRecord
 
 
 def model_card(choice: Choice, record: TrialRecord, data: SequencesSummary, licence: str, reproduce: str) -> str:
-    """Markdown; `record` the training
-    whose weights are registered. The test accuracy is not in it: `evaluate` measures it later.
-    """
+    """Markdown; `record` is the training whose weights are registered. Not in it: the test accuracy, measured later."""
     chosen, configuration, result = choice.choice, record.trial.configuration, record.result
     assert result is not None, "a champion that failed is not registered"
     title = network_name(chosen)

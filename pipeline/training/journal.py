@@ -9,6 +9,7 @@ there. Deleting either costs time, never a result.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import gzip
@@ -35,10 +36,12 @@ class Journal:
 
     def get(self, key: str) -> TrainingResult | None:
         """The result kept under `key`; None where there is none, or one that this version cannot read."""
+        if key in self._recorded:
+            return self._recorded[key]
         try:
             return _result(json.loads((self._folder / f"{key}.json").read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return self._recorded.get(key)
+            return None
 
     def model(self, key: str) -> bytes | None:
         """The .keras file kept under `key`; None where there is none."""
@@ -56,19 +59,25 @@ class Journal:
     def record(self, name: str, keys: Iterable[str]) -> None:
         """Write the record of `name`: the trainings kept under `keys`, and no others.
 
-        The same trainings give the same bytes. Models go along; those of an earlier record of `name` go away.
+        The same trainings give the same bytes. Models go along. Trainings of an earlier record that are not among them
+        go back to the journal, so that none is lost.
         """
-        kept = {key: result for key in keys if (result := self.get(key)) is not None}
-        before = _read_record(self._record / f"{name}.jsonl.gz")
-        models = {key: model for key in kept if (model := self.model(key)) is not None}
-        for key, model in models.items():
-            with atomic_write(self._record / f"{key}.keras", "wb") as file:
-                file.write(model)
-        lines = (json.dumps({"key": key} | dataclasses.asdict(kept[key])) for key in sorted(kept))
-        with atomic_write(self._record / f"{name}.jsonl.gz", "wb") as file:
-            file.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
+        path = self._record / f"{name}.jsonl.gz"
+        before = _read_record(path)
+        kept = {key: result for key in sorted(set(keys)) if (result := self.get(key)) is not None}
         for key in before.keys() - kept.keys():
+            self.put(key, before[key], self.model(key))
             (self._record / f"{key}.keras").unlink(missing_ok=True)
+        for key in kept:
+            if (model := self.model(key)) is not None and not (self._record / f"{key}.keras").exists():
+                with atomic_write(self._record / f"{key}.keras", "wb") as file:
+                    file.write(model)
+        if kept == before:  # another version of zlib would write it in other bytes
+            return
+        lines = (json.dumps({"key": key} | dataclasses.asdict(result)) for key, result in kept.items())
+        with atomic_write(path, "wb") as file:
+            file.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
+        vars(self).pop("_recorded", None)
 
     @functools.cached_property
     def _recorded(self) -> dict[str, TrainingResult]:
@@ -82,12 +91,16 @@ def _read_record(path: Path) -> dict[str, TrainingResult]:
         return {}
     try:
         documents = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
-        return {document.pop("key"): _result(document) for document in documents}
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise PipelineError(
             f"{path} is damaged ({error}): `git checkout -- {path}` restores it; once it is deleted, its trainings are "
             "done again"
         ) from error
+    found: dict[str, TrainingResult] = {}
+    for document in documents:
+        with contextlib.suppress(KeyError, TypeError):  # written by a version with other fields
+            found[document.pop("key")] = _result(document)
+    return found
 
 
 def _result(document: dict[str, Any]) -> TrainingResult:

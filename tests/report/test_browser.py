@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from docs.report_screenshots import SIZES
 from pipeline import paths
 from pipeline.commands import report
 from tests.helpers.results import capacity_records, project_params, write_results, write_study, write_summary
 from tests.helpers.servers import chromium, needs_chromium
 
 pytestmark = needs_chromium
+
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}  # CSS pixels
 
 
 @pytest.fixture(scope="module")
