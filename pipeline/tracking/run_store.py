@@ -152,7 +152,7 @@ class RunStore:
 
     @contextmanager
     def answering(self, *, patient: bool) -> Iterator[None]:
-        """Raise StoreAway where a tracking server does not answer: after two attempts; if `patient`, after all of MLflow's."""
+        """Raise StoreAway where no tracking server answers: after two attempts; if `patient`, after all of MLflow's."""
         import requests
         from mlflow.exceptions import MlflowException
 
