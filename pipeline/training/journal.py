@@ -99,7 +99,8 @@ def _read_record(path: Path) -> dict[str, TrainingResult]:
     found: dict[str, TrainingResult] = {}
     for document in documents:
         with contextlib.suppress(KeyError, TypeError):  # written by a version with other fields
-            found[document.pop("key")] = _result(document)
+            key = document.pop("key")
+            found[key] = _result(document)
     return found
 
 
