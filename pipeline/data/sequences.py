@@ -162,12 +162,15 @@ def prepared_sequences(data: DataParams, path: Path = SEQUENCES_SUMMARY) -> Sequ
     """
     summary = SequencesSummary.read(path)
     learning = summary.train.samples + summary.validation.samples
-    asked = (data.dataset, data.view, data.seed, validation_samples(data.validation, learning))
-    there = (summary.dataset, summary.view, summary.seed, summary.validation.samples)
+    asked = [f"{data.dataset} as {data.view}", f"seed {data.seed}"]
+    there = [f"{summary.dataset} as {summary.view}", f"seed {summary.seed}"]
+    if asked == there:
+        asked.append(f"{validation_samples(data.validation, learning):,} validation samples")
+        there.append(f"{summary.validation.samples:,} validation samples")
     if asked != there:
-        words = ["{} as {} with seed {} and {:,} validation samples".format(*facts) for facts in (there, asked)]
         raise PipelineError(
-            f"{path.parent} holds {words[0]}, params.yaml asks for {words[1]}: `dvc repro prepare` makes that"
+            f"{path.parent} holds {', '.join(there)}; params.yaml asks for {', '.join(asked)}: `dvc repro prepare` "
+            "makes that"
         )
     return summary
 

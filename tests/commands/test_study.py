@@ -70,7 +70,7 @@ def test_from_the_record_everything_comes_out_to_the_byte_and_nothing_is_trained
     assert contents("search") == before
     assert (paths.RECORD / "search.jsonl.gz").read_bytes() == recorded
     captured = capsys.readouterr()
-    assert captured.err.count("(taken from a finished training)") == 3
+    assert "study search: 3 of 3 trainings taken from finished ones: trained on " in captured.err
     assert captured.out.startswith("study search: 1,000 training samples are asked for, 96 there are; the trainings")
 
 
@@ -79,14 +79,15 @@ def test_more_trials_train_only_the_new_ones(clone: Path, capsys: pytest.Capture
     study.run(params_of(5), "search")
     after = pd.read_csv(paths.study_folder("search") / "trials.csv")
     pd.testing.assert_frame_equal(after.head(3), before)
-    lines = [line for line in capsys.readouterr().err.splitlines() if "/5]" in line]
-    assert ["(taken from a finished training)" in line for line in lines] == [True] * 3 + [False] * 2
+    told = capsys.readouterr().err
+    assert [line.split()[0] for line in told.splitlines() if "/5]" in line] == ["[4/5]", "[5/5]"]
+    assert "study search: 3 of 5 trainings taken from finished ones" in told
 
 
 def test_the_record_answers_for_no_other_training(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shorter = SEARCH | {"space": SEARCH["space"] | {"epochs": [2]}}  # type: ignore[operator]
     study.run(params_with({"search": shorter}), "search")
-    assert "taken from a finished training" not in capsys.readouterr().err
+    assert "taken from finished ones" not in capsys.readouterr().err
 
 
 def test_an_unknown_study_is_named_before_anything_starts(clone: Path) -> None:
