@@ -45,7 +45,7 @@ class Journal:
 
     def model(self, key: str) -> bytes | None:
         """The .keras file kept under `key`; None where there is none."""
-        files = (folder / f"{key}.keras" for folder in (self._folder, self._record))
+        files = (folder / f"{key}.keras" for folder in (self._record, self._folder))  # as for the result
         return next((file.read_bytes() for file in files if file.exists()), None)
 
     def put(self, key: str, result: TrainingResult, model: bytes | None = None) -> None:
