@@ -16,6 +16,7 @@ from pipeline.errors import PipelineError
 from tests.helpers.images import idx, mirror_of, small_mnist
 
 QUICK = Limits(attempts=1, back_off_seconds=0.01, total_seconds=20)
+NOBODY = "http://127.0.0.1:1"  # a mirror that does not answer
 CONSOLE = Console(file=io.StringIO())
 OWN_MIRROR = os.environ.get("MNIST_MIRROR", "")
 
@@ -86,7 +87,7 @@ def test_a_failed_download_leaves_the_earlier_dataset(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     download(str(write_sequences(tmp_path / "mine.npz")), CONSOLE, raw)
     before = contents(raw)
-    known = {"mnist": small_mnist(tmp_path / "origin", "http://127.0.0.1:1")}
+    known = {"mnist": small_mnist(tmp_path / "origin", NOBODY)}
     with pytest.raises(PipelineError, match=r"MNIST_MIRROR.*`make quick`"):
         download("mnist", CONSOLE, raw, known, QUICK)
     with pytest.raises(PipelineError, match=r"none\.npz: not found"):
@@ -97,7 +98,7 @@ def test_a_failed_download_leaves_the_earlier_dataset(tmp_path: Path) -> None:
 def test_another_dataset_replaces_the_files_of_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw, mine = tmp_path / "raw", write_sequences(tmp_path / "mine.npz")
     monkeypatch.setenv("MNIST_MIRROR", str(tmp_path / "origin"))
-    known = {"mnist": small_mnist(tmp_path / "origin")}
+    known = {"mnist": small_mnist(tmp_path / "origin", NOBODY)}
     download("mnist", CONSOLE, raw, known, QUICK)
     manifest = download(str(mine), CONSOLE, raw, known, QUICK).manifest
     assert sorted(contents(raw)) == ["manifest.json", "sequences.npz"]
@@ -186,7 +187,7 @@ def test_damaged_idx_files_are_refused(content: bytes, sentence: str, tmp_path: 
 
 def test_images_and_labels_must_be_as_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNIST_MIRROR", str(tmp_path / "origin"))
-    download("mnist", CONSOLE, tmp_path / "raw", {"mnist": small_mnist(tmp_path / "origin")}, QUICK)
+    download("mnist", CONSOLE, tmp_path / "raw", {"mnist": small_mnist(tmp_path / "origin", NOBODY)}, QUICK)
     (tmp_path / "raw" / TEST_LABELS).write_bytes(idx(np.zeros(19, np.uint8)))
     with pytest.raises(PipelineError, match=rf"{TEST_LABELS} has 19 labels for 20 images"):
         load("mnist", tmp_path / "raw")

@@ -130,6 +130,7 @@ def test_a_training_that_fails_is_named_and_the_others_before_it_are_kept(tmp_pa
     assert sorted(again.trained) == [1, 2]
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_interrupted_on_real_workers_only_the_rest_is_trained(tmp_path: Path) -> None:
     """Trained on everything but the test data, and the same once more from the beginning."""
     summary = write_sequences(tmp_path / "sequences")

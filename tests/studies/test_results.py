@@ -164,7 +164,7 @@ def other_training(params: Params) -> tuple[Params, SequencesSummary]:
 
 NOT_THESE = (
     "data/studies/search does not hold study search as params.yaml, data/sequences and the installed libraries say: "
-    "run `dvc repro study@search` first"
+    "run `dvc repro --force study@search` first"
 )
 
 

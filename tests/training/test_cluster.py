@@ -22,7 +22,6 @@ from pipeline.training.cluster import ATTEMPTS, Cluster
 from pipeline.training.inputs import load_data
 from pipeline.training.machine import processor
 from pipeline.training.model_file import load_model, model_bytes
-from pipeline.training.process import configure_tensorflow
 from pipeline.training.task import EpochFinished, Event, Finished, ShouldPrune, Started, TrainingTask
 from pipeline.training.train import train
 from tests.helpers.processes import worker_processes
@@ -69,6 +68,7 @@ def run_all(cluster: Cluster, tasks: dict[int, TrainingTask]) -> tuple[dict[int,
     return finished, events
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler: str, sequences: Path) -> None:
     tasks = {seed: TrainingTask(GRU, seed, sequences, "validation") for seed in range(3)}
     with Cluster(ExecutionParams(scheduler=scheduler)) as cluster:
@@ -83,7 +83,6 @@ def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler
         killer.start()
         with pytest.raises(PipelineError, match="the Dask scheduler has gone"):
             run_all(cluster, {0: TrainingTask(endless, 0, sequences, "validation")})
-    configure_tensorflow()
     for seed, task in tasks.items():
         result = finished[seed].result
         assert result is not None
@@ -102,6 +101,7 @@ def kill_the_scheduler() -> None:
     process.kill()
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_an_embedded_cluster_saves_models_and_fails_what_fails(
     sequences: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,7 +124,6 @@ def test_an_embedded_cluster_saves_models_and_fails_what_fails(
     assert finished[0].model is not None
     (tmp_path / "model.keras").write_bytes(finished[0].model)
     assert load_model(tmp_path / "model.keras").output_shape == (None, CLASSES)
-    configure_tensorflow()
     model, _ = train(GRU, load_data(sequences, "nothing"), 0)
     assert finished[0].model == model_bytes(model), "a worker's model is the same bytes as one that is trained here"
 
