@@ -89,7 +89,7 @@ def test_a_change_makes_out_of_date_exactly_what_depends_on_it() -> None:
     [
         ("studies.search.seed", {"study@search", "champion", "report"}),
         ("champion.seeds", {"champion", "report"}),
-        ("data.seed", {"prepare", "report"}),
+        ("data.seed", {"prepare", *STUDIES, "champion", "evaluate", "report"}),
         ("execution.workers", set()),
         ("tracking.experiment", set()),
     ],
