@@ -1,4 +1,5 @@
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.data.datasets import Dataset
-from pipeline.data.sequences import Samples, as_sequences, split, stratified_order, summary_of
+from pipeline.data.sequences import (
+    Samples,
+    as_sequences,
+    prepared_sequences,
+    split,
+    stratified_order,
+    summary_of,
+)
 from pipeline.errors import PipelineError
+from pipeline.params.settings import DataParams
+from tests.helpers.sequences import write_sequences
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
 
@@ -154,3 +164,25 @@ def test_summary_counts_and_its_sum_sees_every_change() -> None:
     ]
     assert len({summary.sha256, *(summary_of(other, 4).sha256 for other in others)}) == 5
     assert summary_of(Samples(x.copy(), y.copy()), 4) == summary
+
+
+@pytest.mark.parametrize("validation", [20, 0.25])
+def test_prepared_sequences_are_those_that_are_asked_for(tmp_path: Path, validation: int | float) -> None:
+    """A quarter of the 80 that are not for testing are 20."""
+    path = tmp_path / "sequences/summary.json"
+    summary = write_sequences(path.parent, train=60, validation=20, test=30)
+    asked = DataParams(dataset="slopes", validation=validation)
+    assert prepared_sequences(asked, path) == summary
+    for changes, answer in (
+        ({"dataset": "mnist"}, "holds slopes as rows, seed 0; params.yaml asks for mnist as rows, seed 0"),
+        ({"view": "columns"}, "holds slopes as rows, seed 0; params.yaml asks for slopes as columns, seed 0"),
+        ({"seed": 1}, "holds slopes as rows, seed 0; params.yaml asks for slopes as rows, seed 1"),
+        ({"validation": 21}, "rows, seed 0, 20 validation samples; params.yaml asks for slopes as rows, seed 0, 21 "),
+        ({"validation": 0.2}, "rows, seed 0, 20 validation samples; params.yaml asks for slopes as rows, seed 0, 16 "),
+    ):
+        with pytest.raises(PipelineError) as caught:
+            prepared_sequences(asked.model_copy(update=changes), path)
+        assert answer in str(caught.value)
+        assert str(caught.value).endswith(": `dvc repro prepare` makes that")
+    with pytest.raises(FileNotFoundError):
+        prepared_sequences(asked, tmp_path / "summary.json")

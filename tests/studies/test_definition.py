@@ -1,6 +1,7 @@
 """What a study is: its trials, its fingerprint, the keys of its trainings and what each of them costs."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pipeline.params.settings import Configuration
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.results import trials_table
 from pipeline.training.trials import Trial, TrialRecord
-from tests.helpers.cluster import ToyCluster
+from tests.helpers.cluster import ToyCluster, toy_result
 from tests.helpers.sequences import params_with
 from tests.helpers.studies import GRID, SEARCH, SUMMARY, definition_of, run
 
@@ -75,17 +76,35 @@ def test_other_views_are_made_from_rows() -> None:
         StudyDefinition("grid", params, SUMMARY.model_copy(update={"view": "pixels"}))
 
 
-@pytest.mark.parametrize("study", [SEARCH, SEARCH | {"parameter_budgets": [300, 3000]}, GRID])
+@pytest.mark.parametrize(
+    "study",
+    [
+        SEARCH,
+        SEARCH | {"parameter_budgets": [300, 3000]},
+        SEARCH | {"space": {"cell": ["gru", "lstm"], "units": [4], "train_samples": [10, 20_000], "epochs": [5]}},
+        GRID,
+    ],
+    ids=["search", "budgets", "samples", "grid"],
+)
 def test_a_row_of_the_table_is_the_trial_that_it_is_about(tmp_path: Path, study: dict[str, Any]) -> None:
-    """With the samples and the view as they were used, which train the same network."""
+    """So the table leads to the training in the record."""
     definition = definition_of(study)
     records = run(tmp_path, ToyCluster(0), study, InMemoryStorage())
     for record, row in zip(records, rows_of(records), strict=True):
-        trial = definition.recorded_trial(row)
-        used = {"train_samples": 96, "view": "rows"}
-        assert (trial.number, trial.seed) == (record.trial.number, record.trial.seed)
-        assert trial.configuration.model_copy(update=used) == record.trial.configuration.model_copy(update=used)
-        assert definition.cost(trial) == definition.cost(record.trial)
+        assert definition.recorded_trial(row) == record.trial
+        assert definition.key(definition.recorded_trial(row)) == definition.key(record.trial)
+
+
+def test_a_trial_is_recorded_with_what_it_was_given_and_how_it_ended(tmp_path: Path) -> None:
+    definition = definition_of(GRID)
+    trial = definition.fixed_trials[3]
+    result = toy_result(definition.task(trial, tmp_path))
+    done = definition.record(trial, result, reused=True)
+    assert (done.trial, done.state, done.train_samples, done.view) == (trial, "COMPLETE", 96, "rows")
+    assert (done.result, done.error, done.reused) == (result, None, True)
+    assert definition.record(trial, replace(result, pruned=True)).state == "PRUNED"
+    failed = definition.record(trial, None, error="the loss is not a finite number")
+    assert (failed.state, failed.result, failed.error) == ("FAIL", None, "the loss is not a finite number")
 
 
 def test_what_is_pruned_is_repeated_for_as_long_as_it_was_trained(tmp_path: Path) -> None:
@@ -140,6 +159,17 @@ def test_more_workers_are_expected_to_take_less(study: dict[str, Any], monkeypat
     monkeypatch.setattr("pipeline.studies.definition.sgemm_rate", lambda seconds: 100e9)  # not a busy machine's
     definition = definition_of(study)
     assert 0 < definition.expected_seconds(8) < definition.expected_seconds(2) < definition.expected_seconds(1)
+
+
+@pytest.mark.parametrize("study", [SEARCH, GRID])
+def test_finished_trials_take_no_time(tmp_path: Path, study: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.studies.definition.sgemm_rate", lambda seconds: 100e9)
+    definition = definition_of(study)
+    trials = [record.trial for record in run(tmp_path, ToyCluster(0), study, InMemoryStorage())]
+    left = [definition.expected_seconds(1, trials[:count]) for count in range(len(trials) + 1)]
+    assert left == sorted(left, reverse=True)
+    assert len(set(left)) == len(left)
+    assert left[-1] == 0
 
 
 def test_an_unknown_study_is_named() -> None:

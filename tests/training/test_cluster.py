@@ -153,6 +153,14 @@ def test_a_cluster_runs_one_set_of_tasks_after_the_other(sequences: Path) -> Non
     assert three.weights_sha256 != five.weights_sha256 == again.weights_sha256
 
 
+def test_no_worker_is_started_before_there_is_a_training() -> None:
+    """A study that is replayed from the record trains nothing."""
+    with Cluster(ExecutionParams(workers=3)) as cluster:
+        assert cluster.workers == 3
+        assert cluster.run({}) == {}
+        assert worker_processes(psutil.Process()) == []
+
+
 def test_no_news_of_a_training_is_lost_however_fast_the_worker_is(
     sequences: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
