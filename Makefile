@@ -23,7 +23,7 @@ report: .venv/installed  ## the committed study: its data made, its runs replaye
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m dvc repro
 	@$(PYTHON) -m pipeline rebuild-tracking
 	@echo "The report:   open data/reports/report.html in a browser"
-	@echo "Every run:    make ui, then experiment mnist-rnn at http://127.0.0.1:5000"
+	@echo "Every run:    make ui, then http://127.0.0.1:5000"
 
 # FRESH=1 forgets results and trainings. Once stopped, `make repro` without it goes on from there.
 repro: .venv/installed  ## the full study on all of MNIST, only what is out of date; FRESH=1 trains everything

@@ -122,8 +122,8 @@ class TrialProgress:
 
 def replayed(results: Sequence[TrainingResult], total: int) -> str:
     """How many of the `total` trainings were not done now, and where and when they were done."""
-    processors = ", ".join(sorted({result.processor for result in results}))
-    days = sorted({result.trained_at[:10] for result in results})
+    processors = ", ".join(sorted({result.processor or "an unknown processor" for result in results}))
+    days = sorted({result.trained_at[:10] or "on an unknown day" for result in results})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return f"{len(results)} of {total} trainings taken from finished ones: trained on {processors}, {when}"
 

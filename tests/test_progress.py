@@ -47,6 +47,13 @@ def test_first_line_says_how_long_it_will_take(expectation: str, said: str, caps
     assert capsys.readouterr().err.splitlines()[0] == f"study capacity: 0 trials{said}"
 
 
+def test_where_and_when_a_training_was_done_may_be_unknown() -> None:
+    result = TrainingResult(10, (), 1, False, "abc", 1.0, 1.0, "", "")
+    assert progress.replayed([result], 3) == (
+        "1 of 3 trainings taken from finished ones: trained on an unknown processor, on an unknown day"
+    )
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(3480.0, "about 58 min"), (40.0, "about 40 s")])
 def test_a_duration_in_words(seconds: float, words: str) -> None:
     assert progress.about(seconds) == words

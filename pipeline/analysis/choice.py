@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,12 @@ class LeftOut(Frozen):
 
 
 class Choice(Document):
-    """choice.json: the rule, the candidates with the most accurate first, the best of them and the choice."""
+    """choice.json: the rule, the candidates with the most accurate first, the best of them and the choice.
 
+    `data_sha256` are the hashes of the training and the validation data, from which it was chosen.
+    """
+
+    data_sha256: tuple[str, ...] = ()
     rule: str
     compared_train_samples: int
     left_out: tuple[LeftOut, ...]
@@ -73,6 +78,16 @@ class Choice(Document):
     best: Finalist
     candidates: tuple[Candidate, ...]
     choice: Finalist
+
+    @classmethod
+    def read_for(cls, data_sha256: Sequence[str], path: Path) -> Choice:
+        """Read `path`; raises PipelineError if it was chosen from other data than those of these hashes."""
+        choice = cls.read(path)
+        if choice.data_sha256 != tuple(data_sha256):
+            raise PipelineError(
+                f"{path} was chosen from other data than data/sequences holds: run `dvc repro champion`"
+            )
+        return choice
 
 
 @dataclass(frozen=True)
@@ -104,11 +119,13 @@ def competitors(studies: Mapping[str, pd.DataFrame]) -> Competitors:
     return Competitors(most, trials, pd.concat(tables, ignore_index=True) if tables else none)
 
 
-def choose_champion(studies: Mapping[str, pd.DataFrame], validation_samples: int) -> Choice:
+def choose_champion(
+    studies: Mapping[str, pd.DataFrame], validation_samples: int, data_sha256: Sequence[str] = ()
+) -> Choice:
     """Choose a configuration by the one-standard-error rule.
 
-    `studies` are the trials.csv of the studies that compete. Ties in size go to the higher accuracy. Raises
-    PipelineError where no study has a complete trial.
+    `studies` are the trials.csv of the studies that compete, `data_sha256` the hashes of the data behind them. Ties in
+    size go to the higher accuracy. Raises PipelineError where no study has a complete trial.
     """
     everything = competitors(studies)
     if everything.table.empty:
@@ -128,6 +145,7 @@ def choose_champion(studies: Mapping[str, pd.DataFrame], validation_samples: int
         for rows in (table, smallest)
     )
     return Choice(
+        data_sha256=tuple(data_sha256),
         rule=RULE,
         compared_train_samples=everything.train_samples,
         left_out=tuple(_left_out(studies, everything.train_samples)),

@@ -25,7 +25,7 @@ def run(params: Params) -> None:
     """
     summary = prepared_sequences(params.data)
     studies = {name: read_results(name, params, summary).trials for name in params.champion.studies}
-    choice = choose_champion(studies, summary.validation.samples)
+    choice = choose_champion(studies, summary.validation.samples, summary.learning_sha256)
 
     files = {f"seed-{seed}.keras": Trial(seed, choice.choice.refit, seed) for seed in range(params.champion.seeds)}
     seeds = len(files)

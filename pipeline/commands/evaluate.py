@@ -19,8 +19,8 @@ def run(params: Params) -> None:
     with the one of the best network, and is null where that is the champion itself. prediction_times.csv says how long
     each network that was compared takes to answer.
     """
-    choice = Choice.read(paths.CHOICE)
     summary = prepared_sequences(params.data)
+    choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)
     with np.load(paths.TEST, allow_pickle=False) as arrays:
         test_x, test_y = arrays["x"], arrays["y"]
     with np.load(paths.TRAIN, allow_pickle=False) as arrays:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import paths
+from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import load_models, predict
 from pipeline.data.sequences import SequencesSummary, as_sequences
 from pipeline.errors import PipelineError
@@ -18,10 +19,11 @@ def predict_file(path: Path) -> None:
 
     `x` is as in the data the champion learned from: images uint8 (n, height, width), which are read as the
     champion's view of them, or sequences (n, timesteps, features). Probabilities are means over the champion's seeds.
-    Raises PipelineError for anything else, or where there is no champion.
+    Raises PipelineError for anything else, or where there is no champion of these data.
     """
     models = load_models(paths.CHAMPION).values()
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    Choice.read_for(summary.learning_sha256, paths.CHOICE)  # labels and sizes are those of its data
     x = _read(path)
     if x.dtype == np.uint8:
         x = as_sequences(x, summary.view, summary.seed)

@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-import numpy as np
 from rich.console import Console
 
 from pipeline.data.datasets import load
 from pipeline.data.sequences import SequencesSummary, SplitSummary, as_sequences, split, summary_of
 from pipeline.params.document import Params
-from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION, atomic_write
+from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION, write_npz
 
 
 def run(params: Params) -> None:
@@ -21,8 +20,7 @@ def run(params: Params) -> None:
     for name, path in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
         images = getattr(splits, name)
         samples = replace(images, x=as_sequences(images.x, data.view, data.seed))
-        with atomic_write(path, "wb") as file:
-            np.savez(file, x=samples.x, y=samples.y)
+        write_npz(path, x=samples.x, y=samples.y)
         summaries[name] = summary_of(samples, classes)
     _, timesteps, features = samples.x.shape
     summary = SequencesSummary(

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from pipeline.errors import PipelineError
-from pipeline.params.document import validate_params
+from pipeline.params.document import Params, validate_params
 from pipeline.paths import PARAMS, REPORT, atomic_write
 
 # Small enough for minutes on two cores, large enough that networks learn and differ.
@@ -73,15 +73,16 @@ def _shrink_axes(axes: dict[str, Any]) -> dict[str, Any]:
     return small
 
 
-def make_workspace(root: Path, folder: Path, dataset: str) -> None:
+def make_workspace(root: Path, folder: Path, dataset: str) -> Params:
     """Lay out `folder` as a DVC project of its own: the code and the graph of `root`, its params.yaml shrunk.
 
-    The results of an earlier run stay there, so that only stages that are out of date run again.
+    The results of an earlier run stay there, so that only stages that are out of date run again. Returns what the
+    workspace's params.yaml says.
     """
     document = yaml.safe_load((root / PARAMS).read_text(encoding="utf-8"))
     validate_params(document, str(PARAMS))
     small = shrink(document, dataset)
-    validate_params(small, f"{PARAMS}, shrunk")
+    params = validate_params(small, f"{PARAMS}, shrunk")
     with atomic_write(folder / PARAMS) as file:
         yaml.safe_dump(small, file, sort_keys=False)
     with atomic_write(folder / ".dvc" / "config") as file:
@@ -91,6 +92,7 @@ def make_workspace(root: Path, folder: Path, dataset: str) -> None:
         shutil.copyfile(root / name, folder / name)
     shutil.rmtree(folder / "pipeline", ignore_errors=True)
     shutil.copytree(root / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    return params
 
 
 def run(dataset: str, folder: Path) -> None:
@@ -99,7 +101,7 @@ def run(dataset: str, folder: Path) -> None:
     if not PARAMS.exists():
         raise PipelineError(f"{PARAMS} not found: run from the project's root, where it lies")
     started = time.monotonic()
-    make_workspace(root, folder, dataset)
+    experiment = make_workspace(root, folder, dataset).tracking.experiment
     environment = os.environ | {
         "PIPELINE_HOME": os.environ.get("PIPELINE_HOME") or str(root),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # dvc.yaml says `python`
@@ -108,5 +110,5 @@ def run(dataset: str, folder: Path) -> None:
         raise PipelineError(f"the run in {folder} stopped; the reason stands above")
     print(f"\nDone in {time.monotonic() - started:.0f} seconds.")
     print(f"The report:          open {folder / REPORT} in a browser")
-    print("Every run:           make ui, then experiment mnist-rnn-quick at http://127.0.0.1:5000")
+    print(f"Every run:           make ui, then experiment {experiment} at http://127.0.0.1:5000")
     print("The study in full:   make repro")

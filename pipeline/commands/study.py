@@ -59,12 +59,16 @@ def run(params: Params, name: str) -> None:
 def _expectation(study: StudyDefinition, params: Params, journal: Journal, workers: int) -> str:
     """How many trainings are finished already, as far as that is known before a sampler proposes, and how long the
     others will take."""
-    finished = [trial for trial in _known_trials(study, params) if journal.get(study.key(trial)) is not None]
+    known = _known_trials(study, params)
+    done = {(trial.configuration, trial.seed) for trial in known if journal.get(study.key(trial)) is not None}
+    finished = [trial for trial in known if (trial.configuration, trial.seed) in done]  # repeated proposals, too
     kept = f"{len(finished)} of them finished before" if finished else ""
     if len(finished) >= study.total:
         return kept
     left = f"{about(study.expected_seconds(workers, finished))} on {workers} worker{'s' * (workers > 1)}"
-    return f"{kept}, the others take {left}" if kept else left
+    if kept:
+        return f"{kept}, the others take {left}"
+    return left if study.fixed_trials or journal.is_empty else f"{left}, less if some are finished already"
 
 
 def _known_trials(study: StudyDefinition, params: Params) -> list[Trial]:

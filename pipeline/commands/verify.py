@@ -19,7 +19,7 @@ from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.results import read_results
 from pipeline.training.cluster import Cluster
 from pipeline.training.machine import environment
-from pipeline.training.task import EpochFinished, Event, Finished, Started
+from pipeline.training.task import Event, Finished, tell_progress
 
 COMPARED = ["best_epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "weights_sha256"]
 
@@ -48,13 +48,10 @@ def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
 
         def on_news(event: Event) -> None:
             trial = trials[event.key]
-            match event:
-                case Started():
-                    progress.trial_started(trial)
-                case EpochFinished():
-                    progress.epoch_finished(trial, event.metrics)
-                case Finished():
-                    progress.trial_finished(study.record(trial, event.result, error=event.error))
+            if isinstance(event, Finished):
+                progress.trial_finished(study.record(trial, event.result, error=event.error))
+            else:
+                tell_progress(progress, trial, event)
 
         finished = cluster.run(tasks, on_news)
     differences = {row["number"]: _differences(row, finished[row["number"]]) for row in rows}

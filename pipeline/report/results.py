@@ -99,7 +99,7 @@ def load_results(params: Params) -> Results:
         params=params,
         summary=summary,
         studies=studies,
-        choice=Choice.read(paths.CHOICE) if paths.CHOICE.exists() else None,
+        choice=Choice.read_for(summary.learning_sha256, paths.CHOICE) if paths.CHOICE.exists() else None,
         metrics=Metrics.read(paths.METRICS) if paths.METRICS.exists() else None,
         predictions=_table(paths.PREDICTIONS),
         test_x=_test_x(),

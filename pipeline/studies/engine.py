@@ -19,7 +19,7 @@ from pipeline.studies.storage import StudyStorage
 from pipeline.studies.window import sliding_window
 from pipeline.training.cluster import Cluster
 from pipeline.training.journal import Journal
-from pipeline.training.task import EpochFinished, Finished, Started
+from pipeline.training.task import Finished, tell_progress
 from pipeline.training.trials import Observer, TrainingResult, Trial, TrialRecord
 
 
@@ -87,18 +87,15 @@ class _FixedEngine:
 
     def wait(self, number: int) -> TrialRecord:
         while number not in self._early:
-            match self._cluster.next_event():
-                case Started(key):
-                    for observer in self._observers:
-                        observer.trial_started(self._open[key])
-                case EpochFinished(key, metrics):
-                    for observer in self._observers:
-                        observer.epoch_finished(self._open[key], metrics)
-                case Finished(key, result, error):
-                    trial = self._open[key]
-                    if result is not None:
-                        self._journal.put(self._definition.key(trial), result)
-                    self._early[key] = self._definition.record(trial, result, error=error)
+            event = self._cluster.next_event()
+            trial = self._open[event.key]
+            if isinstance(event, Finished):
+                if event.result is not None:
+                    self._journal.put(self._definition.key(trial), event.result)
+                self._early[event.key] = self._definition.record(trial, event.result, error=event.error)
+            else:
+                for observer in self._observers:
+                    tell_progress(observer, trial, event)
         return self._early.pop(number)
 
     def tell(self, number: int, trial: Trial, record: TrialRecord) -> None:

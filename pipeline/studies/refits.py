@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.training.cluster import Cluster
 from pipeline.training.identity import training_key
 from pipeline.training.journal import Journal
-from pipeline.training.task import EpochFinished, Event, Finished, Started, TrainingTask
+from pipeline.training.task import Event, Finished, TrainingTask, tell_progress
 from pipeline.training.trials import Observer, Trial, TrialRecord
 
 
@@ -37,16 +37,13 @@ class Refits:
 
         def on_news(event: Event) -> None:
             trial = by_number[event.key]
-            match event:
-                case Started():
-                    observer.trial_started(trial)
-                case EpochFinished():
-                    observer.epoch_finished(trial, event.metrics)
-                case Finished():
-                    if event.result is None:
-                        raise PipelineError(f"the training of {trial.title} failed: {event.error}")
-                    self._journal.put(self._key(trial), event.result, event.model)
-                    observer.trial_finished(self._record(trial, reused=False))
+            if not isinstance(event, Finished):
+                tell_progress(observer, trial, event)
+                return
+            if event.result is None:
+                raise PipelineError(f"the training of {trial.title} failed: {event.error}")
+            self._journal.put(self._key(trial), event.result, event.model)
+            observer.trial_finished(self._record(trial, reused=False))
 
         if not all(kept.values()):
             tasks = {trial.number: self._task(trial) for trial in trials if not kept[trial.number]}
@@ -82,7 +79,7 @@ class Refits:
             trial.seed,
             train_samples=self._samples,
             held_out="nothing",
-            data_sha256=[self._summary.train.sha256, self._summary.validation.sha256],
+            data_sha256=self._summary.learning_sha256,
         )
 
     def _task(self, trial: Trial) -> TrainingTask:

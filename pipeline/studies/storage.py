@@ -22,15 +22,8 @@ class StudyStorage:
 
     def __init__(self, storage: str | BaseStorage, name: str) -> None:
         """`storage` is a URL, as Optuna takes it, or a storage that is open. Raises PipelineError if none answers."""
-        try:
-            self._storage = open_database(storage) if isinstance(storage, str) else storage
-            study = optuna.create_study(
-                storage=self._storage, study_name=name, direction="maximize", load_if_exists=True
-            )
-        except Exception as error:  # SQLAlchemy's many kinds of "no database there"
-            reason = str(error).splitlines()[0]
-            where = str(storage).rpartition("@")[2]  # without user and password
-            raise PipelineError(f"cannot open the Optuna storage {where}: {reason}; check OPTUNA_STORAGE") from error
+        self._storage = open_database(storage) if isinstance(storage, str) else storage
+        study = optuna.create_study(storage=self._storage, study_name=name, direction="maximize", load_if_exists=True)
         self._study_id = study._study_id
         self._earlier = dict(enumerate(study.get_trials(deepcopy=False)))  # as an earlier run has left them
         self._ids = {number: trial._trial_id for number, trial in self._earlier.items()}
@@ -120,9 +113,14 @@ class _WriteAhead(sqlite3.Connection):
 
 
 def open_database(url: str) -> RDBStorage:
-    """Optuna's storage at `url`."""
+    """Optuna's storage at `url`; raises PipelineError if none answers."""
     sqlite_options = {"connect_args": {"factory": _WriteAhead}} if url.startswith("sqlite") else None
-    return RDBStorage(url, engine_kwargs=sqlite_options)
+    try:
+        return RDBStorage(url, engine_kwargs=sqlite_options)
+    except Exception as error:  # SQLAlchemy's many kinds of "no database there"
+        reason = str(error).splitlines()[0]
+        where = url.rpartition("@")[2]  # without user and password
+        raise PipelineError(f"cannot open the Optuna storage {where}: {reason}; check OPTUNA_STORAGE") from error
 
 
 def has_study(url: str, name: str) -> bool:

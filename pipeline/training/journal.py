@@ -43,6 +43,11 @@ class Journal:
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no training is kept at all."""
+        return not self._recorded and next(self._folder.glob("*.json"), None) is None
+
     def model(self, key: str) -> bytes | None:
         """The .keras file kept under `key`; None where there is none."""
         files = (folder / f"{key}.keras" for folder in (self._record, self._folder))  # as for the result
@@ -72,11 +77,12 @@ class Journal:
             if (model := self.model(key)) is not None and not (self._record / f"{key}.keras").exists():
                 with atomic_write(self._record / f"{key}.keras", "wb") as file:
                     file.write(model)
-        if kept == before:  # another version of zlib would write it in other bytes
-            return
         lines = (json.dumps({"key": key} | dataclasses.asdict(result)) for key, result in kept.items())
+        text = "".join(f"{line}\n" for line in lines).encode()
+        if path.exists() and gzip.decompress(path.read_bytes()) == text:
+            return  # another version of zlib would write the same in other bytes
         with atomic_write(path, "wb") as file:
-            file.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
+            file.write(gzip.compress(text, mtime=0))
         vars(self).pop("_recorded", None)
 
     @functools.cached_property

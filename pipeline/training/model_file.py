@@ -10,10 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from pipeline.paths import write_zip
+
 if TYPE_CHECKING:
     import keras
-
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
 
 
 def model_bytes(model: keras.Model) -> bytes:
@@ -37,9 +37,7 @@ def model_bytes(model: keras.Model) -> bytes:
         members["config.json"].decode(),
     ).encode()
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+    write_zip(buffer, members.items())
     return buffer.getvalue()
 
 

@@ -14,7 +14,7 @@ from pipeline.training.machine import processor
 from pipeline.training.model_file import model_bytes
 from pipeline.training.process import configure_tensorflow
 from pipeline.training.train import train
-from pipeline.training.trials import EpochMetrics, TrainingResult
+from pipeline.training.trials import EpochMetrics, Observer, TrainingResult, Trial
 
 # Given the accuracies of the epochs so far, True to stop the training; decided in the worker.
 ShouldPrune = Callable[[list[float]], bool]
@@ -54,6 +54,16 @@ class Finished:
 
 
 Event = Started | EpochFinished | Finished
+
+
+def tell_progress(observer: Observer, trial: Trial, event: Started | EpochFinished) -> None:
+    """Tell `observer` the news of a training that goes on."""
+    match event:
+        case Started():
+            observer.trial_started(trial)
+        case EpochFinished():
+            observer.epoch_finished(trial, event.metrics)
+
 
 # Keras keeps state per process: a worker started with several threads still trains one network at a time.
 _one_training_at_a_time = threading.Lock()

@@ -92,12 +92,13 @@ def test_no_models_is_a_sentence(tmp_path: Path) -> None:
 @pytest.fixture
 def champion(home: Path) -> Path:
     """Data of three classes, and two untrained models that were saved in the order 10, 2."""
-    write_sequences(paths.SEQUENCES)
+    summary = write_sequences(paths.SEQUENCES)
     paths.CHAMPION.mkdir(parents=True)
     for seed in (10, 2):
         build(SPEC, *SIZES, seed=seed).save(paths.CHAMPION / f"seed-{seed}.keras")
     build(LARGER, *SIZES, seed=0).save(paths.BEST_MODEL)
     Choice(
+        data_sha256=summary.learning_sha256,
         rule="", compared_train_samples=96, left_out=(), standard_error=0.01, threshold=0.89, best=finalist(LARGER),
         candidates=(candidate(), candidate(LARGER)), choice=finalist(),
     ).write(paths.CHOICE)  # fmt: skip

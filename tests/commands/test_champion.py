@@ -61,7 +61,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, params
 def lenient(studied: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The finished study, at home; so few validation samples that the small network is as good as the best."""
     shutil.copytree(studied / "data", home / "data")
-    monkeypatch.setattr(champion, "choose_champion", lambda studies, _: choose_champion(studies, validation_samples=1))
+    monkeypatch.setattr(champion, "choose_champion", lambda studies, _, data: choose_champion(studies, 1, data))
 
 
 def files() -> dict[str, bytes]:
@@ -100,7 +100,7 @@ def test_the_best_network_is_trained_once_to_be_compared_and_is_no_champion(
     assert "Licence: none." in str(card)
 
     # The best one becomes the champion: of its two seeds the first is trained already.
-    monkeypatch.setattr(champion, "choose_champion", lambda studies, _: choose_champion(studies, 10**9))
+    monkeypatch.setattr(champion, "choose_champion", lambda studies, _, data: choose_champion(studies, 10**9, data))
     champion.run(params)
     assert trained(capsys) == [1]
     assert list(files()) == ["seed-0.keras", "seed-1.keras"]

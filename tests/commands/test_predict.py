@@ -13,6 +13,7 @@ from pipeline.data.sequences import SequencesSummary, SplitSummary, as_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.network import NetworkSpec
 from pipeline.training.build import build
+from tests.helpers.runs import choice
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -22,14 +23,16 @@ def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Two models of 6 steps with 4 features and the labels 3, 5 and 8, under the current folder."""
     monkeypatch.chdir(tmp_path)
     part = SplitSummary(samples=3, per_class=(1, 1, 1), sha256="0" * 64)
-    SequencesSummary(
+    summary = SequencesSummary(
         dataset="toy", view="columns", seed=0, classes=3, labels=(3, 5, 8), timesteps=6, features=4,
         train=part, validation=part, test=part,
-    ).write(paths.SEQUENCES_SUMMARY)  # fmt: skip
+    )  # fmt: skip
+    summary.write(paths.SEQUENCES_SUMMARY)
     models = [build(NetworkSpec(cell="gru", units=4), 6, 4, 3, seed) for seed in (0, 1)]
     paths.CHAMPION.mkdir(parents=True)
     for seed, model in enumerate(models):
         model.save(paths.CHAMPION / f"seed-{seed}.keras")
+    choice(0.75).model_copy(update={"data_sha256": summary.learning_sha256}).write(paths.CHOICE)
     return models
 
 
@@ -68,4 +71,13 @@ def test_what_the_champion_cannot_read_is_refused(arrays: dict[str, np.ndarray],
 def test_without_a_champion_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PipelineError, match="run `python -m pipeline champion` first"):
+        predict_file(Path("samples.npz"))
+
+
+def test_a_champion_of_other_data_does_not_answer(champion: list) -> None:
+    np.savez("samples.npz", x=np.zeros((1, 6, 4), np.float32))
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    other = summary.train.model_copy(update={"sha256": "1" * 64})
+    summary.model_copy(update={"train": other}).write(paths.SEQUENCES_SUMMARY)
+    with pytest.raises(PipelineError, match=r"choice\.json was chosen from other data than data/sequences holds"):
         predict_file(Path("samples.npz"))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import paths
-from pipeline.analysis.choice import Candidate, choose_champion
+from pipeline.analysis.choice import Candidate, Choice, choose_champion
 from pipeline.analysis.configurations import accuracy_interval
 from pipeline.analysis.evaluation import AgainstTheBest, Metrics
 from pipeline.analysis.prediction_times import BATCH_SIZES, COLUMNS, NETWORK
@@ -123,13 +123,19 @@ def write_summary(dataset: str = "mnist", classes: int = 10) -> None:
     ).write(paths.SEQUENCES_SUMMARY)  # fmt: skip
 
 
+def choice_of(*studies: str) -> Choice:
+    """The choice between studies under the current folder, from the data that are there."""
+    data = SequencesSummary.read(paths.SEQUENCES_SUMMARY).learning_sha256
+    return choose_champion({name: read_trials(name) for name in studies}, 6000, data)
+
+
 def write_results(params: Params | None = None) -> None:
     """All that the report reads, under the current folder, as if every stage before it had run by `params`."""
     write_summary()
     write_study("book", book_records(), params)
     write_study("capacity", capacity_records(), params)
     write_study("search", search_records(), params)
-    choice = choose_champion({name: read_trials(name) for name in ("capacity", "search")}, 6000)
+    choice = choice_of("capacity", "search")
     choice.write(paths.CHOICE)
 
     rng = np.random.default_rng(0)

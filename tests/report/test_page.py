@@ -10,7 +10,6 @@ import pandas as pd
 import yaml
 
 from pipeline import paths
-from pipeline.analysis.choice import choose_champion
 from pipeline.commands import report
 from pipeline.params.document import validate_params
 from pipeline.report.results import Results
@@ -18,6 +17,7 @@ from tests.helpers.pages import ReadPage, read_page
 from tests.helpers.results import (
     ROOT,
     capacity_records,
+    choice_of,
     project_params,
     read_trials,
     search_records,
@@ -96,7 +96,7 @@ def test_without_champion_and_evaluation_the_rest_shows(workspace: Path) -> None
 def test_one_configuration_with_one_seed(workspace: Path) -> None:
     write_summary()
     write_study("capacity", capacity_records(seeds=1)[:1])
-    choose_champion({"capacity": read_trials("capacity")}, 6000).write(paths.CHOICE)
+    choice_of("capacity").write(paths.CHOICE)
     report.run(project_params())
     made = read_page()
     assert "Use SimpleRNN 1×8: with 386 parameters it has the highest validation accuracy" in made.text
@@ -117,7 +117,7 @@ def test_nan_in_the_results(workspace: Path) -> None:
     curves.loc[curves["number"] == 0, "validation_loss"] = float("nan")
     paths.write_csv(folder / "trials.csv", trials)
     paths.write_csv(folder / "curves.csv", curves)
-    choose_champion({"search": trials}, 6000).write(paths.CHOICE)
+    choice_of("search").write(paths.CHOICE)
     times = pd.read_csv(paths.PREDICTION_TIMES)
     times.loc[0, "median_ms"] = float("nan")
     paths.write_csv(paths.PREDICTION_TIMES, times)
