@@ -82,8 +82,9 @@ def _expect_workers(params: Params) -> None:
     """Let TensorFlow be imported for this machine's workers while the verb imports what it needs itself."""
     if params.execution.scheduler is None:
         from pipeline.training import forkserver
+        from pipeline.training.process import ENVIRONMENTS
 
-        forkserver.start()
+        forkserver.start(ENVIRONMENTS[params.training.instructions])
 
 
 @app.command(rich_help_panel=STAGES)

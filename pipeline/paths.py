@@ -28,6 +28,7 @@ TEST = SEQUENCES / "test.npz"
 SEQUENCES_SUMMARY = SEQUENCES / "summary.json"
 
 STUDIES = Path("data/studies")
+RACE = STUDIES / "race" / "race.csv"
 RECORD = Path("data/record")
 
 CHAMPION = Path("data/models/champion")

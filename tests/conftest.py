@@ -1,5 +1,6 @@
 """Shared by all tests: databases of their own, and the real params.yaml made small."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,12 @@ import yaml
 
 from pipeline.commands.quick import shrink
 from pipeline.params.document import Params, validate_params
+from pipeline.training.process import ENVIRONMENTS
 from tests.helpers.project import Project, make_project
 
 ROOT = Path(__file__).parents[1]
+
+os.environ.update(ENVIRONMENTS["avx2"])  # before any test module imports TensorFlow
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,7 +36,7 @@ def one_thread() -> None:
     """TensorFlow as in a worker; it must be told before its first operation."""
     from pipeline.training.process import configure_tensorflow
 
-    configure_tensorflow()
+    configure_tensorflow("avx2")
 
 
 @pytest.fixture(scope="session")

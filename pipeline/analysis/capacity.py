@@ -4,7 +4,7 @@ Pure functions on pandas frames. Accuracies and gaps are fractions, losses are i
 Student's (see `configurations.mean_interval`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -213,13 +213,14 @@ def gap_against_samples(trials: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["cell", "units", "depth", *line[3:], "train_samples"], kind="stable", ignore_index=True)
 
 
-def budgets_table(trials: pd.DataFrame, budgets: Sequence[int]) -> pd.DataFrame:
+def budgets_table(trials: pd.DataFrame, budgets: Sequence[int], place_of: Callable[[int], int]) -> pd.DataFrame:
     """The most accurate network that a study by budgets has found for each: a row per budget, `BUDGET_COLUMNS`.
 
-    `trials` is its trials.csv, in which trial n has the budget n modulo their number; `trials` and `pruned` are
-    counts. A budget within which no trial is complete has no row. One training each: the best of many is partly lucky.
+    `trials` is its trials.csv, `place_of` says for which of the budgets a trial counts, by its number; `trials` and
+    `pruned` are counts. A budget within which no trial is complete has no row. One training each: the best of many is
+    partly lucky.
     """
-    turn = trials["number"] % len(budgets)
+    turn = trials["number"].map(place_of)
     complete = complete_trials(trials)
     rows = []
     for place, budget in enumerate(budgets):

@@ -13,8 +13,7 @@ import pandas as pd
 from pipeline.analysis.configurations import COLUMNS, complete_trials, configurations
 from pipeline.documents import Document, Frozen, records
 from pipeline.errors import PipelineError
-from pipeline.params.network import NetworkSpec
-from pipeline.params.settings import Configuration, Optimizer, View
+from pipeline.params.settings import Configuration, View
 
 RULE = (
     "Among the configurations trained on the most samples, the smallest network whose mean validation accuracy "
@@ -23,15 +22,11 @@ RULE = (
 )
 
 
-class Candidate(NetworkSpec):
+class Candidate(Configuration):
     """One of the configurations that competed. Figures are means over its seeds; `sd` is None for a single seed."""
 
     study: str
-    optimizer: Optimizer
-    learning_rate: float
-    batch_size: int
     train_samples: int
-    epochs: int
     view: View
     seeds: int
     parameters: int
@@ -40,6 +35,9 @@ class Candidate(NetworkSpec):
     validation_accuracy_sd: float | None
     generalization_gap: float
     within_one_standard_error: bool
+
+
+CANDIDATE = [name for name in Candidate.model_fields if name != "patience"]  # which decides the epochs that count
 
 
 class Finalist(Candidate):
@@ -139,9 +137,9 @@ def choose_champion(
     table = table.assign(within_one_standard_error=table["validation_accuracy"] >= threshold)
     near = table[table["within_one_standard_error"]]
     smallest = near.sort_values(["parameters", "validation_accuracy"], ascending=[True, False], kind="stable")
-    candidates = tuple(Candidate(**_plain(row)) for row in records(table[list(Candidate.model_fields)]))
+    candidates = tuple(Candidate(**_plain(row)) for row in records(table[CANDIDATE]))
     best, choice = (
-        Finalist(**_plain(records(rows.head(1)[list(Candidate.model_fields)])[0]), refit_epochs=_refit_epochs(rows))
+        Finalist(**_plain(records(rows.head(1)[CANDIDATE])[0]), refit_epochs=_refit_epochs(rows))
         for rows in (table, smallest)
     )
     return Choice(

@@ -13,7 +13,9 @@ from scipy import stats
 
 CONFIGURATION = [
     "cell", "units", "depth", "bidirectional", "dropout", "optimizer", "learning_rate", "batch_size",
-    "train_samples", "epochs", "recurrent_dropout", "merge_mode", "unroll", "view",
+    "train_samples", "epochs", "recurrent_dropout", "merge_mode", "unroll", "view", "pooling",
+    "layer_normalization", "residual", "learning_rate_schedule", "warmup_epochs", "weight_decay", "global_clipnorm",
+    "label_smoothing", "ema_momentum",
 ]  # fmt: skip
 
 MEASURES = ["validation_accuracy", "train_accuracy", "validation_loss", "generalization_gap"]

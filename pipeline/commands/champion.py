@@ -32,7 +32,9 @@ def run(params: Params) -> None:
     if choice.best != choice.choice:
         files[paths.BEST_MODEL.name] = Trial(seeds, choice.best.refit, 0)
     trials = list(files.values())
-    refits = Refits(summary, paths.SEQUENCES, Journal(paths.journal_folder(), paths.RECORD))
+    refits = Refits(
+        summary, paths.SEQUENCES, Journal(paths.journal_folder(), paths.RECORD), params.training.instructions
+    )
     with TrialProgress("champion", len(trials), lambda _: 1.0, trials) as progress:
         records = refits.train(trials, lambda: Cluster(params.execution), progress)
 

@@ -27,7 +27,7 @@ def run(params: Params) -> None:
         # As many as there are test sequences: the two accuracies then have about the same standard error.
         train_x, train_y = arrays["x"][: len(test_y)], arrays["y"][: len(test_y)]
 
-    configure_tensorflow()
+    configure_tensorflow(params.training.instructions)
     models = evaluation.load_models(paths.CHAMPION)
     test = {seed: evaluation.predict(model, test_x) for seed, model in models.items()}
     train = {seed: evaluation.predict(model, train_x) for seed, model in models.items()}

@@ -6,11 +6,11 @@ from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.lineage import lineage
 from pipeline.params.document import Params
-from pipeline.params.studies import ListStudy
+from pipeline.params.studies import ListStudy, RaceStudy
 from pipeline.progress import TrialProgress, about
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.engine import run_study
-from pipeline.studies.results import read_results, write_results
+from pipeline.studies.results import read_results, study_definition, write_results
 from pipeline.tracking.search_plots import search_plots
 from pipeline.tracking.study import StudyTracker
 from pipeline.training.cluster import Cluster
@@ -21,7 +21,7 @@ from pipeline.training.trials import Trial
 def run(params: Params, name: str) -> None:
     """Run or continue study `name` of params.yaml, and record its trainings."""
     summary = prepared_sequences(params.data)
-    study = StudyDefinition(name, params, summary)
+    study = study_definition(name, params, summary)
     if study.most_samples_asked > study.available_samples:
         print(
             f"study {name}: {study.most_samples_asked:,} training samples are asked for, {study.available_samples:,} "
@@ -50,8 +50,8 @@ def run(params: Params, name: str) -> None:
         records = run_study(study, paths.SEQUENCES, cluster, paths.optuna_storage(), journal, [progress, tracker])
         results = write_results(paths.study_folder(name), study, records)
         journal.record(name, [study.key(record.trial) for record in records])
-        # Somebody has chosen every entry of a list: importances would only show that choice.
-        chosen = isinstance(study.study, ListStudy)
+        # Every entry of a list and of a race was chosen: importances would only show that choice.
+        chosen = isinstance(study.study, ListStudy | RaceStudy)
         plots = None if chosen else search_plots(paths.optuna_storage(), study.optuna_study)
         tracker.finish(paths.study_folder(name), results, plots)
 

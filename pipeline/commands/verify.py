@@ -15,8 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.network import network_name
 from pipeline.progress import TrialProgress
-from pipeline.studies.definition import StudyDefinition
-from pipeline.studies.results import read_results
+from pipeline.studies.results import read_results, study_definition
 from pipeline.training.cluster import Cluster
 from pipeline.training.machine import environment
 from pipeline.training.task import Event, Finished, tell_progress
@@ -31,7 +30,7 @@ def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
     clone, are made first. Raises PipelineError for a study that is not there or a number that is not in it.
     """
     summary = prepared_sequences(params.data)
-    study, results = StudyDefinition(name, params, summary), read_results(name, params, summary)
+    study, results = study_definition(name, params, summary), read_results(name, params, summary)
     rows = _choose(results.trials, numbers, sample)
     lengths = results.curves.groupby("number")["epoch"].max().to_dict()
     if any(row["number"] not in lengths for row in rows):

@@ -8,9 +8,11 @@ from pydantic import ValidationError, model_validator
 
 from pipeline.documents import Frozen
 from pipeline.errors import PipelineError
-from pipeline.params.settings import DataParams, Positive, TrainingSettings
-from pipeline.params.studies import Choices, GridStudy, ListStudy, SampledStudy, Study
+from pipeline.params.settings import DataParams, Positive, TrainingParams
+from pipeline.params.studies import AnyStudy, Choices, ListStudy, RaceStudy, SampledStudy, Study
 from pipeline.paths import PARAMS
+
+RACE = "race"
 
 
 class ChampionParams(Frozen):
@@ -32,14 +34,46 @@ class ExecutionParams(Frozen):
 
 
 class Params(Frozen):
-    """The whole of params.yaml."""
+    """The whole of params.yaml.
+
+    `race` stands there beside `studies`, because it is a stage of its own that waits for some of them. Here it is the
+    study of that name.
+    """
 
     data: DataParams
-    training: TrainingSettings
+    training: TrainingParams
     studies: dict[str, Study]
     champion: ChampionParams
     tracking: TrackingParams = TrackingParams()
     execution: ExecutionParams = ExecutionParams()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _race_is_a_study(cls, document: Any) -> Any:
+        if not isinstance(document, dict) or not isinstance(document.get("race"), dict):
+            return document
+        studies = document.get("studies")
+        if isinstance(studies, dict) and RACE in studies:
+            raise ValueError(f"studies: no study may be called {RACE!r}: that is the race")
+        others = {name: value for name, value in document.items() if name != RACE}
+        return others | {"studies": (studies or {}) | {RACE: {"sampler": RACE} | document[RACE]}}
+
+    @model_validator(mode="after")
+    def _race_has_one_protocol(self) -> Self:
+        race = self.studies.get(RACE)
+        for name in race.entrants if isinstance(race, RaceStudy) else ():
+            if name not in self.studies or name == RACE:
+                others = ", ".join(other for other in self.studies if other != RACE)
+                raise ValueError(f"race.entrants names {name!r}, which is not among the studies: {others}")
+            study = self.studies[name]
+            if isinstance(study, SampledStudy):
+                differing = [axis for axis in ("epochs", "train_samples") if getattr(study.space, axis)]
+                if differing or study.training.model_fields_set:
+                    raise ValueError(
+                        f"race.entrants names {name!r}, which trains otherwise than the race does: it may have no "
+                        f"{differing[0] if differing else 'training'} of its own"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _names_of_records_differ(self) -> Self:
@@ -65,6 +99,8 @@ class Params(Frozen):
     def _champion_is_tested_on_what_it_sees(self) -> Self:
         for name in self.champion.studies:
             study = self.studies[name]
+            if isinstance(study, RaceStudy):
+                continue
             views = [trial.view for trial in study.trials] if isinstance(study, ListStudy) else study.space.view
             if any(view not in (None, self.data.view) for view in views):
                 raise ValueError(
@@ -73,7 +109,7 @@ class Params(Frozen):
                 )
         return self
 
-    def study(self, name: str) -> ListStudy | GridStudy | SampledStudy:
+    def study(self, name: str) -> AnyStudy:
         """The study called `name`; raises PipelineError if there is none."""
         if name not in self.studies:
             raise PipelineError(f"there is no study {name!r} in {PARAMS}; the studies are {', '.join(self.studies)}")
@@ -139,6 +175,8 @@ def _sentence(detail: dict[str, Any], document: Any, source: str) -> str:
 def _place_in(document: Any, location: tuple[int | str, ...]) -> str:
     """Where in the document the mistake is; pydantic's names of union members are left out."""
     parts: list[str] = []
+    if location[:2] == ("studies", RACE):  # it stands beside the studies
+        location = location[1:]
     for index, part in enumerate(location):
         if isinstance(document, dict) and part in document:
             document = document[part]

@@ -11,6 +11,7 @@ from pipeline.documents import Frozen
 
 Cell = Literal["simple_rnn", "elman_output", "lstm", "gru", "mlp", "cnn"]
 MergeMode = Literal["concat", "sum", "ave", "mul"]
+Pooling = Literal["last", "mean", "max", "mean_max", "attention"]
 Units = Annotated[int, Field(ge=1)]
 Depth = Annotated[int, Field(ge=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -66,13 +67,22 @@ CELLS: dict[Cell, CellKind] = {
 
 KERNEL, POOL = 3, 2  # of the cnn, in both directions
 
+# What a network without a state cannot have.
+RECURRENT_SETTINGS = (
+    "bidirectional", "recurrent_dropout", "unroll", "pooling", "layer_normalization", "residual",
+)  # fmt: skip
+
 
 class NetworkSpec(Frozen):
     """A classifier of sequences: `depth` layers of `units`, then a dense softmax.
 
     Recurrent cells (`simple_rnn`, `lstm`, `gru`, and `elman_output`, a SimpleRNN with an output layer of its own):
-    the softmax sees the last state. `dropout` is the fraction of each recurrent layer's *inputs* that is dropped in
-    training, as in Listing 1.5.1 of *Advanced Deep Learning with Keras*; `recurrent_dropout` is that of the state
+    `pooling` says what the softmax sees of the last layer's states: the `last` one, their `mean` or `max` over time
+    steps, both side by side (`mean_max`), or their mean weighted by learned `attention` (weights softmax(q · h_t),
+    after Lin et al., A Structured Self-Attentive Sentence Embedding, ICLR 2017). `residual` adds the input of every
+    layer but the first to its output (He et al., CVPR 2016); `layer_normalization` then normalizes every layer's output
+    over its units (Ba, Kiros and Hinton, 2016). `dropout` is the fraction of each recurrent layer's *inputs* that is
+    dropped in training, as in Listing 1.5.1 of *Advanced Deep Learning with Keras*; `recurrent_dropout` is that of the state
     handed on from step to step. `bidirectional` reads both ways and joins the two by `merge_mode`. `unroll` writes
     the loop over time steps out into the graph: the same network, the same weights.
 
@@ -90,23 +100,50 @@ class NetworkSpec(Frozen):
     dropout: Dropout = 0.0
     recurrent_dropout: Dropout = 0.0
     unroll: bool = False
+    pooling: Pooling = "last"
+    layer_normalization: bool = False
+    residual: bool = False
+
+    @property
+    def hands_on_sequences(self) -> bool:
+        """Whether the last recurrent layer gives all of its states, not the last one alone."""
+        return self.pooling != "last" or (self.residual and self.depth > 1)
 
     @property
     def file_name(self) -> str:
-        """A name for files, without a suffix: `simple_rnn-1x256`, `bidirectional-gru-2x64`."""
-        return f"{'bidirectional-' if self.bidirectional else ''}{self.cell}-{self.depth}x{self.units}"
+        """A name for files, without a suffix: `simple_rnn-1x256`, `bidirectional-gru-2x64-mean_max`."""
+        parts = ["bidirectional"] * self.bidirectional + [self.cell, f"{self.depth}x{self.units}"]
+        parts += [self.pooling] * (self.pooling != "last") + ["residual"] * self.residual
+        return "-".join([*parts, *["normalized"] * self.layer_normalization])
 
     @model_validator(mode="after")
     def _only_recurrent_cells_recur(self) -> Self:
-        if not CELLS[self.cell].recurrent and (self.bidirectional or self.recurrent_dropout or self.unroll):
-            raise ValueError(f"cell {self.cell} is not recurrent: it has no bidirectional, recurrent_dropout or unroll")
+        if CELLS[self.cell].recurrent:
+            return self
+        for name in RECURRENT_SETTINGS:
+            if getattr(self, name) != NetworkSpec.model_fields[name].default:
+                raise ValueError(f"cell {self.cell} is not recurrent: it has no {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_residual_layer_hands_on_a_sequence(self) -> Self:
+        if self.residual and self.bidirectional and self.pooling == "last":
+            raise ValueError(
+                "residual: the last states of the two directions belong to different time steps: choose a pooling "
+                "(mean, max, mean_max or attention), or bidirectional: false"
+            )
         return self
 
 
 def network_name(network: NetworkSpec | Mapping[str, Any]) -> str:
-    """Short name of a network for people, for example `bi-LSTM 2×128`; of a row of a table by its columns."""
+    """Short name of a network for people, for example `bi-LSTM 2×128 mean+max`; of a row of a table by its columns."""
     row = dict(network) if isinstance(network, NetworkSpec) else network
-    return f"{'bi-' if row['bidirectional'] else ''}{CELLS[row['cell']].title} {row['depth']}×{row['units']}"
+    name = f"{'bi-' if row['bidirectional'] else ''}{CELLS[row['cell']].title} {row['depth']}×{row['units']}"
+    pooling = row.get("pooling", "last")
+    extras = [pooling.replace("_", "+")] if pooling != "last" else []
+    extras += [word for word, name_of in (("residual", "residual"), ("normalized", "layer_normalization"))
+               if row.get(name_of, False)]  # fmt: skip
+    return " ".join([name, *extras])
 
 
 def layer_sizes(spec: NetworkSpec, timesteps: int, features: int, classes: int) -> list[tuple[int, int]]:
@@ -117,7 +154,8 @@ def layer_sizes(spec: NetworkSpec, timesteps: int, features: int, classes: int) 
     Elman:     u (u + 1) more    (V and c of o_t = V h_t + c, Figure 1.5.2),
     LSTM:    4 u (f + u + 1)     (three gates and the candidate),
     GRU:     3 u (f + u + 2)     (two gates and the candidate, with a second bias: `reset_after`),
-    and the same weights serve every time step. A convolution's weights serve every place of its output.
+    and the same weights serve every time step. Layer normalization has 2 weights for each output, attention one for
+    each output of the last layer. A convolution's weights serve every place of its output.
     """
     sizes: list[tuple[int, int]] = []
     if spec.cell == "mlp":
@@ -139,8 +177,15 @@ def layer_sizes(spec: NetworkSpec, timesteps: int, features: int, classes: int) 
         for layer in range(1, spec.depth + 1):
             sizes.append((directions * kind.blocks * spec.units * (inputs + spec.units + kind.biases), timesteps))
             if spec.cell == "elman_output":
-                sizes.append((directions * spec.units * (spec.units + 1), timesteps if layer < spec.depth else 1))
+                every_step = layer < spec.depth or spec.hands_on_sequences
+                sizes.append((directions * spec.units * (spec.units + 1), timesteps if every_step else 1))
             inputs = (directions if spec.merge_mode == "concat" else 1) * spec.units
+            if spec.layer_normalization:
+                sizes.append((2 * inputs, timesteps if layer < spec.depth or spec.hands_on_sequences else 1))
+        if spec.pooling == "attention":
+            sizes.append((inputs, timesteps))
+        if spec.pooling == "mean_max":
+            inputs *= 2
     return [*sizes, (classes * (inputs + 1), 1)]
 
 

@@ -7,7 +7,9 @@ from pydantic import AfterValidator, Field
 from pipeline.documents import Frozen
 from pipeline.params.network import NetworkSpec
 
-Optimizer = Literal["sgd", "rmsprop", "adam"]
+Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
+Schedule = Literal["constant", "cosine"]
+Instructions = Literal["avx2", "native"]
 
 LearningRate = Annotated[float, Field(gt=0)]
 
@@ -28,7 +30,7 @@ CountOrFraction = Annotated[int | float, AfterValidator(_count_or_fraction)]
 
 
 # Keras's own defaults, written out so that trials.csv names the rate that was used.
-DEFAULT_LEARNING_RATES: dict[str, float] = {"sgd": 0.01, "rmsprop": 0.001, "adam": 0.001}
+DEFAULT_LEARNING_RATES: dict[str, float] = {"sgd": 0.01, "rmsprop": 0.001, "adam": 0.001, "adamw": 0.001}
 
 
 class DataParams(Frozen):
@@ -42,7 +44,16 @@ class DataParams(Frozen):
 
 class TrainingSettings(Frozen):
     """How a network is trained. `learning_rate: null` is Keras's default, `patience: null` trains every
-    epoch and keeps the last weights, `train_samples: null` is all of the training data."""
+    epoch and keeps the last weights, `train_samples: null` is all of the training data.
+
+    The other settings are off by default. `learning_rate_schedule: cosine` lets the rate fall along half a cosine to 0
+    at the last step (Loshchilov and Hutter, SGDR, ICLR 2017); in `warmup_epochs` before that it rises in a line from 0.
+    `weight_decay` takes this share times the rate off every weight at every step, beside what the gradient does: with
+    `adamw`, which is Adam but for its name, it makes AdamW (the same, ICLR 2019). `global_clipnorm` shortens the
+    gradient of a step to at most this length (Pascanu et al., ICML 2013). `label_smoothing` takes so much of the target's probability and spreads it
+    over all classes (Szegedy et al., CVPR 2016). `ema_momentum` measures and keeps, instead of the weights, their
+    exponential moving average over steps (Polyak and Juditsky, 1992). All have Keras's names and meaning.
+    """
 
     optimizer: Optimizer = "adam"
     learning_rate: LearningRate | None = None
@@ -50,6 +61,22 @@ class TrainingSettings(Frozen):
     train_samples: Positive | None = None
     epochs: Positive = 20
     patience: Positive | None = None
+    learning_rate_schedule: Schedule = "constant"
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    global_clipnorm: Annotated[float, Field(gt=0)] | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ema_momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class TrainingParams(TrainingSettings):
+    """`training` of params.yaml: the defaults of every trial, and what is the same for all.
+
+    `instructions` are those by which processors multiply matrices, which decides last bits: `avx2` gives the same bits
+    on every x86-64 processor that has AVX2 and FMA, `native` uses the newest that this one has.
+    """
+
+    instructions: Instructions = "avx2"
 
 
 class Configuration(NetworkSpec, TrainingSettings):

@@ -5,8 +5,18 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from pipeline.documents import Frozen
-from pipeline.params.network import CELLS, Cell, Depth, Dropout, MergeMode, Units
-from pipeline.params.settings import Configuration, LearningRate, Optimizer, Positive, Seed, View
+from pipeline.params.network import (
+    CELLS,
+    RECURRENT_SETTINGS,
+    Cell,
+    Depth,
+    Dropout,
+    MergeMode,
+    NetworkSpec,
+    Pooling,
+    Units,
+)
+from pipeline.params.settings import Configuration, LearningRate, Optimizer, Positive, Seed, TrainingSettings, View
 
 
 class IntegerRange(Frozen):
@@ -69,6 +79,9 @@ class Axes(Frozen):
     recurrent_dropout: Choices[Dropout] | DropoutRange = (0.0,)
     merge_mode: Choices[MergeMode] = ("concat",)
     unroll: Choices[bool] = (False,)
+    pooling: Choices[Pooling] = ("last",)
+    layer_normalization: Choices[bool] = (False,)
+    residual: Choices[bool] = (False,)
     optimizer: Choices[Optimizer] = ()
     learning_rate: Choices[LearningRate | None] | RealRange | RateByCell = ()
     batch_size: Choices[Positive] = ()
@@ -79,10 +92,11 @@ class Axes(Frozen):
     @model_validator(mode="after")
     def _every_combination_is_a_network(self) -> Self:
         cells = [cell for cell in self.cell if not CELLS[cell].recurrent]
-        if cells and (any(self.bidirectional), self.recurrent_dropout, any(self.unroll)) != (False, (0.0,), False):
-            raise ValueError(
-                f"cell {cells[0]} is not recurrent: give it a study without bidirectional, recurrent_dropout and unroll"
-            )
+        for name in RECURRENT_SETTINGS:
+            if cells and getattr(self, name) != (NetworkSpec.model_fields[name].default,):
+                raise ValueError(f"cell {cells[0]} is not recurrent: give it a study without {name}")
+        if True in self.residual and True in self.bidirectional and "last" in self.pooling:
+            raise ValueError("residual and bidirectional layers need a pooling: leave `last` out of it")
         return self
 
 
@@ -125,14 +139,18 @@ class Space(Axes):
 class StudyBase(Frozen):
     """The settings that all studies share.
 
-    `held_out: validation` trains on the training data and measures on the validation data. `held_out: test`
-    is for reproducing a published table: train on training and validation data together, measure on the test
-    data, choose nothing by it; the columns `validation_*` then hold the test figures.
+    `held_out: validation` trains on the training data and measures on the validation data. `held_out: fold` measures a
+    training with seed s on tenth number s modulo 10 of training and validation data together, and trains on the other
+    nine: means over seeds then speak of seeds and of samples. `held_out: test` is for reproducing a published table:
+    train on training and validation data together, measure on the test data, choose nothing by it; the columns
+    `validation_*` then hold the test figures. `training` is what this study's defaults have other than `training` of
+    params.yaml.
     """
 
-    held_out: Literal["validation", "test"] = "validation"
+    held_out: Literal["validation", "fold", "test"] = "validation"
     seed: Seed = 0
     window: Positive = 8
+    training: TrainingSettings = TrainingSettings()
 
 
 class ListEntry(Configuration):
@@ -166,6 +184,9 @@ class SampledStudy(StudyBase):
     its budget allows (the fewest where it allows none), and is proposed and pruned by the results of its own
     budget's trials alone. So the study finds the best network of every size, the Pareto front of accuracy against
     parameters, and prunes none for being small.
+
+    `enqueue` are configurations to begin with. Each counts for the smallest budget that holds it, and the sampler draws
+    the axes that it leaves out.
     """
 
     sampler: Literal["tpe", "cmaes", "random"]
@@ -173,7 +194,20 @@ class SampledStudy(StudyBase):
     pruner: Literal["median", "percentile", "successive_halving", "hyperband"] | None = None
     startup_trials: Positive = 4
     parameter_budgets: Choices[Positive] | None = None
+    enqueue: Annotated[tuple[Configuration, ...], Field(strict=False)] = ()
     space: Space
+
+    @model_validator(mode="after")
+    def _space_holds_what_is_enqueued(self) -> Self:
+        for place, entry in enumerate(self.enqueue):
+            for name in entry.model_fields_set:
+                axis = getattr(self.space, name, ())
+                inside = axis.low <= getattr(entry, name) <= axis.high if isinstance(axis, Frozen) else (
+                    getattr(entry, name) in axis
+                )  # fmt: skip
+                if not inside:
+                    raise ValueError(f"enqueue.{place}.{name}: {getattr(entry, name)} is not in space.{name}")
+        return self
 
     @model_validator(mode="after")
     def _budgets_decide_the_units(self) -> Self:
@@ -187,4 +221,29 @@ class SampledStudy(StudyBase):
         return self
 
 
-Study = Annotated[ListStudy | GridStudy | SampledStudy, Field(discriminator="sampler")]
+class RaceStudy(StudyBase):
+    """Networks compared until it is clear which is the smallest that is as good as the best, or until `max_blocks`.
+
+    In block b every network that is still in the race is trained once, with seed b and tenth number b held out. After
+    each block from `min_blocks` on those leave that are shown to be worse than the leader by more than `tolerance`, a
+    difference of accuracies as fractions. `confidence` is that of all of the race's statements together, however often
+    it looks. `entrants` names the studies that send networks, see `studies.entrants`.
+    """
+
+    sampler: Literal["race"] = "race"
+    held_out: Literal["fold"] = "fold"
+    entrants: Choices[str]
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.002
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    min_blocks: Annotated[int, Field(ge=2)] = 3
+    max_blocks: Annotated[int, Field(ge=2, le=10)] = 10
+
+    @model_validator(mode="after")
+    def _looks_at_least_once(self) -> Self:
+        if self.min_blocks > self.max_blocks:
+            raise ValueError(f"min_blocks must not be above max_blocks, got {self.min_blocks} and {self.max_blocks}")
+        return self
+
+
+AnyStudy = ListStudy | GridStudy | SampledStudy | RaceStudy
+Study = Annotated[AnyStudy, Field(discriminator="sampler")]

@@ -104,7 +104,7 @@ def _recipe(choice: Choice) -> str:
     return (
         f"{CELLS[chosen.cell].title}, {plural(chosen.depth, 'layer')} of {chosen.units} units"
         f"{' in each direction' if chosen.bidirectional else ''}; {chosen.optimizer} with learning rate "
-        f"{number(chosen.learning_rate)}, dropout {number(chosen.dropout)}, batches of {chosen.batch_size}, "
+        f"{number(chosen.effective_learning_rate)}, dropout {number(chosen.dropout)}, batches of {chosen.batch_size}, "
         f"{chosen.refit_epochs} epochs; chosen from {len(choice.candidates)} configurations trained on "
         f"{number(choice.compared_train_samples)} sequences."
     )

@@ -16,6 +16,7 @@ from pipeline.report.drawing import accuracy_axis, cost_axis, legend, ring, styl
 from pipeline.report.palette import INK
 from pipeline.report.results import Results
 from pipeline.report.text import NOTHING, Column, Table, in_order, number, percent, text_table
+from pipeline.studies.proposals import budget_places
 
 # Each cost by its column: its name, and its unit.
 COSTS = {
@@ -136,7 +137,8 @@ def _search(name: str, results: Results) -> Search | None:
     study = results.params.study(name)
     if not isinstance(study, SampledStudy) or study.parameter_budgets is None:
         return None
-    table = budgets_table(results.studies[name].trials, study.parameter_budgets)
+    place_of = budget_places(study, results.summary.sizes, results.params.training)
+    table = budgets_table(results.studies[name].trials, study.parameter_budgets, place_of)
     rows = [row | {"network": network_name(row)} for row in records(table)]
     return Search(name, text_table(rows, {
         "budget": ("parameters at most", number), "network": ("the most accurate found", str),

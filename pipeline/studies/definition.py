@@ -7,35 +7,49 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from pipeline.data.sequences import SequencesSummary, SplitName
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.settings import Configuration
-from pipeline.params.studies import GridStudy, ListStudy, SampledStudy, Space
+from pipeline.params.studies import GridStudy, ListStudy, RaceStudy, SampledStudy, Space
 from pipeline.studies.estimate import REFERENCE_RATE, study_seconds, training_seconds, typical_configurations
 from pipeline.studies.proposals import configure, constants, fixed_trials
 from pipeline.training.identity import stable_hash, training_key, training_versions
+from pipeline.training.inputs import FOLDS
 from pipeline.training.machine import sgemm_rate
 from pipeline.training.task import ShouldPrune, TrainingTask
 from pipeline.training.trials import State, TrainingResult, Trial, TrialRecord
 
 SECONDS_TO_MEASURE = 0.2  # how fast this core is
 
+CAPPED = ("train_samples", "view")  # in trials.csv as used, not as asked for
+
 
 class StudyDefinition:
     """Study `name` of params.yaml over the sequences that `summary` describes. Nothing here trains or proposes.
 
+    A race has `entrants`, which come from the results of other studies (`results.study_definition`).
+
     Raises PipelineError where the study asks for a view that these sequences cannot give.
     """
 
-    def __init__(self, name: str, params: Params, summary: SequencesSummary) -> None:
+    def __init__(
+        self, name: str, params: Params, summary: SequencesSummary, entrants: Sequence[Configuration] = ()
+    ) -> None:
         self.name = name
         self.study = params.study(name)
-        self.defaults = params.training
+        #: `training` of params.yaml, and what this study has instead.
+        self.shared_defaults = params.training
+        self.defaults = params.training.model_copy(update=self.study.training.model_dump(exclude_unset=True))
         self.summary = summary
-        #: The trials of a list or grid; none where a sampler proposes them.
-        self.fixed_trials = [] if isinstance(self.study, SampledStudy) else self._distinct_trials(self.study)
-        self.total = self.study.trials if isinstance(self.study, SampledStudy) else len(self.fixed_trials)
+        #: The networks of a race, the smallest first; none in other studies.
+        self.entrants = list(entrants)
+        #: The trials of a list or grid; none where they depend on results.
+        self.fixed_trials = self._distinct_trials(self.study) if isinstance(self.study, ListStudy | GridStudy) else []
+        #: How many trials there are, or may be in a race.
+        self.total = self._total()
         self.data_sha256 = [summary.split(split).sha256 for split in self._splits()]
         self.fingerprint = self._fingerprint()
         self.optuna_study = f"{name}-{self.fingerprint}"
@@ -44,15 +58,25 @@ class StudyDefinition:
     @property
     def available_samples(self) -> int:
         """How many samples there are to train on."""
-        splits: list[SplitName] = ["train", "validation"] if self.study.held_out == "test" else ["train"]
-        return sum(self.summary.split(split).samples for split in splits)
+        learning = self.summary.train.samples + self.summary.validation.samples
+        return {"validation": self.summary.train.samples, "fold": learning - learning // FOLDS, "test": learning}[
+            self.study.held_out
+        ]
+
+    @property
+    def held_out_samples(self) -> int:
+        """How many samples each training is measured on."""
+        if self.study.held_out == "fold":
+            return (self.summary.train.samples + self.summary.validation.samples) // FOLDS
+        return self.summary.split(self.study.held_out).samples
 
     @property
     def most_samples_asked(self) -> int:
         """The largest number of training samples that params.yaml asks for in this study."""
+        asked: Iterable[int | None] = ()
         if isinstance(self.study, ListStudy):
-            asked: Iterable[int | None] = (entry.train_samples for entry in self.study.trials)
-        else:
+            asked = (entry.train_samples for entry in self.study.trials)
+        elif not isinstance(self.study, RaceStudy):
             asked = self.study.space.train_samples
         return max([self.defaults.train_samples or 0, *(samples or 0 for samples in asked)])
 
@@ -69,11 +93,22 @@ class StudyDefinition:
     def recorded_trial(self, row: Mapping[str, Any]) -> Trial:
         """The trial that a row of trials.csv is about."""
         number: int = row["number"]
+        if isinstance(self.study, RaceStudy):
+            return Trial(number, self.entrants[self.entrant(row)], row["seed"])
         if not isinstance(self.study, SampledStudy):
             return self.fixed_trials[number]
         fixed = constants(self.study.space)
         proposed = {name for name in Space.model_fields if getattr(self.study.space, name)} - fixed.keys()
         return self.proposed_trial(number, fixed | {name: row[name] for name in proposed})
+
+    def entrant(self, row: Mapping[str, Any]) -> int:
+        """Which of a race's networks a row of trials.csv is about."""
+        for place, configuration in enumerate(self.entrants):
+            as_used = configuration.model_dump() | {"learning_rate": configuration.effective_learning_rate}
+            same = ((row[name], value) for name, value in as_used.items() if name in row and name not in CAPPED)
+            if all(found == value or (pd.isna(found) and value is None) for found, value in same):
+                return place
+        raise PipelineError(f"trial {row['number']} of {self.name} is of no network in this race")
 
     def train_samples(self, trial: Trial) -> int:
         """How many samples the trial asks for, all there are where it does not say."""
@@ -92,12 +127,16 @@ class StudyDefinition:
             train_samples=self.train_samples(trial),
             held_out=self.study.held_out,
             data_sha256=self.data_sha256,
+            instructions=self.shared_defaults.instructions,
             pruned_in={"study": self.fingerprint, "number": trial.number} if may_be_pruned else None,
         )
 
     def task(self, trial: Trial, sequences: Path, should_prune: ShouldPrune | None = None) -> TrainingTask:
         """The task by which a worker trains the trial; `sequences` is the folder of the data."""
-        return TrainingTask(trial.configuration, trial.seed, sequences.resolve(), self.study.held_out, should_prune)
+        instructions = self.shared_defaults.instructions
+        return TrainingTask(
+            trial.configuration, trial.seed, sequences.resolve(), self.study.held_out, instructions, should_prune
+        )
 
     def record(
         self, trial: Trial, result: TrainingResult | None, *, error: str | None = None, reused: bool = False
@@ -118,7 +157,7 @@ class StudyDefinition:
         Without a rate it is the same everywhere, to order and to weigh trials by.
         """
         samples = min(self.train_samples(trial), self.available_samples)
-        held_out = self.summary.split(self.study.held_out).samples
+        held_out = self.held_out_samples
         evaluated = held_out + min(samples, held_out)
         return training_seconds(trial.configuration, samples, evaluated, *self.summary.sizes, rate)
 
@@ -129,6 +168,8 @@ class StudyDefinition:
         if isinstance(self.study, SampledStudy):
             typical = typical_configurations(self.study, self.defaults, self.summary.sizes)
             trials = [Trial(0, configuration, 0) for configuration in typical]
+        elif isinstance(self.study, RaceStudy):
+            trials = [Trial(0, configuration, 0) for configuration in self.entrants]
         left = self.total - len(done)
         if left <= 0:
             return 0.0
@@ -144,11 +185,20 @@ class StudyDefinition:
         excluded = {"trials"} if isinstance(self.study, SampledStudy) else {"window"}
         document = {
             "data": self.data_sha256,
-            "study": self.study.model_dump(mode="json", exclude=excluded),
+            "study": self.study.model_dump(mode="json", exclude=excluded | {"training"}),
+            "entrants": [entrant.model_dump(mode="json") for entrant in self.entrants],
             "training": self.defaults.model_dump(mode="json"),
             "versions": training_versions("optuna"),
         }
         return stable_hash(document)[:12]
+
+    def _total(self) -> int:
+        match self.study:
+            case SampledStudy():
+                return self.study.trials
+            case RaceStudy():
+                return len(self.entrants) * self.study.max_blocks
+        return len(self.fixed_trials)
 
     def _capped(self, configuration: Configuration) -> Configuration:
         """The same, trained on all samples where it asks for more: settings made for MNIST then also run on less."""
@@ -161,11 +211,11 @@ class StudyDefinition:
         return [Trial(number, *run) for number, run in enumerate(dict.fromkeys(runs))]
 
     def _check_views(self) -> None:
-        views = (
-            [trial.configuration.view for trial in self.fixed_trials]
-            if isinstance(self.study, ListStudy)
-            else self.study.space.view
-        )
+        if isinstance(self.study, ListStudy | RaceStudy):
+            configurations = [trial.configuration for trial in self.fixed_trials] + self.entrants
+            views = tuple(configuration.view for configuration in configurations)
+        else:
+            views = self.study.space.view
         prepared = self.summary.view
         other = next((view for view in views if view not in (None, prepared)), None)
         if other is not None and prepared != "rows":

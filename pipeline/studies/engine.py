@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from pipeline.params.studies import SampledStudy
+from pipeline.params.settings import Configuration
+from pipeline.params.studies import RaceStudy, SampledStudy
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.proposals import constants, varying_fields
 from pipeline.studies.pruning import finished_twin
+from pipeline.studies.racing import standing
 from pipeline.studies.sampling import Sampling, sampling_of
 from pipeline.studies.storage import StudyStorage
 from pipeline.studies.window import sliding_window
@@ -38,11 +41,9 @@ def run_study(
     states of one that never was.
     """
     storage = StudyStorage(optuna_storage, definition.optuna_study)
-    engine = (_SampledEngine if isinstance(definition.study, SampledStudy) else _FixedEngine)(
-        definition, sequences, cluster, storage, journal, observers
-    )
-    sliding_window(definition.total, engine.window, engine.ask, engine.start, engine.wait, engine.tell)
-    return engine.records
+    kinds: dict[type, type[_FixedEngine]] = {SampledStudy: _SampledEngine, RaceStudy: _RaceEngine}
+    kind = kinds.get(type(definition.study), _FixedEngine)
+    return kind(definition, sequences, cluster, storage, journal, observers).run()
 
 
 class _FixedEngine:
@@ -70,6 +71,14 @@ class _FixedEngine:
     @property
     def window(self) -> int:
         return self._definition.total
+
+    def run(self) -> list[TrialRecord]:
+        self._run(self._definition.total, self.window)
+        return self.records
+
+    def _run(self, total: int, window: int) -> None:
+        """Run the next `total` trials."""
+        sliding_window(total, window, self.ask, self.start, self.wait, self.tell, first=len(self.records))
 
     def ask(self, number: int) -> Trial:
         trial, proposal = self._propose(number)
@@ -108,10 +117,15 @@ class _FixedEngine:
 
     def _propose(self, number: int) -> tuple[Trial, FrozenTrial]:
         trials = self._definition.fixed_trials
-        trial = trials[number]
-        varying: dict[str, list[Any]] = varying_fields([trial.configuration for trial in trials])
-        params = {name: getattr(trial.configuration, name) for name in varying} | {"seed": trial.seed}
         seeds = list(dict.fromkeys(trial.seed for trial in trials))
+        return self._enqueue(trials[number], [trial.configuration for trial in trials], seeds)
+
+    def _enqueue(
+        self, trial: Trial, configurations: Sequence[Configuration], seeds: Sequence[int]
+    ) -> tuple[Trial, FrozenTrial]:
+        """A trial as a choice among all these configurations and seeds."""
+        varying: dict[str, list[Any]] = varying_fields(configurations)
+        params = {name: getattr(trial.configuration, name) for name in varying} | {"seed": trial.seed}
         distributions: dict[str, BaseDistribution] = {
             name: CategoricalDistribution(values) for name, values in (varying | {"seed": seeds}).items()
         }
@@ -126,6 +140,46 @@ class _FixedEngine:
         self._cluster.submit(trial.number, task, priority=-self._definition.cost(trial))
 
 
+class _RaceEngine(_FixedEngine):
+    """The same moves block by block; only who is still in the race takes part in the next one."""
+
+    def run(self) -> list[TrialRecord]:
+        rules = self._rules
+        entrants = self._definition.entrants
+        accuracies = np.empty((0, len(entrants)))
+        for block in range(rules.max_blocks):
+            state = standing(accuracies[None], rules, self._definition.held_out_samples)
+            running = np.flatnonzero(state.running[0])
+            if state.settled[0] >= 0 or len(running) == 0:
+                break
+            first = len(self.records)
+            self._block = {
+                first + place: Trial(first + place, entrants[entrant], rules.seed + block)
+                for place, entrant in enumerate(running)
+            }
+            self._run(len(running), window=len(running))
+            measured = np.full((1, len(entrants)), np.nan)
+            measured[0, running] = [_accuracy(record) for record in self.records[first:]]
+            accuracies = np.concatenate([accuracies, measured])
+        return self.records
+
+    @property
+    def _rules(self) -> RaceStudy:
+        assert isinstance(self._definition.study, RaceStudy)
+        return self._definition.study
+
+    def _propose(self, number: int) -> tuple[Trial, FrozenTrial]:
+        seeds = [self._rules.seed + block for block in range(self._rules.max_blocks)]
+        return self._enqueue(self._block[number], self._definition.entrants, seeds)
+
+
+def _accuracy(record: TrialRecord) -> float:
+    """NaN for a trial that failed."""
+    if record.result is None or record.result.best.validation_accuracy is None:
+        return float("nan")
+    return record.result.best.validation_accuracy
+
+
 class _SampledEngine(_FixedEngine):
     """The same moves where a sampler proposes each trial from the results told before it."""
 
@@ -133,7 +187,9 @@ class _SampledEngine(_FixedEngine):
         super().__init__(definition, *rest)
         assert isinstance(definition.study, SampledStudy)
         self._study = definition.study
-        self._sampling: Sampling = sampling_of(self._study, definition.longest_training, definition.summary.sizes)
+        self._sampling: Sampling = sampling_of(
+            self._study, definition.defaults, definition.longest_training, definition.summary.sizes
+        )
 
     @property
     def window(self) -> int:

@@ -2,12 +2,12 @@
 
 import bisect
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipeline.params.network import NetworkSpec, parameter_count
+from pipeline.params.network import NetworkSpec, Sizes, parameter_count
 from pipeline.params.settings import Configuration, TrainingSettings
-from pipeline.params.studies import Grid, GridStudy, IntegerRange, ListStudy, Space
+from pipeline.params.studies import Grid, GridStudy, IntegerRange, ListStudy, SampledStudy, Space
 from pipeline.training.trials import Trial
 
 
@@ -36,7 +36,8 @@ def grid_entries(grid: Grid) -> list[dict[str, Any]]:
 
 def configure(fields: dict[str, Any], defaults: TrainingSettings) -> Configuration:
     """A configuration from a study's fields, completed by `training` of params.yaml."""
-    return Configuration(**(defaults.model_dump() | fields))
+    settings = {name: getattr(defaults, name) for name in TrainingSettings.model_fields}
+    return Configuration(**(settings | fields))
 
 
 def constants(space: Space) -> dict[str, Any]:
@@ -57,6 +58,24 @@ def units_within(fields: dict[str, Any], units: IntegerRange, budget: int, sizes
 
     fitting = bisect.bisect_right(range(units.low, units.high + 1), budget, key=parameters)
     return units.low + max(0, fitting - 1)
+
+
+def budget_places(study: SampledStudy, sizes: Sizes, defaults: TrainingSettings) -> Callable[[int], int]:
+    """Which of its budgets each trial of a study counts for, as a function from number to place; 0 without budgets.
+
+    What is enqueued counts for the smallest budget that holds it, or the largest; after that, trials take turns.
+    """
+    budgets = study.parameter_budgets or (0,)
+    enqueued = [configure(entry.model_dump(exclude_unset=True), defaults).network for entry in study.enqueue]
+    rising = sorted(range(len(budgets)), key=lambda place: budgets[place])
+
+    def place_of(number: int) -> int:
+        if number >= len(enqueued):
+            return (number - len(enqueued)) % len(budgets)
+        parameters = parameter_count(enqueued[number], *sizes)
+        return next((place for place in rising if parameters <= budgets[place]), rising[-1])
+
+    return place_of
 
 
 def varying_fields(configurations: Sequence[Configuration]) -> dict[str, list[Any]]:

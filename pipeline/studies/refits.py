@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.data.sequences import SequencesSummary
 from pipeline.errors import PipelineError
+from pipeline.params.settings import Instructions
 from pipeline.training.cluster import Cluster
 from pipeline.training.identity import training_key
 from pipeline.training.journal import Journal
@@ -17,8 +18,11 @@ from pipeline.training.trials import Observer, Trial, TrialRecord
 class Refits:
     """Like every training these are kept in the journal the moment they end: no interruption loses one."""
 
-    def __init__(self, summary: SequencesSummary, sequences: Path, journal: Journal) -> None:
+    def __init__(
+        self, summary: SequencesSummary, sequences: Path, journal: Journal, instructions: Instructions
+    ) -> None:
         self._summary = summary
+        self._instructions: Instructions = instructions
         self._sequences = sequences.resolve()
         self._journal = journal
 
@@ -80,7 +84,10 @@ class Refits:
             train_samples=self._samples,
             held_out="nothing",
             data_sha256=self._summary.learning_sha256,
+            instructions=self._instructions,
         )
 
     def _task(self, trial: Trial) -> TrainingTask:
-        return TrainingTask(trial.configuration, trial.seed, self._sequences, "nothing", wants_model=True)
+        return TrainingTask(
+            trial.configuration, trial.seed, self._sequences, "nothing", self._instructions, wants_model=True
+        )

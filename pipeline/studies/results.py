@@ -14,9 +14,12 @@ from pipeline.data.sequences import SequencesSummary
 from pipeline.documents import Document, Frozen
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
-from pipeline.params.network import Cell, MergeMode
-from pipeline.params.settings import Optimizer
+from pipeline.params.network import Cell, MergeMode, Pooling
+from pipeline.params.settings import Optimizer, Schedule
+from pipeline.params.studies import RaceStudy
 from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.entrants import entrants_of
+from pipeline.studies.race_results import race_table
 from pipeline.training.diagram import with_stable_names
 from pipeline.training.identity import training_versions
 from pipeline.training.trials import State, TrialRecord
@@ -57,6 +60,15 @@ class TrialRow(Frozen):
     merge_mode: MergeMode
     unroll: bool
     view: str
+    pooling: Pooling
+    layer_normalization: bool
+    residual: bool
+    learning_rate_schedule: Schedule
+    warmup_epochs: float
+    weight_decay: float
+    global_clipnorm: float | None
+    label_smoothing: float
+    ema_momentum: float | None
 
 
 TRIAL_COLUMNS = list(TrialRow.model_fields)
@@ -109,8 +121,31 @@ def write_results(folder: Path, definition: StudyDefinition, records: Sequence[T
     for table in TABLES:
         paths.write_csv(folder / f"{table}.csv", getattr(results, table))
     paths.write_json(folder / "networks.json", {name: text.model_dump() for name, text in results.networks.items()})
+    if isinstance(definition.study, RaceStudy):
+        paths.write_csv(folder / paths.RACE.name, race_table(definition, results.trials))
     results.summary.write(folder / "best.json")
     return results
+
+
+def study_definition(name: str, params: Params, summary: SequencesSummary) -> StudyDefinition:
+    """The definition of study `name`; that of a race has the networks that the results of other studies send.
+
+    Raises PipelineError where these are not there, or send nobody.
+    """
+    study = params.study(name)
+    if not isinstance(study, RaceStudy):
+        return StudyDefinition(name, params, summary)
+    sources = {
+        source: (study_definition(source, params, summary), read_results(source, params, summary).trials)
+        for source in study.entrants
+    }
+    entrants = entrants_of(sources)
+    if not entrants:
+        raise PipelineError(
+            f"{name}: none of the studies {', '.join(sources)} has a complete trial: see the column `state` of "
+            "data/studies/*/trials.csv"
+        )
+    return StudyDefinition(name, params, summary, entrants)
 
 
 def read_results(name: str, params: Params, summary: SequencesSummary) -> StudyResults:
@@ -123,7 +158,7 @@ def read_results(name: str, params: Params, summary: SequencesSummary) -> StudyR
     if not (folder / "best.json").exists():
         raise PipelineError(f"study {name} has not run: `dvc repro study@{name}` makes {folder}")
     study = StudySummary.read(folder / "best.json")
-    if study.fingerprint != StudyDefinition(name, params, summary).fingerprint:
+    if study.fingerprint != study_definition(name, params, summary).fingerprint:
         raise PipelineError(
             f"{folder} does not hold study {name} as params.yaml, data/sequences and the installed libraries say: run "
             f"`dvc repro --force study@{name}` first"

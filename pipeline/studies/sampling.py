@@ -1,14 +1,18 @@
 """Optuna's samplers and pruners, each decision a function of the results told before it and of nothing else."""
 
 import warnings
-from typing import Protocol
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from pipeline.params.network import Sizes
+from pipeline.params.settings import TrainingSettings
 from pipeline.params.studies import IntegerRange, RealRange, SampledStudy, Space
-from pipeline.studies.proposals import constants, units_within
+from pipeline.studies.proposals import budget_places, constants, units_within
 from pipeline.studies.pruning import MEMORY_STUDY, PRUNERS_WITH_NOTES, FrozenPruner, pruner_of
 from pipeline.studies.storage import STATES, store_result
 from pipeline.training.identity import derived_seed
@@ -30,12 +34,12 @@ class Sampling(Protocol):
         """Record how a trial ended."""
 
 
-def sampling_of(study: SampledStudy, epochs: int, sizes: tuple[int, int, int]) -> Sampling:
+def sampling_of(study: SampledStudy, defaults: TrainingSettings, epochs: int, sizes: Sizes) -> Sampling:
     """`epochs` is the longest that a trial may train; `sizes` are timesteps, features and classes."""
     axes = distributions(study.space)
     if study.parameter_budgets is None:
-        return PlainSampling(study, epochs, axes)
-    return BudgetedSampling(study, epochs, axes, sizes)
+        return EnqueuedSampling(study, epochs, axes)
+    return BudgetedSampling(study, defaults, epochs, axes, sizes)
 
 
 class PlainSampling:
@@ -60,10 +64,13 @@ class PlainSampling:
         self._places: dict[int, int] = {}  # open trial → its place
         self._views: dict[int, tuple[FrozenTrial, ...]] = {}  # open trial → the trials told when it was asked
 
-    def ask(self, number: int) -> FrozenTrial:
+    def ask(self, number: int, enqueued: Mapping[str, Any] = MappingProxyType({})) -> FrozenTrial:
+        """As in `Sampling`; the axes that are `enqueued` are not the sampler's to choose."""
         self._views[number] = tuple(self._memory.get_trials(deepcopy=False, states=tuple(STATES.values())))
         # A new sampler for each trial: its random state then cannot depend on what happened before a crash.
         self._memory.sampler = _sampler(self._study, number)
+        if enqueued:
+            self._memory.enqueue_trial({name: value for name, value in enqueued.items() if name in self._axes})
         self._places[number] = self._memory.ask(self._axes).number
         return self._memory.get_trials(deepcopy=False)[self._places[number]]
 
@@ -85,6 +92,13 @@ class PlainSampling:
         store_result(self._storage, trial_id, record)
 
 
+class EnqueuedSampling(PlainSampling):
+    """The study's enqueued configurations first, then what the sampler proposes."""
+
+    def ask(self, number: int, enqueued: Mapping[str, Any] = MappingProxyType({})) -> FrozenTrial:
+        return super().ask(number, enqueued or enqueued_fields(self._study, number))
+
+
 class BudgetedSampling:
     """Trials that take turns at budgets of parameters: for each a sampler and a pruner that know its trials alone.
 
@@ -93,10 +107,17 @@ class BudgetedSampling:
     """
 
     def __init__(
-        self, study: SampledStudy, epochs: int, axes: dict[str, BaseDistribution], sizes: tuple[int, int, int]
+        self,
+        study: SampledStudy,
+        defaults: TrainingSettings,
+        epochs: int,
+        axes: dict[str, BaseDistribution],
+        sizes: Sizes,
     ) -> None:
         assert study.parameter_budgets is not None
         assert isinstance(study.space.units, IntegerRange)
+        self._study = study
+        self._place_of = budget_places(study, sizes, defaults)
         self._units, self._budgets, self._sizes = study.space.units, study.parameter_budgets, sizes
         self._constants = constants(study.space)
         self._distributions = {
@@ -107,12 +128,15 @@ class BudgetedSampling:
         self._parts = [PlainSampling(study, epochs, proposed) for _ in self._budgets]
 
     def _part(self, number: int) -> PlainSampling:
-        return self._parts[number % len(self._parts)]
+        return self._parts[self._place_of(number)]
 
     def ask(self, number: int) -> FrozenTrial:
-        proposal = self._part(number).ask(number)
-        budget = self._budgets[number % len(self._budgets)]
-        units = units_within(self._constants | proposal.params, self._units, budget, self._sizes)
+        enqueued = enqueued_fields(self._study, number)
+        proposal = self._part(number).ask(number, enqueued)
+        budget = self._budgets[self._place_of(number)]
+        units = enqueued.get("units") or units_within(
+            self._constants | proposal.params, self._units, budget, self._sizes
+        )
         return optuna.trial.create_trial(
             state=TrialState.RUNNING,
             params=proposal.params | {"units": units, "parameter_budget": budget},
@@ -124,6 +148,11 @@ class BudgetedSampling:
 
     def tell(self, record: TrialRecord) -> None:
         self._part(record.trial.number).tell(record)
+
+
+def enqueued_fields(study: SampledStudy, number: int) -> dict[str, Any]:
+    """What the study says beforehand about trial `number`; nothing for those that are the sampler's."""
+    return study.enqueue[number].model_dump(exclude_unset=True) if number < len(study.enqueue) else {}
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:

@@ -79,7 +79,7 @@ def _recurrent_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> A
             dropout=spec.dropout,
             recurrent_dropout=spec.recurrent_dropout,
             unroll=spec.unroll,
-            return_sequences=layer < spec.depth,  # all states for the next layer, the last one for Dense
+            return_sequences=layer < spec.depth or spec.hands_on_sequences,  # or the last state alone
             go_backwards=direction == "backward",
             kernel_initializer=glorot("layer", layer, direction, "kernel"),
             # Only for a saved model's configuration: `orthogonal` of the same seed replaces the values.
@@ -106,11 +106,37 @@ def _recurrent_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> A
             directions = {"forward": whole}
         for one_way in directions.values():
             _split_gates(one_way)
-        x = whole(x)  # (batch, timesteps, units, or twice as many if concatenated), the last layer without timesteps
+        inputs, x = x, whole(x)  # (batch, timesteps, units, or twice as many if concatenated), or without timesteps
+        if spec.residual and layer > 1:
+            x = keras.layers.Add(name=f"residual_{layer}")([inputs, x])
+        if spec.layer_normalization:
+            x = keras.layers.LayerNormalization(name=f"normalization_{layer}")(x)
         for direction, one_way in directions.items():
             kernel = one_way.cell.recurrent_kernel
             kernel.assign(orthogonal(kernel.shape, seed_for(layer, direction, "recurrent_kernel")))
-    return x
+    return _pooled(spec, x, glorot) if spec.hands_on_sequences else x
+
+
+def _pooled(spec: NetworkSpec, states: Any, glorot: Glorot) -> Any:
+    """What the softmax sees of the last layer's states: (batch, timesteps, width) → (batch, width or twice that)."""
+    import keras
+
+    layers, ops = keras.layers, keras.ops
+    match spec.pooling:
+        case "last":
+            return layers.Flatten(name="last_state")(layers.Cropping1D((states.shape[1] - 1, 0), name="last")(states))
+        case "mean":
+            return layers.GlobalAveragePooling1D(name="mean")(states)
+        case "max":
+            return layers.GlobalMaxPooling1D(name="max")(states)
+        case "mean_max":
+            mean = layers.GlobalAveragePooling1D(name="mean")(states)
+            return layers.Concatenate(name="mean_max")([mean, layers.GlobalMaxPooling1D(name="max")(states)])
+    query = layers.Dense(1, use_bias=False, kernel_initializer=glorot("attention"), name="attention")
+    scores = query(states)  # (batch, timesteps, 1)
+    # A softmax in its parts: TensorFlow's own takes a reciprocal that processors approximate, each in its own way.
+    shares = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))
+    return ops.sum(states * (shares / ops.sum(shares, axis=1, keepdims=True)), axis=1)
 
 
 def _split_gates(layer: keras.Layer) -> None:

@@ -13,11 +13,13 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Self
 
 from pipeline.errors import PipelineError
 from pipeline.params.document import ExecutionParams
 from pipeline.training import forkserver
+from pipeline.training.process import ENVIRONMENTS
 from pipeline.training.task import EpochFinished, Event, Finished, Started, TrainingTask, reason_of, run_task
 from pipeline.training.trials import EpochMetrics
 
@@ -43,8 +45,6 @@ DASK_SETTINGS = {
     # because it was killed once more.
     "distributed.deploy.lost-worker-timeout": "365 days",
     "distributed.worker.multiprocessing-method": "forkserver" if forkserver.AVAILABLE else "spawn",
-    # For the forkserver that Dask starts where ours was killed.
-    "distributed.nanny.pre-spawn-environ": forkserver.ENVIRONMENT,
 }
 
 
@@ -87,15 +87,18 @@ class Cluster:
             self._open()
         return self
 
-    def _open(self) -> None:
+    def _open(self, variables: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`variables` are the environment of embedded workers; those of a running scheduler have their own."""
         import dask
         import distributed
 
         for handler in logging.getLogger("distributed").handlers:
             handler.setLevel(logging.CRITICAL)  # the important part of Dask's log arrives as events and errors
         dask.config.set(DASK_SETTINGS)
+        # For the forkserver that Dask starts where ours was killed.
+        dask.config.set({"distributed.nanny.pre-spawn-environ": {**forkserver.ENVIRONMENT, **variables}})
         try:
-            self._local = self._start_workers() if self._execution.scheduler is None else None
+            self._local = self._start_workers(variables) if self._execution.scheduler is None else None
             self._client = distributed.Client(self._local or self._execution.scheduler, timeout=CONNECT_SECONDS)
             self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except (OSError, TimeoutError) as error:
@@ -107,11 +110,11 @@ class Cluster:
         self._topic = f"trainings of {self._client.id}"  # not of another client of the same scheduler
         self._client.subscribe_topic(self._topic, self._on_progress)
 
-    def _start_workers(self) -> Any:
+    def _start_workers(self, variables: Mapping[str, str]) -> Any:
         """An embedded cluster; started anew when something kills one of its workers before all of them are there."""
         import distributed
 
-        forkserver.start()
+        forkserver.start(variables)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return distributed.LocalCluster(
@@ -161,7 +164,7 @@ class Cluster:
         """Queue a task; `key` names it in the events. It starts when events are next waited for, so that of tasks
         submitted together the one with the lowest priority is first."""
         if self._client is None:
-            self._open()
+            self._open(ENVIRONMENTS[task.instructions])
         heapq.heappush(self._waiting, (priority, next(self._submissions), key, task))
 
     def next_event(self) -> Event:

@@ -8,7 +8,7 @@ systems than Linux, whose own libraries may have made threads by then, workers a
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from pathlib import Path
@@ -20,13 +20,16 @@ KEEP_FREED_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESH
 ENVIRONMENT = KEEP_FREED_MEMORY | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def start() -> None:
-    """Start it, if it does not run yet, and return at once: this process has other things to import meanwhile."""
+def start(variables: Mapping[str, str]) -> None:
+    """Start it, if it does not run yet, and return at once: this process has other things to import meanwhile.
+
+    Workers have these environment variables, and those of `ENVIRONMENT`.
+    """
     if not AVAILABLE:
         return
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
     multiprocessing.set_forkserver_preload(["pipeline.training.preload"])
-    with _environment(ENVIRONMENT | {"PYTHONPATH": path}):
+    with _environment({**ENVIRONMENT, **variables, "PYTHONPATH": path}):
         forkserver.ensure_running()
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from pipeline.params.settings import Configuration
 
-# Part of every study's fingerprint: raise it whenever the same configuration, data and seed may train differently.
-SEMANTICS_VERSION = 2
+# Part of every study's fingerprint and of every training's key: raise it whenever the same configuration, data and seed
+# may train differently.
+SEMANTICS_VERSION = 3
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
@@ -38,6 +39,7 @@ def training_key(
     train_samples: int,
     held_out: str,
     data_sha256: Sequence[str],
+    instructions: str,
     pruned_in: dict[str, Any] | None = None,
 ) -> str:
     """The name of one training: equal for two trainings only if they are the same to the last argument.
@@ -52,6 +54,7 @@ def training_key(
         "train_samples": train_samples,
         "held_out": held_out,
         "data": list(data_sha256),
+        "instructions": instructions,
         "versions": training_versions(),
     }
     return stable_hash(document | (pruned_in or {}))

@@ -14,7 +14,10 @@ from pipeline.data.sequences import SequencesSummary, change_view
 from pipeline.params.settings import View
 from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION
 
-HeldOut = Literal["validation", "test", "nothing"]
+HeldOut = Literal["validation", "test", "fold", "nothing"]
+
+# Into so many parts all but the test data are cut where folds are held out; no two have a sample in common.
+FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,23 @@ class TrainingData:
     held_out_y: NDArray[np.int64] | None = None
 
 
+def fold_of(seed: int) -> int:
+    """The fold that a training with this seed holds out: seeds in a row hold out one fold after the other."""
+    return seed % FOLDS
+
+
+def fold_limits(samples: int, fold: int) -> tuple[int, int]:
+    """Where a fold of `samples` samples begins and ends, the end excluded."""
+    return fold * samples // FOLDS, (fold + 1) * samples // FOLDS
+
+
 @functools.lru_cache(maxsize=1)
-def load_data(sequences: Path, held_out: HeldOut, view: View | None = None) -> TrainingData:
+def load_data(sequences: Path, held_out: HeldOut, view: View | None = None, fold: int | None = None) -> TrainingData:
     """Read the sequences, in another view if one is asked for.
 
-    Validation data that are not held out are trained on; test data never are.
+    Validation data that are not held out are trained on; test data never are. `fold`, from 0 to `FOLDS` - 1, is the
+    part of training and validation data together that is held out where `held_out` is "fold": each part has the classes
+    in proportion, as the order in which `prepare` has left the samples does. The validation data are the last ones.
     """
     summary = SequencesSummary.read(sequences / SEQUENCES_SUMMARY.name)
 
@@ -55,4 +70,8 @@ def load_data(sequences: Path, held_out: HeldOut, view: View | None = None) -> T
     x, y = np.concatenate([x, validation_x]), np.concatenate([y, validation_y])
     if held_out == "nothing":
         return TrainingData(x, y, classes)
+    if fold is not None:
+        start, stop = fold_limits(len(y), fold)
+        rest = np.r_[:start, stop : len(y)]
+        return TrainingData(x[rest], y[rest], classes, x[start:stop], y[start:stop])
     return TrainingData(x, y, classes, *read(TEST))

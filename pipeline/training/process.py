@@ -5,7 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.params.settings import Instructions
+
+# Which instructions TensorFlow multiplies matrices by, in variables that it reads when it is imported. Matrices go
+# through a library, oneDNN, that has a kernel for every generation of processors, each with other last bits; the first
+# variable keeps it from those after AVX2. The second one keeps TensorFlow itself from asking the processor whether to
+# use operations of that library's own, which only those with AVX-512 do.
+ENVIRONMENTS: Mapping[Instructions, Mapping[str, str]] = MappingProxyType({
+    "avx2": MappingProxyType({"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": "0"}),
+    "native": MappingProxyType({}),
+})  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -29,11 +43,20 @@ def tensorflow_silenced() -> Iterator[None]:
         os.close(stderr)
 
 
-def configure_tensorflow() -> None:
-    """One thread and deterministic kernels, before TensorFlow's first operation in this process.
+def configure_tensorflow(instructions: Instructions) -> None:
+    """One thread, deterministic kernels and these instructions, before TensorFlow's first operation in this process.
 
-    One thread a process and a process a core is both reproducible and, on small networks, the fastest.
+    One thread a process and a process a core is both reproducible and, on small networks, the fastest. Raises
+    RuntimeError in a process that has imported TensorFlow for other instructions.
     """
+    wanted = ENVIRONMENTS[instructions]
+    if "tensorflow" not in sys.modules:
+        os.environ.update(wanted)
+    elif other := {name: os.environ.get(name) for name in wanted if os.environ.get(name) != wanted[name]}:
+        raise RuntimeError(
+            f"this process has imported TensorFlow with {other}, training.instructions {instructions} (params.yaml) "
+            f"wants {dict(wanted)}: start it again with that in its environment"
+        )
     with tensorflow_silenced():
         import tensorflow as tf
 

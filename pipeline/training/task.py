@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.params.settings import Configuration
-from pipeline.training.inputs import HeldOut, load_data
+from pipeline.params.settings import Configuration, Instructions
+from pipeline.training.inputs import HeldOut, fold_of, load_data
 from pipeline.training.machine import processor
 from pipeline.training.model_file import model_bytes
 from pipeline.training.process import configure_tensorflow
@@ -28,6 +28,7 @@ class TrainingTask:
     seed: int
     sequences: Path  # absolute: a worker's current folder is its own
     held_out: HeldOut
+    instructions: Instructions
     should_prune: ShouldPrune | None = None
     wants_model: bool = False  # whether the trained model comes back, too
 
@@ -89,9 +90,10 @@ def run_task(key: int, task: TrainingTask, topic: str) -> Finished:
 
     try:
         with _one_training_at_a_time:
-            configure_tensorflow()
+            configure_tensorflow(task.instructions)
             report(None)
-            data = load_data(task.sequences, task.held_out, task.configuration.view)
+            fold = fold_of(task.seed) if task.held_out == "fold" else None
+            data = load_data(task.sequences, task.held_out, task.configuration.view, fold)
             model, result = train(task.configuration, data, task.seed, on_epoch)
             file = model_bytes(model) if task.wants_model else None
     except Exception as error:

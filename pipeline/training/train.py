@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.training.build import build
-from pipeline.training.graphs import traced_graphs
+from pipeline.training.graphs import StepSettings, traced_graphs
 from pipeline.training.identity import derived_seed
 from pipeline.training.inputs import TrainingData
 from pipeline.training.trials import EpochMetrics, TrainingResult
@@ -36,9 +36,9 @@ def train(
 ) -> tuple[keras.Model, TrainingResult]:
     """Train one network; the model returned has the weights of the best epoch.
 
-    With `patience` set, the best epoch is the one with the lowest held-out loss, and training stops when that
-    has not improved for `patience` epochs. Without it, or with nothing held out, every epoch is trained and
-    the last one counts. The same arguments give the same weights to the last bit, no matter how the process was used
+    Rates, gradients and weights are made as `TrainingSettings` says. With `patience` set, the best epoch is the one
+    with the lowest held-out loss, and training stops when that has not improved for `patience` epochs. Without it, or
+    with nothing held out, every epoch is trained and the last one counts. The same arguments give the same weights to the last bit, no matter how the process was used
     before, on processors of one architecture and with the same vector instructions (docs/reproducibility.md).
 
     Raises TrainingFailed when the loss is no longer a number.
@@ -52,9 +52,10 @@ def train(
     measured = samples if data.held_out_x is None else min(samples, len(data.held_out_x))
 
     sizes = x.shape[1], x.shape[2], data.classes
-    traced = traced_graphs(configuration.network, configuration.optimizer, configuration.batch_size, *sizes)
+    traced = traced_graphs(StepSettings.of(configuration), *sizes)
     model = build(configuration.network, *sizes, seed)
-    traced.start_from(model, configuration.effective_learning_rate)
+    traced.start_from(model)
+    rates = learning_rates(configuration, samples)
 
     x, y = _tensors(x, y)
     measured_x, measured_y = x[:measured], y[:measured]
@@ -68,15 +69,17 @@ def train(
     for epoch in range(1, configuration.epochs + 1):
         order = tf.constant(np.random.default_rng(derived_seed(seed, "shuffle", epoch)).permutation(samples))
         started = time.perf_counter()
-        during_fit_loss, during_fit_accuracy = _figures(traced.train_epoch(x, y, order))
+        during_fit_loss, during_fit_accuracy = _figures(traced.train_epoch(x, y, order, rates[epoch - 1]))
         fit_seconds += time.perf_counter() - started
 
-        train_loss, train_accuracy = _figures(traced.evaluate(measured_x, measured_y))
-        validation_loss = validation_accuracy = None
-        if held_out is not None:
-            started = time.perf_counter()
-            validation_loss, validation_accuracy = _figures(traced.evaluate(*held_out))
-            predict_seconds, predicted = time.perf_counter() - started, len(held_out[0])
+        with traced.averaged():
+            weights = traced.model.get_weights()
+            train_loss, train_accuracy = _figures(traced.evaluate(measured_x, measured_y))
+            validation_loss = validation_accuracy = None
+            if held_out is not None:
+                started = time.perf_counter()
+                validation_loss, validation_accuracy = _figures(traced.evaluate(*held_out))
+                predict_seconds, predicted = time.perf_counter() - started, len(held_out[0])
         metrics = EpochMetrics(
             epoch,
             train_loss,
@@ -91,7 +94,7 @@ def train(
         epochs.append(metrics)
 
         if configuration.patience is None or validation_loss is None or validation_loss < best_loss:
-            best_epoch, best_loss, best_weights = epoch, validation_loss or 0.0, traced.model.get_weights()
+            best_epoch, best_loss, best_weights = epoch, validation_loss or 0.0, weights
         if on_epoch is not None and on_epoch(metrics):
             pruned = True
             break
@@ -110,6 +113,27 @@ def train(
         model_summary=_summary(model),
         model_dot=keras.utils.model_to_dot(model, show_shapes=True).to_string(),
     )
+
+
+def learning_rates(configuration: Configuration, samples: int) -> NDArray[np.float32]:
+    """The rate of every step, (epochs, steps in one epoch): constant, or as `keras.optimizers.schedules.CosineDecay`.
+
+    The rate of step s, counted from 0, is s / w of the full one in the w steps of the warm-up, then all of it, or of a
+    cosine (1 + cos(π (s - w) / (n - w))) / 2 of it, where n is the number of steps of all epochs.
+    """
+    rate, steps = configuration.effective_learning_rate, math.ceil(samples / configuration.batch_size)
+    total = steps * configuration.epochs
+    warmup = min(round(configuration.warmup_epochs * steps), total - 1)
+    falls = configuration.learning_rate_schedule == "cosine"
+
+    def share(step: int) -> float:
+        if step < warmup:
+            return step / warmup
+        # Not NumPy's cosine, whose last bits depend on the processor's vector instructions.
+        return (1 + math.cos(math.pi * (step - warmup) / (total - warmup))) / 2 if falls else 1.0
+
+    shares = [share(step) for step in range(total)]
+    return (rate * np.array(shares)).astype(np.float32).reshape(configuration.epochs, steps)
 
 
 def _tensors(x: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[Any, Any]:
