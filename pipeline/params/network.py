@@ -82,9 +82,9 @@ class NetworkSpec(Frozen):
     after Lin et al., A Structured Self-Attentive Sentence Embedding, ICLR 2017). `residual` adds the input of every
     layer but the first to its output (He et al., CVPR 2016); `layer_normalization` then normalizes every layer's output
     over its units (Ba, Kiros and Hinton, 2016). `dropout` is the fraction of each recurrent layer's *inputs* that is
-    dropped in training, as in Listing 1.5.1 of *Advanced Deep Learning with Keras*; `recurrent_dropout` is that of the state
-    handed on from step to step. `bidirectional` reads both ways and joins the two by `merge_mode`. `unroll` writes
-    the loop over time steps out into the graph: the same network, the same weights.
+    dropped in training, as in Listing 1.5.1 of *Advanced Deep Learning with Keras*; `recurrent_dropout` is that of the
+    state handed on from step to step. `bidirectional` reads both ways and joins the two by `merge_mode`. `unroll`
+    writes the loop over time steps out into the graph: the same network, the same weights.
 
     The chapter's reference networks see the whole sequence at once: `mlp` is `depth` dense layers with ReLU, each
     with `dropout` on its outputs (Listing 1.3.2); `cnn` is `depth` convolutions of 3 × 3 over time and features with

@@ -50,7 +50,8 @@ class TrainingSettings(Frozen):
     at the last step (Loshchilov and Hutter, SGDR, ICLR 2017); in `warmup_epochs` before that it rises in a line from 0.
     `weight_decay` takes this share times the rate off every weight at every step, beside what the gradient does: with
     `adamw`, which is Adam but for its name, it makes AdamW (the same, ICLR 2019). `global_clipnorm` shortens the
-    gradient of a step to at most this length (Pascanu et al., ICML 2013). `label_smoothing` takes so much of the target's probability and spreads it
+    gradient of a step to at most this length (Pascanu et al., ICML 2013). `label_smoothing` takes so much of the
+    target's probability and spreads it
     over all classes (Szegedy et al., CVPR 2016). `ema_momentum` measures and keeps, instead of the weights, their
     exponential moving average over steps (Polyak and Juditsky, 1992). All have Keras's names and meaning.
     """

@@ -110,7 +110,9 @@ def _recurrent_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> A
         if spec.residual and layer > 1:
             x = keras.layers.Add(name=f"residual_{layer}")([inputs, x])
         if spec.layer_normalization:
-            x = keras.layers.LayerNormalization(name=f"normalization_{layer}")(x)
+            normalization = keras.layers.LayerNormalization(name=f"normalization_{layer}")
+            _divide_by_root(normalization)
+            x = normalization(x)
         for direction, one_way in directions.items():
             kernel = one_way.cell.recurrent_kernel
             kernel.assign(orthogonal(kernel.shape, seed_for(layer, direction, "recurrent_kernel")))
@@ -168,6 +170,24 @@ def _split_gates(layer: keras.Layer) -> None:
         return state, [state]
 
     cell.call = call
+
+
+def _divide_by_root(layer: keras.layers.LayerNormalization) -> None:
+    """Have a layer normalize by a root and a quotient, which are the same on every processor.
+
+    Keras multiplies by TensorFlow's `rsqrt`, for which processors have an approximation, each another one. The class
+    stays Keras's, so that a saved model needs no code of ours.
+    """
+    import keras
+
+    ops = keras.ops
+
+    def call(inputs: Any) -> Any:
+        rest = inputs - ops.mean(inputs, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(rest), axis=-1, keepdims=True)
+        return rest / ops.sqrt(variance + layer.epsilon) * layer.gamma + layer.beta
+
+    layer.call = call
 
 
 def _dense_layers(spec: NetworkSpec, x: Any, seed: int, glorot: Glorot) -> Any:

@@ -53,14 +53,15 @@ class StepSettings(NamedTuple):
 
 class Traced(NamedTuple):
     """Two graphs over the variables of `model` and `optimizer`: a whole epoch of training in a given order at given
-    learning rates, and a whole evaluation. Both return loss and accuracy as float64 means over the samples."""
+    learning rates, and a whole evaluation. Both return loss and accuracy as float64 means over the samples, and for
+    each sample whether it was right, in the order in which they passed."""
 
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
     optimizer_state: list[NDArray[Any]]  # before the first step
     averages: list[Any]  # of the weights over the steps, where they are wanted
-    train_epoch: Callable[[Any, Any, Any, Any], tuple[Any, Any]]
-    evaluate: Callable[[Any, Any], tuple[Any, Any]]
+    train_epoch: Callable[[Any, Any, Any, Any], tuple[Any, Any, Any]]
+    evaluate: Callable[[Any, Any], tuple[Any, Any, Any]]
 
     def start_from(self, model: keras.Model) -> None:
         """Begin a training with the state of a new model, which is its weights and the seeds of its dropouts."""
@@ -122,24 +123,32 @@ def traced_graphs(settings: StepSettings, timesteps: int, features: int, classes
                 average.assign(momentum * average + (1 - momentum) * weight.value)
         optimizer.iterations.assign_add(1)
 
-    def mean_over(
+    def over_batches(
         samples: tf.Tensor, batch_size: int, batch_losses: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean loss and accuracy; `batch_losses` gives the labels, probabilities and losses of the batch that begins at
-        a position. A loop of TensorFlow's: one in Python would have to be translated first, a third of a second."""
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Mean loss, accuracy, and who was right; `batch_losses` gives the labels, probabilities and losses of the
+        batch that begins at a position. A loop of TensorFlow's: one in Python would have to be translated first, a
+        third of a second."""
 
-        def add(start: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def add(start: tf.Tensor, loss: tf.Tensor, rights: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             y, probabilities, losses = batch_losses(start)
             right = tf.argmax(probabilities, axis=1) == y
             loss += tf.reduce_sum(tf.cast(losses, tf.float64))
-            return start + batch_size, loss, correct + tf.reduce_sum(tf.cast(right, tf.float64))
+            return start + batch_size, loss, rights.write(start // batch_size, right)
 
-        zero = tf.constant(0.0, tf.float64)
-        _, loss, correct = tf.while_loop(lambda start, *_: start < samples, add, (tf.constant(0), zero, zero))
-        return loss / tf.cast(samples, tf.float64), correct / tf.cast(samples, tf.float64)
+        rights = tf.TensorArray(
+            tf.bool, (samples + batch_size - 1) // batch_size, infer_shape=False, element_shape=(None,)
+        )
+        start = tf.constant(0), tf.constant(0.0, tf.float64), rights
+        _, loss, rights = tf.while_loop(lambda start, *_: start < samples, add, start)
+        right = rights.concat()
+        correct = tf.reduce_sum(tf.cast(right, tf.float64))
+        return loss / tf.cast(samples, tf.float64), correct / tf.cast(samples, tf.float64), right
 
     @tf.function(autograph=False)
-    def train_epoch(x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, rates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def train_epoch(
+        x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, rates: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         def step(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             batch = order[start : start + settings.batch_size]  # the last one may be shorter
             batch_x, batch_y = tf.gather(x, batch), tf.gather(y, batch)
@@ -150,16 +159,16 @@ def traced_graphs(settings: StepSettings, timesteps: int, features: int, classes
             update(tape.gradient(mean_loss, weights), rates[start // settings.batch_size])
             return batch_y, probabilities, losses
 
-        return mean_over(tf.size(order), settings.batch_size, step)
+        return over_batches(tf.size(order), settings.batch_size, step)
 
     @tf.function(autograph=False)
-    def evaluate(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def evaluate(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         def step(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             batch_x, batch_y = x[start : start + EVALUATION_BATCH_SIZE], y[start : start + EVALUATION_BATCH_SIZE]
             probabilities = model(batch_x, training=False)
             return batch_y, probabilities, keras.losses.sparse_categorical_crossentropy(batch_y, probabilities)
 
-        return mean_over(tf.size(y), EVALUATION_BATCH_SIZE, step)
+        return over_batches(tf.size(y), EVALUATION_BATCH_SIZE, step)
 
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int64)]
     return Traced(

@@ -112,4 +112,5 @@ def _read_record(path: Path) -> dict[str, TrainingResult]:
 
 def _result(document: dict[str, Any]) -> TrainingResult:
     epochs = tuple(EpochMetrics(**metrics) for metrics in document.pop("epochs"))
-    return TrainingResult(epochs=epochs, **document)
+    mistakes = tuple(document.pop("mistakes"))
+    return TrainingResult(epochs=epochs, mistakes=mistakes, **document)

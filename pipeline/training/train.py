@@ -38,8 +38,8 @@ def train(
 
     Rates, gradients and weights are made as `TrainingSettings` says. With `patience` set, the best epoch is the one
     with the lowest held-out loss, and training stops when that has not improved for `patience` epochs. Without it, or
-    with nothing held out, every epoch is trained and the last one counts. The same arguments give the same weights to the last bit, no matter how the process was used
-    before, on processors of one architecture and with the same vector instructions (docs/reproducibility.md).
+    with nothing held out, every epoch is trained and the last one counts. The same arguments give the same weights to
+    the last bit, no matter how the process was used before, and on whichever processor (docs/reproducibility.md).
 
     Raises TrainingFailed when the loss is no longer a number.
     """
@@ -65,6 +65,7 @@ def train(
 
     epochs: list[EpochMetrics] = []
     best_epoch, best_loss, best_weights = 0, math.inf, traced.model.get_weights()
+    mistakes: tuple[int, ...] = ()
     fit_seconds, predict_seconds, predicted, pruned = 0.0, 0.0, 0, False
     for epoch in range(1, configuration.epochs + 1):
         order = tf.constant(np.random.default_rng(derived_seed(seed, "shuffle", epoch)).permutation(samples))
@@ -78,7 +79,7 @@ def train(
             validation_loss = validation_accuracy = None
             if held_out is not None:
                 started = time.perf_counter()
-                validation_loss, validation_accuracy = _figures(traced.evaluate(*held_out))
+                validation_loss, validation_accuracy = _figures(evaluation := traced.evaluate(*held_out))
                 predict_seconds, predicted = time.perf_counter() - started, len(held_out[0])
         metrics = EpochMetrics(
             epoch,
@@ -95,6 +96,7 @@ def train(
 
         if configuration.patience is None or validation_loss is None or validation_loss < best_loss:
             best_epoch, best_loss, best_weights = epoch, validation_loss or 0.0, weights
+            mistakes = () if held_out is None else tuple(np.flatnonzero(~evaluation[2].numpy()).tolist())
         if on_epoch is not None and on_epoch(metrics):
             pruned = True
             break
@@ -111,6 +113,7 @@ def train(
         fit_seconds=fit_seconds,
         predict_microseconds_per_sequence=1e6 * predict_seconds / predicted if predicted else math.nan,
         model_summary=_summary(model),
+        mistakes=mistakes,
         model_dot=keras.utils.model_to_dot(model, show_shapes=True).to_string(),
     )
 
@@ -142,7 +145,7 @@ def _tensors(x: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[Any, Any]:
     return tf.constant(x), tf.constant(y)
 
 
-def _figures(tensors: tuple[Any, Any]) -> tuple[float, float]:
+def _figures(tensors: tuple[Any, Any, Any]) -> tuple[float, float]:
     return float(tensors[0]), float(tensors[1])
 
 

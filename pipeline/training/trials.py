@@ -60,6 +60,7 @@ class TrainingResult:
     predict_microseconds_per_sequence: float
     model_summary: str
     model_dot: str
+    mistakes: tuple[int, ...] = ()  # the held-out samples that the best epoch's weights classify wrongly, from 0
     worker: str = ""  # Dask's address of the process that trained it
     processor: str = ""  # of that process's machine
     trained_at: str = ""  # UTC, for example 2026-11-26T15:30:00Z
