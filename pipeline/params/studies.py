@@ -136,6 +136,24 @@ class Space(Axes):
     learning_rate: Axis[LearningRate | None, RealRange] = ()
 
 
+class Enqueued(Frozen):
+    """A trial that a sampled study begins with: values of some of its axes."""
+
+    cell: Cell | None = None
+    units: Units | None = None
+    depth: Depth | None = None
+    bidirectional: bool | None = None
+    dropout: Dropout | None = None
+    recurrent_dropout: Dropout | None = None
+    merge_mode: MergeMode | None = None
+    pooling: Pooling | None = None
+    layer_normalization: bool | None = None
+    residual: bool | None = None
+    optimizer: Optimizer | None = None
+    learning_rate: LearningRate | None = None
+    batch_size: Positive | None = None
+
+
 class StudyBase(Frozen):
     """The settings that all studies share.
 
@@ -185,8 +203,8 @@ class SampledStudy(StudyBase):
     budget's trials alone. So the study finds the best network of every size, the Pareto front of accuracy against
     parameters, and prunes none for being small.
 
-    `enqueue` are configurations to begin with. Each counts for the smallest budget that holds it, and the sampler draws
-    the axes that it leaves out.
+    `enqueue` are trials to begin with; the sampler draws the axes that one of them leaves out. With `parameter_budgets`
+    one that names its units counts for the smallest budget that holds it, the others are tried within each budget.
     """
 
     sampler: Literal["tpe", "cmaes", "random"]
@@ -194,19 +212,19 @@ class SampledStudy(StudyBase):
     pruner: Literal["median", "percentile", "successive_halving", "hyperband"] | None = None
     startup_trials: Positive = 4
     parameter_budgets: Choices[Positive] | None = None
-    enqueue: Annotated[tuple[Configuration, ...], Field(strict=False)] = ()
+    enqueue: Annotated[tuple[Enqueued, ...], Field(strict=False)] = ()
     space: Space
 
     @model_validator(mode="after")
     def _space_holds_what_is_enqueued(self) -> Self:
         for place, entry in enumerate(self.enqueue):
             for name in entry.model_fields_set:
-                axis = getattr(self.space, name, ())
-                inside = axis.low <= getattr(entry, name) <= axis.high if isinstance(axis, Frozen) else (
-                    getattr(entry, name) in axis
-                )  # fmt: skip
+                axis = getattr(self.space, name)
+                value = getattr(entry, name)
+                is_range = isinstance(axis, IntegerRange | RealRange)
+                inside = axis.low <= value <= axis.high if is_range else value in axis
                 if not inside:
-                    raise ValueError(f"enqueue.{place}.{name}: {getattr(entry, name)} is not in space.{name}")
+                    raise ValueError(f"enqueue.{place}.{name}: {value} is not in space.{name}")
         return self
 
     @model_validator(mode="after")

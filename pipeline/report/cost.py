@@ -137,7 +137,7 @@ def _search(name: str, results: Results) -> Search | None:
     study = results.params.study(name)
     if not isinstance(study, SampledStudy) or study.parameter_budgets is None:
         return None
-    place_of = budget_places(study, results.summary.sizes, results.params.training)
+    place_of = budget_places(study, results.summary.sizes)
     table = budgets_table(results.studies[name].trials, study.parameter_budgets, place_of)
     rows = [row | {"network": network_name(row)} for row in records(table)]
     return Search(name, text_table(rows, {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import pandas as pd
 
 from pipeline.documents import records
@@ -17,11 +18,12 @@ from pipeline.studies.proposals import budget_places, configure
 def entrants_of(studies: Mapping[str, tuple[StudyDefinition, pd.DataFrame]]) -> list[Configuration]:
     """The configurations that the studies send to a race, each once, the smallest network first.
 
-    `studies` are definitions and their trials.csv, by name. A study by a sampler sends the trial with the highest
-    validation accuracy, of each budget if it has several. A grid sends the network with the highest mean accuracy among
-    those trained on the most samples, and a list, such as the book's, its recurrent networks: both are trained as
-    `training` of params.yaml says, by a grid's learning rate if it gives one, and come along only if they are no larger
-    than the largest budget. Failed and pruned trials send nothing.
+    `studies` are definitions and their trials.csv, by name; the trials of a list do not matter. A study by a sampler
+    sends the trial with the highest validation accuracy, or of each of its budgets the one that is highest within it. A
+    grid sends the network with the highest mean accuracy among those trained on the most samples. A list, such as the
+    book's, sends its recurrent networks. The last two are trained as `training` of params.yaml says, by a grid's
+    learning rate if it gives one, and come along only if they are no larger than the largest budget. Failed and pruned
+    trials send nothing.
     """
     definitions = [definition for definition, _ in studies.values()]
     largest = max(
@@ -38,9 +40,10 @@ def _sent_by(definition: StudyDefinition, trials: pd.DataFrame, largest: int | N
     complete = trials[(trials["state"] == "COMPLETE") & trials["validation_accuracy"].notna()]
     study, sizes = definition.study, definition.summary.sizes
     if isinstance(study, SampledStudy):
-        places = budget_places(study, sizes, definition.defaults)
-        budget = complete["number"].map(places)
-        for _, rows in complete.groupby(budget, sort=True):
+        place = complete["number"].map(budget_places(study, sizes))
+        budgets = dict(enumerate(study.parameter_budgets or ()))
+        fits = complete["parameters"] <= place.map(budgets).fillna(np.inf)
+        for _, rows in complete[fits].groupby(place[fits], sort=True):
             best = rows.loc[[rows["validation_accuracy"].idxmax()]]
             yield definition.recorded_trial(records(best)[0]).configuration
         return

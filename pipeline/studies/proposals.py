@@ -60,22 +60,39 @@ def units_within(fields: dict[str, Any], units: IntegerRange, budget: int, sizes
     return units.low + max(0, fitting - 1)
 
 
-def budget_places(study: SampledStudy, sizes: Sizes, defaults: TrainingSettings) -> Callable[[int], int]:
+def enqueued_trials(study: SampledStudy) -> list[tuple[dict[str, Any], int | None]]:
+    """What the study says beforehand of its first trials, in order: fields, and the place of the budget, if it is set.
+
+    With budgets an entry without units is a trial of every budget.
+    """
+    places: Sequence[int | None] = range(len(study.parameter_budgets)) if study.parameter_budgets else [None]
+    return [
+        (fields, place)
+        for fields in (entry.model_dump(exclude_unset=True) for entry in study.enqueue)
+        for place in ([None] if "units" in fields else places)
+    ]
+
+
+def budget_places(study: SampledStudy, sizes: Sizes) -> Callable[[int], int]:
     """Which of its budgets each trial of a study counts for, as a function from number to place; 0 without budgets.
 
-    What is enqueued counts for the smallest budget that holds it, or the largest; after that, trials take turns.
+    An enqueued network counts for the smallest budget that holds it, or the largest; after what is enqueued, trials
+    take turns.
     """
     budgets = study.parameter_budgets or (0,)
-    enqueued = [configure(entry.model_dump(exclude_unset=True), defaults).network for entry in study.enqueue]
     rising = sorted(range(len(budgets)), key=lambda place: budgets[place])
 
-    def place_of(number: int) -> int:
-        if number >= len(enqueued):
-            return (number - len(enqueued)) % len(budgets)
-        parameters = parameter_count(enqueued[number], *sizes)
+    def holding(fields: dict[str, Any]) -> int:
+        known = constants(study.space) | fields
+        network = NetworkSpec(**{name: known[name] for name in NetworkSpec.model_fields if name in known})
+        parameters = parameter_count(network, *sizes)
         return next((place for place in rising if parameters <= budgets[place]), rising[-1])
 
-    return place_of
+    enqueued = [
+        place if place is not None else holding(fields) if study.parameter_budgets else 0
+        for fields, place in enqueued_trials(study)
+    ]
+    return lambda number: enqueued[number] if number < len(enqueued) else (number - len(enqueued)) % len(budgets)
 
 
 def varying_fields(configurations: Sequence[Configuration]) -> dict[str, list[Any]]:

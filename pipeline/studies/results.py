@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.network import Cell, MergeMode, Pooling
 from pipeline.params.settings import Optimizer, Schedule
-from pipeline.params.studies import RaceStudy
+from pipeline.params.studies import ListStudy, RaceStudy
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.entrants import entrants_of
 from pipeline.studies.race_results import race_table
@@ -136,7 +136,12 @@ def study_definition(name: str, params: Params, summary: SequencesSummary) -> St
     if not isinstance(study, RaceStudy):
         return StudyDefinition(name, params, summary)
     sources = {
-        source: (study_definition(source, params, summary), read_results(source, params, summary).trials)
+        source: (
+            study_definition(source, params, summary),
+            pd.DataFrame(columns=TRIAL_COLUMNS)
+            if isinstance(params.study(source), ListStudy)  # which sends networks, whatever became of them
+            else read_results(source, params, summary).trials,
+        )
         for source in study.entrants
     }
     entrants = entrants_of(sources)

@@ -10,9 +10,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.params.network import Sizes
-from pipeline.params.settings import TrainingSettings
 from pipeline.params.studies import IntegerRange, RealRange, SampledStudy, Space
-from pipeline.studies.proposals import budget_places, constants, units_within
+from pipeline.studies.proposals import budget_places, constants, enqueued_trials, units_within
 from pipeline.studies.pruning import MEMORY_STUDY, PRUNERS_WITH_NOTES, FrozenPruner, pruner_of
 from pipeline.studies.storage import STATES, store_result
 from pipeline.training.identity import derived_seed
@@ -34,12 +33,12 @@ class Sampling(Protocol):
         """Record how a trial ended."""
 
 
-def sampling_of(study: SampledStudy, defaults: TrainingSettings, epochs: int, sizes: Sizes) -> Sampling:
+def sampling_of(study: SampledStudy, epochs: int, sizes: Sizes) -> Sampling:
     """`epochs` is the longest that a trial may train; `sizes` are timesteps, features and classes."""
     axes = distributions(study.space)
     if study.parameter_budgets is None:
         return EnqueuedSampling(study, epochs, axes)
-    return BudgetedSampling(study, defaults, epochs, axes, sizes)
+    return BudgetedSampling(study, epochs, axes, sizes)
 
 
 class PlainSampling:
@@ -109,7 +108,6 @@ class BudgetedSampling:
     def __init__(
         self,
         study: SampledStudy,
-        defaults: TrainingSettings,
         epochs: int,
         axes: dict[str, BaseDistribution],
         sizes: Sizes,
@@ -117,7 +115,7 @@ class BudgetedSampling:
         assert study.parameter_budgets is not None
         assert isinstance(study.space.units, IntegerRange)
         self._study = study
-        self._place_of = budget_places(study, sizes, defaults)
+        self._place_of = budget_places(study, sizes)
         self._units, self._budgets, self._sizes = study.space.units, study.parameter_budgets, sizes
         self._constants = constants(study.space)
         self._distributions = {
@@ -152,7 +150,8 @@ class BudgetedSampling:
 
 def enqueued_fields(study: SampledStudy, number: int) -> dict[str, Any]:
     """What the study says beforehand about trial `number`; nothing for those that are the sampler's."""
-    return study.enqueue[number].model_dump(exclude_unset=True) if number < len(study.enqueue) else {}
+    enqueued = enqueued_trials(study)
+    return enqueued[number][0] if number < len(enqueued) else {}
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
