@@ -33,7 +33,6 @@ RECORD = Path("data/record")
 
 CHAMPION = Path("data/models/champion")
 CHOICE = CHAMPION / "choice.json"
-BEST_MODEL = CHAMPION / "best-0.keras"
 CHAMPION_CURVES = CHAMPION / "curves.csv"
 
 REPORTS = Path("data/reports")
@@ -41,6 +40,7 @@ METRICS = REPORTS / "metrics.json"
 CONFUSION = REPORTS / "confusion.csv"
 PREDICTIONS = REPORTS / "predictions.csv"
 MCNEMAR = REPORTS / "mcnemar.json"
+TEST_TABLE = REPORTS / "test.csv"
 PREDICTION_TIMES = REPORTS / "prediction_times.csv"
 BOOK_TABLE = REPORTS / "book_table.csv"
 CAPACITY = REPORTS / "capacity.csv"

@@ -1,4 +1,4 @@
-"""Who competes for the champion, and which of them it is: the one-standard-error rule."""
+"""Who competes for the champion, and which of them it is: by a race, or by the one-standard-error rule."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from pipeline.analysis.configurations import COLUMNS, complete_trials, configura
 from pipeline.documents import Document, Frozen, records
 from pipeline.errors import PipelineError
 from pipeline.params.settings import Configuration, View
+from pipeline.params.studies import RaceStudy
+from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.race_results import race_accuracies, race_standing, race_table
 
 RULE = (
     "Among the configurations trained on the most samples, the smallest network whose mean validation accuracy "
@@ -22,8 +25,19 @@ RULE = (
 )
 
 
+RACE_RULE = (
+    "The smallest network shown to be at most {tolerance} less accurate than any other one left in the race; where no "
+    "network is shown to be, the most accurate one."
+)
+
+
 class Candidate(Configuration):
-    """One of the configurations that competed. Figures are means over its seeds; `sd` is None for a single seed."""
+    """One of the configurations that competed. Figures are means over its seeds; `sd` is None for a single seed.
+
+    Of a race there are also `behind`, by how much the leader was more accurate when both were last compared, with its
+    bounds, as fractions; `left_after`, the block after which it left, None if it stayed; `as_good`, whether it is shown
+    to be as good as every other one left; and the `reason` in a sentence. See `studies.race_results`.
+    """
 
     study: str
     train_samples: int
@@ -35,6 +49,12 @@ class Candidate(Configuration):
     validation_accuracy_sd: float | None
     generalization_gap: float
     within_one_standard_error: bool
+    behind: float | None = None
+    behind_low: float | None = None
+    behind_high: float | None = None
+    left_after: int | None = None
+    as_good: bool | None = None
+    reason: str | None = None
 
 
 CANDIDATE = [name for name in Candidate.model_fields if name != "patience"]  # which decides the epochs that count
@@ -61,10 +81,31 @@ class LeftOut(Frozen):
     configurations: int
 
 
+class RaceFinding(Frozen):
+    """What a race has settled.
+
+    `trainings` is how many it took, of `most_trainings` if nobody had left. `settled`: the choice is shown to be as
+    good as the best, and every smaller network to be worse. `shown`: at least the first of the two. `not_known` are the
+    smaller networks still in the race, of which it is not known whether they are as good, by their numbers among the
+    entrants, from 0, the smallest first.
+    """
+
+    tolerance: float
+    confidence: float
+    blocks: int
+    max_blocks: int
+    trainings: int
+    most_trainings: int
+    settled: bool
+    shown: bool
+    not_known: tuple[int, ...]
+
+
 class Choice(Document):
     """choice.json: the rule, the candidates with the most accurate first, the best of them and the choice.
 
-    `data_sha256` are the hashes of the training and the validation data, from which it was chosen.
+    `data_sha256` are the hashes of the training and the validation data, from which it was chosen. Where a race has
+    chosen, `race` says with what certainty; `one_standard_error` is what the rule of that name would choose.
     """
 
     data_sha256: tuple[str, ...] = ()
@@ -76,6 +117,8 @@ class Choice(Document):
     best: Finalist
     candidates: tuple[Candidate, ...]
     choice: Finalist
+    race: RaceFinding | None = None
+    one_standard_error: Candidate | None = None
 
     @classmethod
     def read_for(cls, data_sha256: Sequence[str], path: Path) -> Choice:
@@ -152,6 +195,69 @@ def choose_champion(
         best=best,
         candidates=candidates,
         choice=choice,
+    )
+
+
+def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha256: Sequence[str] = ()) -> Choice:
+    """Choose what the race has settled upon, or else the smallest network that it has shown to be as good as the best.
+
+    `trials` is its trials.csv. The most accurate network is the leader of the race. Raises PipelineError where no
+    training is complete.
+    """
+    assert isinstance(definition.study, RaceStudy)
+    rules, accuracies = definition.study, race_accuracies(definition, trials)
+    table = configurations(trials)
+    if table.empty:
+        raise PipelineError(f"{definition.name} has no complete trial: see the column `state` of its trials.csv")
+    state = race_standing(definition, accuracies)
+    leader = int(state.leader[0]) if len(accuracies) >= rules.min_blocks else int(np.nanargmax(accuracies.mean(axis=0)))
+    good = np.flatnonzero(state.as_good[0] & state.running[0])
+    chosen = int(good[0]) if len(good) else leader
+
+    rows = {definition.entrant(row): row for row in records(table)}
+    first = rows[leader]
+    held_out = definition.held_out_samples * int(first["seeds"])
+    standard_error = _standard_error(pd.Series(first), held_out)
+    threshold = first["validation_accuracy"] - standard_error
+    reasons = {row["entrant"]: row for row in records(race_table(definition, trials))}
+    told = ("behind", "behind_low", "behind_high", "left_after", "as_good", "reason")
+    candidates = {
+        entrant: _plain(
+            {name: row[name] for name in CANDIDATE if name in row}
+            | {name: reasons[entrant][name] for name in told}
+            | {"study": definition.name, "within_one_standard_error": bool(row["validation_accuracy"] >= threshold)}
+        )
+        for entrant, row in rows.items()
+    }
+    order = sorted(candidates, key=lambda entrant: (entrant != leader, -candidates[entrant]["validation_accuracy"]))
+    best, choice = (
+        Finalist(**candidates[entrant], refit_epochs=max(1, round(candidates[entrant]["best_epoch"])))
+        for entrant in (leader, chosen)
+    )
+    smallest = next(entrant for entrant in sorted(candidates) if candidates[entrant]["within_one_standard_error"])
+    smaller = [entrant for entrant in np.flatnonzero(state.running[0]).tolist() if entrant < chosen]
+    return Choice(
+        data_sha256=tuple(data_sha256),
+        rule=RACE_RULE.format(tolerance=f"{100 * rules.tolerance:.2g} points"),
+        compared_train_samples=definition.available_samples,
+        left_out=(),
+        standard_error=standard_error,
+        threshold=threshold,
+        best=best,
+        candidates=tuple(Candidate(**candidates[entrant]) for entrant in order),
+        choice=choice,
+        race=RaceFinding(
+            tolerance=rules.tolerance,
+            confidence=rules.confidence,
+            blocks=int(state.blocks[0]),
+            max_blocks=rules.max_blocks,
+            trainings=len(trials),
+            most_trainings=definition.total,
+            settled=bool(state.settled[0] >= 0),
+            shown=bool(len(good)),
+            not_known=tuple(smaller),
+        ),
+        one_standard_error=Candidate(**candidates[smallest]),
     )
 
 

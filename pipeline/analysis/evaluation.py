@@ -27,9 +27,19 @@ EPSILON = 1e-7  # Keras's: the smallest probability whose logarithm is taken
 
 def load_models(folder: Path) -> dict[int, keras.Model]:
     """The models saved as `seed-N.keras` in `folder`, by seed in ascending order; PipelineError if there is none."""
-    files = {int(path.stem.removeprefix("seed-")): path for path in folder.glob("seed-*.keras")}
-    if not files:
+    models = _models(folder, "seed")
+    if not models:
         raise PipelineError(f"{folder} has no seed-*.keras: run `python -m pipeline champion` first")
+    return models
+
+
+def load_best_models(folder: Path) -> dict[int, keras.Model]:
+    """The models saved as `best-N.keras`, of the most accurate network; none where that is the champion itself."""
+    return _models(folder, "best")
+
+
+def _models(folder: Path, name: str) -> dict[int, keras.Model]:
+    files = {int(path.stem.removeprefix(f"{name}-")): path for path in folder.glob(f"{name}-*.keras")}
     return {seed: load_model(files[seed]) for seed in sorted(files)}
 
 

@@ -17,7 +17,9 @@ from pipeline.training.machine import sgemm_rate
 if TYPE_CHECKING:
     import keras
 
-NETWORK = ["cell", "units", "depth", "bidirectional", "merge_mode", "unroll"]  # these decide the time of an answer
+NETWORK = [
+    name for name in NetworkSpec.model_fields if name not in ("dropout", "recurrent_dropout")
+]  # these decide the time of an answer
 BATCH_SIZES = (1, 128)
 CALLS, WARM_UP = 50, 5
 SECONDS_OF_SGEMM = 0.05

@@ -5,32 +5,43 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline import paths
-from pipeline.analysis.choice import choose_champion
+from pipeline.analysis.choice import Choice, choose_by_race, choose_champion
 from pipeline.data.datasets import Manifest
-from pipeline.data.sequences import prepared_sequences
-from pipeline.params.document import Params
+from pipeline.data.sequences import SequencesSummary, prepared_sequences
+from pipeline.params.document import RACE, Params
 from pipeline.progress import TrialProgress
 from pipeline.studies.refits import Refits
-from pipeline.studies.results import curves_table, read_results
+from pipeline.studies.results import curves_table, read_results, study_definition
 from pipeline.tracking.champion import log_champion
 from pipeline.training.cluster import Cluster
 from pipeline.training.journal import Journal
 from pipeline.training.trials import Trial
 
+BEST_SEEDS = 3  # of the most accurate network, which is often several times as large as the choice
+
+
+def choose(params: Params, summary: SequencesSummary) -> Choice:
+    """The choice by the studies that champion.studies names: by the race, if it is one, else by one standard error."""
+    names = params.champion.studies
+    studies = {name: read_results(name, params, summary).trials for name in names}
+    if names == (RACE,):
+        return choose_by_race(study_definition(RACE, params, summary), studies[RACE], summary.learning_sha256)
+    return choose_champion(studies, summary.validation.samples, summary.learning_sha256)
+
 
 def run(params: Params) -> None:
     """Write choice.json, one model per seed and their learning curves, by seed, to data/models/champion.
 
-    Where a larger network was the best, one model of it, best-0.keras, is there too: to be compared with, no more.
+    Where a larger network was the best, models of it, best-*.keras, are there too: to be compared with, no more.
     """
     summary = prepared_sequences(params.data)
-    studies = {name: read_results(name, params, summary).trials for name in params.champion.studies}
-    choice = choose_champion(studies, summary.validation.samples, summary.learning_sha256)
-
+    choice = choose(params, summary)
     files = {f"seed-{seed}.keras": Trial(seed, choice.choice.refit, seed) for seed in range(params.champion.seeds)}
     seeds = len(files)
     if choice.best != choice.choice:
-        files[paths.BEST_MODEL.name] = Trial(seeds, choice.best.refit, 0)
+        files |= {
+            f"best-{seed}.keras": Trial(seeds + seed, choice.best.refit, seed) for seed in range(min(seeds, BEST_SEEDS))
+        }
     trials = list(files.values())
     refits = Refits(
         summary, paths.SEQUENCES, Journal(paths.journal_folder(), paths.RECORD), params.training.instructions

@@ -1,23 +1,47 @@
 """evaluate: the champion on the test data, once."""
 
+from collections.abc import Mapping
+
 import numpy as np
+import pandas as pd
 
 from pipeline import paths
 from pipeline.analysis import evaluation, prediction_times
-from pipeline.analysis.choice import Choice
-from pipeline.data.sequences import prepared_sequences
+from pipeline.analysis.choice import Choice, Finalist
+from pipeline.analysis.on_test_data import Tested, on_test_data, tested_in_study
+from pipeline.data.sequences import SequencesSummary, prepared_sequences
+from pipeline.documents import records
 from pipeline.params.document import Params
+from pipeline.studies.results import MISTAKES, has_results, read_results, study_definition
 from pipeline.tracking.outcomes import log_evaluation
-from pipeline.training.model_file import load_model
 from pipeline.training.process import configure_tensorflow
 
 
-def run(params: Params) -> None:
-    """Measure every seed's model on the test data; write metrics.json, predictions.csv, confusion.csv, mcnemar.json.
+def _tested(role: str, network: Finalist, answers: Mapping[int, np.ndarray], test_y: np.ndarray) -> Tested:
+    right = np.stack([probabilities.argmax(axis=1) == test_y for _, probabilities in sorted(answers.items())])
+    return Tested(role, network.refit, network.parameters, right)
 
-    The two tables are those of the first seed's model, one row per test sequence; mcnemar.json compares that model
-    with the one of the best network, and is null where that is the champion itself. prediction_times.csv says how long
-    each network that was compared takes to answer.
+
+def _tested_in_studies(params: Params, summary: SequencesSummary) -> list[Tested]:
+    """The networks of the studies that were measured on the test data by themselves, such as the book's."""
+    found = []
+    for name, study in params.studies.items():
+        if study.held_out == "test" and has_results(name):
+            definition, results = study_definition(name, params, summary), read_results(name, params, summary)
+            configurations = {row["number"]: definition.recorded_trial(row).configuration
+                              for row in records(results.trials)}  # fmt: skip
+            mistakes = pd.read_csv(paths.study_folder(name) / MISTAKES)
+            found += tested_in_study(name, configurations, results.trials, mistakes, summary.test.samples)
+    return found
+
+
+def run(params: Params) -> None:
+    """Measure every seed's model on the test data; write metrics.json and the files named below.
+
+    predictions.csv and confusion.csv are those of the first seed's model, one row per test sequence; mcnemar.json
+    compares that model with the one of the best network, and is null where that is the champion itself. test.csv has
+    every network that was measured on the test data, compared with the champion. prediction_times.csv says how long each
+    network that was compared takes to answer.
     """
     summary = prepared_sequences(params.data)
     choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)
@@ -38,10 +62,15 @@ def run(params: Params) -> None:
     paths.write_csv(paths.PREDICTIONS, predictions)
     paths.write_csv(paths.CONFUSION, predictions[["actual", "predicted"]])
     against_the_best = None
-    if paths.BEST_MODEL.exists():
-        best = evaluation.predict(load_model(paths.BEST_MODEL), test_x)
-        against_the_best = evaluation.against_the_best(test[min(test)], best, test_y).model_dump(mode="json")
+    best_models = evaluation.load_best_models(paths.CHAMPION)
+    best = {seed: evaluation.predict(model, test_x) for seed, model in best_models.items()}
+    if best:
+        compared = evaluation.against_the_best(test[min(test)], best[min(best)], test_y)
+        against_the_best = compared.model_dump(mode="json")
     paths.write_json(paths.MCNEMAR, against_the_best)
+    champion = _tested("champion", choice.choice, test, test_y)
+    others = [_tested("most accurate", choice.best, best, test_y)] if best else []
+    paths.write_csv(paths.TEST_TABLE, on_test_data(champion, [*others, *_tested_in_studies(params, summary)]))
     networks = prediction_times.distinct_networks([choice.choice, *choice.candidates])
     saved = {networks[0]: models[min(models)]}
     times = prediction_times.prediction_times(networks, saved, test_x.shape[1:], summary.classes)

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import paths
-from pipeline.analysis.choice import best_first, choose_champion, competitors
+from pipeline.analysis.choice import Choice, best_first, choose_champion, competitors
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
 from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
+from pipeline.commands.champion import choose
 from pipeline.data.sequences import prepared_sequences
 from pipeline.documents import records
 from pipeline.errors import PipelineError
@@ -33,7 +34,8 @@ def recommend(
 
     Networks are those of `champion.studies` trained on the most samples. A prediction's time is that of one sequence
     alone, on one thread, as prediction_times.csv has it; the table gives that of a batch, too. With `min_accuracy` the
-    smallest network that qualifies is recommended, otherwise the one-standard-error rule chooses. Raises PipelineError
+    smallest network that qualifies is recommended. Otherwise it is the race's choice if that qualifies, and else the
+    most accurate of those that do; without a race the one-standard-error rule chooses. Raises PipelineError
     before any study has finished, and for `max_predict_ms` before prediction times have been measured.
     """
     console = console or Console(highlight=False)
@@ -69,7 +71,12 @@ def recommend(
         )
         return False
 
-    chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples)
+    choice = choose(params, summary)
+    if choice.race is None or min_accuracy is not None:
+        chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples)
+    else:
+        raced = qualifying[is_configuration(qualifying, choice.choice.model_dump())]
+        chosen = records(best_first(qualifying) if raced.empty else raced)[0]
     bounds = interval(chosen["validation_accuracy_low"], chosen["validation_accuracy_high"])
     console.print(
         f"Use {network_name(chosen)}: {chosen['parameters']:,} parameters, validation accuracy "
@@ -78,8 +85,16 @@ def recommend(
         f"{len(qualifying)} of {len(everything)} networks trained on {compared.train_samples:,} samples qualify.",
         soft_wrap=True,
     )
+    if choice.race is not None and (reason := _reason(choice, chosen)):
+        console.print(f"In the race: {reason}.", soft_wrap=True)
     console.print(_table(qualifying))
     return True
+
+
+def _reason(choice: Choice, chosen: dict[str, Any]) -> str | None:
+    """How the race ended for the network."""
+    row = pd.DataFrame([chosen])
+    return next((c.reason for c in choice.candidates if is_configuration(row, c.model_dump()).iloc[0]), None)
 
 
 def _choose(

@@ -84,6 +84,8 @@ class Params(Frozen):
     @model_validator(mode="after")
     def _champion_can_choose(self) -> Self:
         for name in self.champion.studies:
+            if name == RACE and len(self.champion.studies) > 1:
+                raise ValueError("champion.studies names the race and others: a race decides alone")
             if name not in self.studies:
                 raise ValueError(
                     f"champion.studies names {name!r}, which is not among the studies: {', '.join(self.studies)}"

@@ -25,6 +25,7 @@ from pipeline.training.identity import training_versions
 from pipeline.training.trials import State, TrialRecord
 
 TABLES = ("trials", "curves", "during_fit", "timings")
+MISTAKES = "mistakes.csv"  # of a study that is measured on the test data: to be compared with others there
 FILES = (*(f"{table}.csv" for table in TABLES), "networks.json", "best.json")
 
 
@@ -121,6 +122,8 @@ def write_results(folder: Path, definition: StudyDefinition, records: Sequence[T
     for table in TABLES:
         paths.write_csv(folder / f"{table}.csv", getattr(results, table))
     paths.write_json(folder / "networks.json", {name: text.model_dump() for name, text in results.networks.items()})
+    if definition.study.held_out == "test":
+        paths.write_csv(folder / MISTAKES, mistakes_table(records))
     if isinstance(definition.study, RaceStudy):
         paths.write_csv(folder / paths.RACE.name, race_table(definition, results.trials))
     results.summary.write(folder / "best.json")
@@ -253,6 +256,17 @@ def timings_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
         if (result := record.result) is not None
     ]
     return pd.DataFrame(rows, columns=["number", "fit_seconds", "seconds_per_epoch", *names])
+
+
+def mistakes_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """One row per trial and held-out sample that its weights classify wrongly: number, index (from 0)."""
+    rows = [
+        {"number": record.trial.number, "index": index}
+        for record in records
+        if record.result is not None
+        for index in record.result.mistakes
+    ]
+    return pd.DataFrame(rows, columns=["number", "index"])
 
 
 def network_texts(records: Sequence[TrialRecord]) -> dict[str, NetworkText]:

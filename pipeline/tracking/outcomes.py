@@ -24,7 +24,7 @@ def log_evaluation(*, experiment: str, metrics: Metrics, data: SequencesSummary,
     facts = {name: value for name, value in document.items() if name not in figures}
     run_id = store.create("evaluate", origin, origin.tags(), flattened(facts), data)
     store.log(run_id, metrics=[(0, figures)])
-    for name in ("metrics.json", "confusion.csv", "mcnemar.json", "prediction_times.csv"):
+    for name in ("metrics.json", "confusion.csv", "mcnemar.json", "test.csv", "prediction_times.csv"):
         store.client.log_artifact(run_id, str(folder / name))
     store.client.set_terminated(run_id)
 
