@@ -25,7 +25,7 @@ SEARCH = {
 }  # fmt: skip
 
 
-STUDIES = {"study@book", "study@capacity", "study@search", "study@frontier", "study@views"}
+STUDIES = {"study@book", "study@capacity", "study@search", "study@views", "race"}
 # A file that changes or comes, and the stages that it makes out of date.
 CHANGES = {
     "pipeline/training/__pycache__/train.cpython-311.pyc": set(),
@@ -38,11 +38,12 @@ CHANGES = {
     "pipeline/commands/champion.py": {"champion"},
     "pipeline/analysis/__init__.py": {"champion", "evaluate", "report"},
     "pipeline/data/mirrors.py": {"download", "prepare", "champion", "report"},
-    "pipeline/studies/__init__.py": {*STUDIES, "champion", "report"},
+    "pipeline/studies/__init__.py": {*STUDIES, "champion", "evaluate", "report"},
     "pipeline/training/__init__.py": {*STUDIES, "champion", "evaluate", "report"},
     "pipeline/params/__init__.py": {"download", "prepare", *STUDIES, "champion", "evaluate", "report"},
-    "data/studies/views/trials.csv": {"study@views", "champion", "report"},
-    "data/studies/new/trials.csv": {"champion", "report"},
+    "data/studies/views/trials.csv": {"study@views", "champion", "evaluate", "report"},
+    "data/studies/search/trials.csv": {"study@search", "race", "champion", "evaluate", "report"},
+    "data/studies/new/trials.csv": {"champion", "evaluate", "report"},
 }
 
 
@@ -83,11 +84,20 @@ def test_a_change_makes_out_of_date_exactly_what_depends_on_it() -> None:
     assert found == CHANGES
 
 
+def value_at(place: str) -> object:
+    found = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    for key in place.split("."):
+        found = found[key]
+    return found
+
+
 @pytest.mark.usefixtures("reproduced")
 @pytest.mark.parametrize(
     ("place", "stages"),
     [
-        ("studies.search.seed", {"study@search", "champion", "report"}),
+        ("studies.search.seed", {"study@search", "race", "champion", "evaluate", "report"}),
+        ("studies.views.seed", {"study@views", "champion", "evaluate", "report"}),
+        ("race.tolerance", {"race", "champion", "report"}),
         ("champion.seeds", {"champion", "report"}),
         ("data.seed", {"prepare", *STUDIES, "champion", "evaluate", "report"}),
         ("execution.workers", set()),
@@ -95,7 +105,7 @@ def test_a_change_makes_out_of_date_exactly_what_depends_on_it() -> None:
     ],
 )
 def test_a_parameter_makes_out_of_date_what_reads_it(place: str, stages: set[str]) -> None:
-    change(Path(), place, 3)
+    change(Path(), place, 3 if isinstance(value_at(place), int) else 0.5)
     assert out_of_date() == stages
 
 
@@ -103,7 +113,7 @@ def test_a_parameter_makes_out_of_date_what_reads_it(place: str, stages: set[str
 def test_a_new_study_is_run_before_the_champion_is_chosen() -> None:
     studies = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["studies"]
     change(Path(), "studies.new", studies["search"])
-    assert out_of_date() == {"study@new", "champion", "report"}
+    assert out_of_date() == {"study@new", "champion", "evaluate", "report"}
     with Repo() as repo:
         stages = {stage.addressing: stage for stage in repo.index.stages}
         assert set(repo.index.graph.successors(stages["champion"])) >= {stages["study@new"], stages["study@search"]}

@@ -20,7 +20,8 @@ MODULES = sorted(
     for path in (ROOT / "pipeline").rglob("*.py")
 )
 PACKAGES = {module for module in MODULES if (ROOT.joinpath(*module.split(".")) / "__init__.py").exists()}
-STAGES = ["download", "prepare", "study", "champion", "evaluate", "report"]
+STAGES = ["download", "prepare", "study", "race", "champion", "evaluate", "report"]
+COMMANDS = {stage: stage for stage in STAGES} | {"race": "study"}  # the modules behind them
 
 
 class Room(NamedTuple):
@@ -38,7 +39,10 @@ ROOMS = {
     "data": Room({"params"}, "views and sizes are those of params.yaml"),
     "training": Room({"params", "data"}, "a configuration and sequences in, weights and figures out"),
     "studies": Room({"params", "data", "training"}, "which trainings, in which order, over which data"),
-    "analysis": Room({"params", "training"}, "saved models are loaded to be evaluated, networks built to be timed"),
+    "analysis": Room(
+        {"params", "training", "studies"},
+        "saved models are loaded to be evaluated, networks built to be timed, and a race's results say who is as good",
+    ),
     "lineage": Room({"data", "training"}, "names the data, and the machine and versions that trained"),
     "progress": Room({"training"}, "shows trials while they train"),
     "tracking": Room(
@@ -233,7 +237,8 @@ def test_graph_has_the_stages_in_order(graph: dict[str, Any]) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_depends_on_exactly_the_rooms_that_its_command_needs(graph: dict[str, Any], stage: str) -> None:
     declared = [dependency for dependency in graph[stage]["deps"] if dependency.startswith("pipeline/")]
-    assert declared == sorted({dependency_of(stage, module) for module in needs(f"pipeline.commands.{stage}")})
+    needed = needs(f"pipeline.commands.{COMMANDS[stage]}")
+    assert declared == sorted({dependency_of(COMMANDS[stage], module) for module in needed})
 
 
 def dependency_of(stage: str, module: str) -> str:
@@ -247,7 +252,9 @@ def dependency_of(stage: str, module: str) -> str:
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_declares_exactly_the_parameters_that_it_reads(graph: dict[str, Any], stage: str) -> None:
     declared = {parameter.partition(".")[0] for parameter in graph[stage].get("params", [])}
-    assert declared == sections_read(stage) - UNDECLARED_PARAMS
+    read = sections_read(COMMANDS[stage]) - UNDECLARED_PARAMS
+    # The race is one of the studies, though it stands beside them: it matters to itself and to those that read it.
+    assert declared == read | ({"race"} if stage in ("race", "champion", "report") else set())
 
 
 def sections_read(stage: str) -> set[str]:
@@ -275,7 +282,16 @@ def test_declared_parameters_exist(graph: dict[str, Any], document: dict[str, An
                     place = place[key]
 
 
-@pytest.mark.parametrize("stage", ["champion", "report"])
+def test_race_depends_on_those_that_send_it_networks(graph: dict[str, Any], document: dict[str, Any]) -> None:
+    entrants = document["race"]["entrants"]
+    proposing = [name for name in entrants if document["studies"][name]["sampler"] != "list"]  # a list needs no results
+    declared = [dependency for dependency in graph["race"]["deps"] if dependency.startswith("data/studies")]
+    assert declared == sorted(f"data/studies/{name}" for name in proposing)
+    params = [parameter for parameter in graph["race"]["params"] if parameter.startswith("studies")]
+    assert params == sorted(f"studies.{name}" for name in entrants)
+
+
+@pytest.mark.parametrize("stage", ["champion", "evaluate", "report"])
 def test_what_compares_studies_depends_on_all_of_them(graph: dict[str, Any], stage: str) -> None:
     declared = [dependency for dependency in graph[stage]["deps"] if dependency.startswith("data/studies")]
     assert declared == ["data/studies"]

@@ -1,1 +1,2 @@
-"""Statistics, choices, tests and times, worked out from tables and saved models; may import params and training."""
+"""Statistics, choices, tests and times, worked out from tables and saved models; may import params,
+training and studies."""

@@ -40,8 +40,8 @@ def run(params: Params) -> None:
 
     predictions.csv and confusion.csv are those of the first seed's model, one row per test sequence; mcnemar.json
     compares that model with the one of the best network, and is null where that is the champion itself. test.csv has
-    every network that was measured on the test data, compared with the champion. prediction_times.csv says how long each
-    network that was compared takes to answer.
+    every network that was measured on the test data, compared with the champion. prediction_times.csv says how long
+    each network that was compared takes to answer.
     """
     summary = prepared_sequences(params.data)
     choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)

@@ -11,7 +11,7 @@ from pipeline.cli import app
 from pipeline.commands.quick import make_workspace, shrink
 from pipeline.errors import PipelineError
 from pipeline.params.document import validate_params
-from pipeline.params.studies import GridStudy, IntegerRange, ListStudy, SampledStudy
+from pipeline.params.studies import GridStudy, IntegerRange, ListStudy, RaceStudy, SampledStudy
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,42 +24,37 @@ def document() -> dict[str, Any]:
 
 def test_shrunk_params_are_valid_and_keep_every_study(document: dict[str, Any]) -> None:
     params = validate_params(shrink(document), "shrunk")
-    assert list(params.studies) == list(document["studies"])
+    assert list(params.studies) == [*document["studies"], "race"]
     assert params.champion.studies == tuple(document["champion"]["studies"])
     assert params.data.dataset == "mnist5k"
     assert params.tracking.experiment == "mnist-rnn-quick"
 
 
 def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
-    studies = validate_params(shrink(document), "shrunk").studies.values()
-    lists = [study for study in studies if isinstance(study, ListStudy)]
-    grids = [study for study in studies if isinstance(study, GridStudy)]
-    sampled = [study for study in studies if isinstance(study, SampledStudy)]
-    assert [(t.units, t.epochs, t.optimizer) for study in lists for t in study.trials] == [
-        (32, 4, "sgd"),
-        (32, 4, "rmsprop"),
-        (32, 4, "adam"),
-        (32, 4, "sgd"),
-        (32, 4, "sgd"),
-        (32, 4, "adam"),
-        (32, 4, "sgd"),
-        (32, 4, "adam"),
-        (32, 4, "adam"),
-        (32, 4, "adam"),
+    params = validate_params(shrink(document), "shrunk")
+    assert (params.training.epochs, params.training.batch_size, params.training.train_samples) == (4, 32, 4000)
+    book, capacity, search, views, race = params.studies.values()
+    assert isinstance(book, ListStudy)
+    assert [(t.cell, t.units, t.optimizer) for t in book.trials] == [
+        ("simple_rnn", 32, "sgd"),
+        ("simple_rnn", 32, "rmsprop"),
+        ("simple_rnn", 32, "adam"),
+        ("lstm", 32, "adam"),
+        ("gru", 32, "adam"),
+        ("mlp", 32, "adam"),
+        ("cnn", 32, "adam"),
     ], "512 units of simple_rnn become 32 as well, and are there only once"
-    assert {t.seeds for study in lists for t in study.trials} == {None}
-    assert [(grid.space.units, grid.space.depth, grid.seeds) for grid in grids] == [
-        ((8, 32), (1,), 2),
-        ((32,), (1,), 1),
-    ]
-    samples = {trial.train_samples for study in lists for trial in study.trials}
-    samples |= {samples for grid in grids for samples in grid.space.train_samples}
-    samples |= {samples for study in sampled for samples in study.space.train_samples}
-    assert samples == {1000, 2000}
-    assert [(study.trials, study.space.units) for study in sampled] == [
-        (6, IntegerRange(low=16, high=32, log=True)),
-        (6, IntegerRange(low=4, high=32)),
-    ]
+    assert book.training.epochs == 4
+    assert isinstance(capacity, GridStudy)
+    assert (capacity.space.units, capacity.seeds, capacity.space.epochs) == ((4, 16, 32), 1, (4,))
+    assert capacity.space.train_samples == (1000, 3000, 4000)
+    assert isinstance(views, GridStudy)
+    assert (views.space.units, views.seeds) == ((32,), 1)
+    assert isinstance(search, SampledStudy)
+    assert (search.trials, search.parameter_budgets, len(search.enqueue)) == (9, (1000, 3000, 10000), 3)
+    assert search.space.units == IntegerRange(low=4, high=32)
+    assert isinstance(race, RaceStudy)
+    assert (race.tolerance, race.max_blocks) == (0.02, 5)
 
 
 def test_shrinking_leaves_the_real_document_alone(document: dict[str, Any]) -> None:
