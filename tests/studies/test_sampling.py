@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.params.network import parameter_count
 from pipeline.params.settings import Configuration
+from pipeline.params.studies import SampledStudy
 from pipeline.studies.sampling import sampling_of
 from pipeline.training.task import TrainingTask
 from pipeline.training.trials import Trial, TrialRecord
@@ -19,15 +20,18 @@ from tests.helpers.studies import SEARCH, definition_of, run
 def test_proposals_follow_the_results_once_there_are_enough(tmp_path: Path, budgets: list[int] | None) -> None:
     """The same study with other results: the first proposals are random, the later ones are not."""
     study = SEARCH | {"pruner": None, "startup_trials": 3, "trials": 16} | {"parameter_budgets": budgets}
+    params = params_with({"s": study})
+    sampled = params.study("s")
+    assert isinstance(sampled, SampledStudy)
     proposals = []
     for seed in (0, 1):
-        sampling = sampling_of(params_with({"s": study}).study("s"), 5, (6, 4, 3))  # type: ignore[arg-type]
+        sampling = sampling_of(sampled, params.training, 5, (6, 4, 3))
         asked = []
         for number in range(16):
             asked.append(sampling.ask(number).params)
             fields = {name: value for name, value in asked[-1].items() if name != "parameter_budget"}
             configuration = Configuration(**fields, epochs=5)
-            result = toy_result(TrainingTask(configuration, seed, tmp_path, "validation"))
+            result = toy_result(TrainingTask(configuration, seed, tmp_path, "validation", "avx2"))
             sampling.tell(TrialRecord(Trial(number, configuration, seed), "COMPLETE", 96, "rows", result))
         proposals.append(asked)
     same = [one == other for one, other in zip(*proposals, strict=True)]

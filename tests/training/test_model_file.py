@@ -32,7 +32,7 @@ def digests(networks: list[NetworkSpec]) -> list[str]:
 SCRIPT = """
 import sys
 from pipeline.training.process import configure_tensorflow
-configure_tensorflow()
+configure_tensorflow("avx2")
 from tests.training.test_model_file import NETWORKS, digests
 print(*digests(NETWORKS[::int(sys.argv[1])]))
 """

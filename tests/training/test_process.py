@@ -9,11 +9,11 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import os, sys
 from pipeline.training.process import configure_tensorflow
-configure_tensorflow()
+configure_tensorflow("avx2")
 print("said by the process itself", file=sys.stderr)
 import tensorflow as tf
 from tensorflow.python.framework import config
-configure_tensorflow()  # as for the next training in the same process
+configure_tensorflow("avx2")  # as for the next training in the same process
 print(
     tf.config.threading.get_intra_op_parallelism_threads(),
     tf.config.threading.get_inter_op_parallelism_threads(),

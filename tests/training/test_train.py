@@ -76,6 +76,7 @@ def test_training_is_bit_for_bit_that_of_keras_fit(settings: dict[str, Any]) -> 
         assert metrics.during_fit_accuracy == pytest.approx(history["accuracy"][0], rel=1e-6)
         assert (metrics.train_loss, metrics.train_accuracy) == measured(model, data.x[:60], data.y[:60])
         assert data.held_out_x is not None
+        assert data.held_out_y is not None
         assert (metrics.validation_loss, metrics.validation_accuracy) == measured(
             model, data.held_out_x, data.held_out_y
         )
