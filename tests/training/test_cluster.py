@@ -22,6 +22,7 @@ from pipeline.training.cluster import ATTEMPTS, Cluster
 from pipeline.training.inputs import load_data
 from pipeline.training.machine import processor
 from pipeline.training.model_file import load_model, model_bytes
+from pipeline.training.process import ENVIRONMENTS
 from pipeline.training.task import EpochFinished, Event, Finished, ShouldPrune, Started, TrainingTask
 from pipeline.training.train import train
 from tests.helpers.processes import worker_processes
@@ -212,6 +213,25 @@ def killer(folder: Path, deaths: int) -> ShouldPrune:
             (folder / str(died)).touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return False
+
+    return should_prune
+
+
+def test_an_embedded_worker_is_started_for_the_instructions_of_its_task(sequences: Path, tmp_path: Path) -> None:
+    """TensorFlow reads them when it is imported, before the worker has a task."""
+    with Cluster(ExecutionParams(workers=1)) as cluster:
+        task = TrainingTask(GRU, 0, sequences, "validation", "avx2", note_environment(tmp_path / "environment.json"))
+        assert cluster.run({0: task})[0].error is None
+    found = json.loads((tmp_path / "environment.json").read_text(encoding="utf-8"))
+    assert found | ENVIRONMENTS["avx2"] == found
+
+
+def note_environment(file: Path) -> ShouldPrune:
+    """A pruner that writes down the environment of the worker it runs in."""
+
+    def should_prune(_: list[float]) -> bool:
+        file.write_text(json.dumps(dict(os.environ)), encoding="utf-8")
+        return True
 
     return should_prune
 
