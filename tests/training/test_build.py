@@ -40,7 +40,7 @@ def test_parameter_count_is_that_of_keras(spec: NetworkSpec, timesteps: int, fea
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_parameter_count_is_that_of_keras_with_every_option(depth: int) -> None:
     """All options that are allowed together. The cells take turns: what an option costs does not depend on them."""
-    options = itertools.product(POOLINGS, *[[False, True]] * 3)
+    options = itertools.product(POOLINGS, [False, True], [False, True], [False, True])
     for place, (pooling, residual, layer_normalization, bidirectional) in enumerate(options):
         if residual and bidirectional and pooling == "last":
             continue  # refused

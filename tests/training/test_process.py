@@ -66,7 +66,7 @@ def test_a_process_that_has_tensorflow_for_other_instructions_does_not_train() -
             [sys.executable, "-c", OTHERS], cwd=ROOT, check=True, capture_output=True, text=True,
             env=environment | {"TF_CPP_MIN_LOG_LEVEL": "3"} | given,
         ).stdout
-        for given in ({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "TF_ENABLE_ONEDNN_OPTS": "0"}, ENVIRONMENTS["avx2"])
+        for given in ({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "TF_ENABLE_ONEDNN_OPTS": "0"}, dict(ENVIRONMENTS["avx2"]))
     ]  # fmt: skip
     assert said == [
         "this process has imported TensorFlow with {'ONEDNN_MAX_CPU_ISA': 'AVX512_CORE'}, training.instructions avx2 "
