@@ -24,15 +24,16 @@ from pipeline import paths
 from pipeline.cli import prepare_process
 from pipeline.params.document import load_params
 from pipeline.params.settings import Configuration
-from pipeline.params.studies import SampledStudy
+from pipeline.params.studies import RaceStudy, SampledStudy
 from pipeline.training import forkserver
+from pipeline.training.process import ENVIRONMENTS
 
 Report = dict[str, Any]  # first_training: time.time() when it began; accuracies in order of the trials
 
 
 def start_as_the_command_line_does() -> None:
     prepare_process()
-    forkserver.start()
+    forkserver.start(ENVIRONMENTS["avx2"])
 
 
 def engine(name: str) -> Report:
@@ -67,9 +68,11 @@ def configurations(name: str) -> list[Configuration]:
 
     params = load_params()
     study = params.study(name)
+    if isinstance(study, RaceStudy):
+        raise ValueError(f"{name} is a race: its configurations come from the results of other studies")
     if not isinstance(study, SampledStudy):
         return [trial.configuration for trial in fixed_trials(study, params.training)]
-    sampling = sampling_of(study, max(study.space.epochs), (28, 28, 10))
+    sampling = sampling_of(study, params.training, max(study.space.epochs), (28, 28, 10))
     proposals = [sampling.ask(number).params for number in range(study.trials)]
     return list(dict.fromkeys(configure(constants(study.space) | p, params.training) for p in proposals))
 

@@ -61,7 +61,7 @@ FITTED_REFERENCES = {
 def measure(cell: str, timesteps: int, samples: int, **network: Any) -> dict[str, float]:
     """One training in this process, which must be new: processor seconds of an epoch and of the start
     before the first one, and the most MiB of the training, in addition to TensorFlow's own."""
-    configure_tensorflow()
+    configure_tensorflow("avx2")
     import keras  # noqa: F401 - the memory and the time of the import are TensorFlow's own
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -73,7 +73,7 @@ def measure(cell: str, timesteps: int, samples: int, **network: Any) -> dict[str
 
 def measure_steps(cell: str) -> list[dict[str, Any]]:
     """For each of the `FITTED` trainings the parts of a step, its seconds, and those of the training's start."""
-    configure_tensorflow()
+    configure_tensorflow("avx2")
     rows = []
     for tried in FITTED_REFERENCES.get(cell, FITTED):
         configuration = Configuration.model_validate({"cell": cell, "batch_size": 128} | tried)

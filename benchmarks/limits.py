@@ -85,7 +85,7 @@ def epoch_seconds(
 
 
 def _one_core(barrier: Barrier, results: "multiprocessing.Queue[list[dict[str, float]]]") -> None:
-    configure_tensorflow()
+    configure_tensorflow("avx2")
     data = random_data(SAMPLES)
     rates = []
     for _ in range(ROUNDS):
@@ -117,7 +117,7 @@ def shares() -> dict[str, list[float]]:
 
 def _tried(changes: dict[str, Any]) -> dict[str, float]:
     """In a process of its own: the share of the peak of each cell, on one core."""
-    configure_tensorflow()
+    configure_tensorflow("avx2")
     if dtype := os.environ.get("BENCHMARK_DTYPE"):
         import keras
 

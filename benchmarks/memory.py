@@ -39,7 +39,7 @@ def measure(sequences: Path, different: int) -> list[float]:
     mebibytes: list[float] = []
     with Cluster(ExecutionParams(workers=1)) as cluster:
         for seed in range(TRAININGS):
-            task = TrainingTask(network(4 + seed % different), seed, sequences, "validation")
+            task = TrainingTask(network(4 + seed % different), seed, sequences, "validation", "avx2")
             cluster.submit(seed, task, priority=seed)
         while len(mebibytes) < TRAININGS:
             if isinstance(cluster.next_event(), EpochFinished):

@@ -27,6 +27,7 @@ from benchmarks.work import environment, make_workspace, run_python
 from pipeline import paths
 from pipeline.data.sequences import SequencesSummary
 from pipeline.params.document import load_params
+from pipeline.studies.results import study_definition
 from pipeline.training.task import Event, Finished, Started
 
 PARTS = {
@@ -96,10 +97,10 @@ def finished_studies() -> dict[str, dict[str, float]]:
     if experiment is None:
         raise RuntimeError(f"{paths.tracking_uri()} has no experiment {params.tracking.experiment}: run `make repro`")
     found: dict[str, dict[str, float]] = {}
-    for name, study in params.studies.items():
+    for name in params.studies:
         folder = paths.study_folder(name)
         trials, curves, timings = (pd.read_csv(folder / f"{table}.csv") for table in ("trials", "curves", "timings"))
-        held_out = summary.split(study.held_out).samples
+        held_out = study_definition(name, params, summary).held_out_samples
         evaluated = curves.groupby("number").size() * (trials.train_samples.clip(upper=held_out) + held_out)
         per_sequence = timings.predict_microseconds_per_sequence / 1e6
         runs = client.search_runs([experiment.experiment_id], f"attributes.run_name = 'study/{name}'", max_results=1)

@@ -328,12 +328,16 @@ def test_budgets_table_of_a_worked_example() -> None:
         seeds(42, [0.92]),
         seeds(6, [0.99]),  # over the budget: not even the fewest units fit
     )
-    table = capacity.budgets_table(trials, [500, 5000])
+
+    def turns(number: int) -> int:
+        return number % 2
+
+    table = capacity.budgets_table(trials, [500, 5000], turns)
     assert table[["budget", "trials", "pruned", "units", "parameters", "validation_accuracy"]].to_numpy().tolist() == [
         [500, 4, 0, 5, 500, 0.85],
         [5000, 3, 1, 40, 4000, 0.93],
     ]
-    nothing = capacity.budgets_table(trials.assign(state="FAIL"), [500, 5000])
+    nothing = capacity.budgets_table(trials.assign(state="FAIL"), [500, 5000], turns)
     assert nothing.empty
     assert list(nothing.columns) == capacity.BUDGET_COLUMNS
 

@@ -9,7 +9,7 @@ import yaml
 
 from pipeline.errors import PipelineError
 from pipeline.params.document import load_params, validate_params
-from pipeline.params.studies import ListStudy
+from pipeline.params.studies import ListStudy, RaceStudy
 
 RIGHT = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
 
@@ -91,6 +91,110 @@ def test_a_mistake_is_one_line_with_its_path(path: str, value: Any, message: str
     (line,) = str(caught.value).splitlines()
     assert line.startswith("params.yaml: ")
     assert message in line
+
+
+RACE = {"entrants": ["frontier", "capacity", "book"]}
+WITHOUT_EPOCHS = {name: axis for name, axis in RIGHT["studies"]["frontier"]["space"].items()
+                  if name not in ("epochs", "train_samples")}  # fmt: skip
+
+
+def with_race(race: object, **changes: Any) -> dict[str, Any]:
+    """The project's params.yaml with this race, and a `frontier` that trains as the race does but for `changes`."""
+    document = with_value("studies.frontier.space", WITHOUT_EPOCHS)
+    document["studies"]["frontier"] |= changes
+    return document | {"race": race}
+
+
+def test_the_race_is_a_study_that_stands_beside_the_others() -> None:
+    params = validate_params(with_race(RACE | {"tolerance": 0.003}), "params.yaml")
+    race = params.study("race")
+    assert isinstance(race, RaceStudy)
+    assert (race.held_out, race.entrants, race.tolerance) == ("fold", ("frontier", "capacity", "book"), 0.003)
+    assert (race.confidence, race.min_blocks, race.max_blocks, race.seed) == (0.95, 3, 10, 0)
+    assert list(params.studies)[-1] == "race"
+
+
+@pytest.mark.parametrize(
+    ("race", "message"),
+    [
+        ({"tolerance": 0.0}, "race.tolerance: must be greater than 0, got 0.0"),
+        ({"tolerance": "2e-3"}, "race.tolerance: must be a number, got the text '2e-3' (YAML wants 1.0e-3, not 1e-3)"),
+        ({"tolerance": 1.0}, "race.tolerance: must be less than 1, got 1.0"),
+        ({"confidence": 0.5}, "race.confidence: must be greater than 0.5, got 0.5"),
+        ({"min_blocks": 1}, "race.min_blocks: must be at least 2, got 1"),
+        ({"max_blocks": 11}, "race.max_blocks: must be less than or equal to 10, got 11"),
+        ({"min_blocks": 5, "max_blocks": 4}, "race: min_blocks must not be above max_blocks, got 5 and 4"),
+        ({"held_out": "validation"}, "race.held_out: must be 'fold', got 'validation'"),
+        ({"tolerence": 0.1}, "race.tolerence: unknown key; check its spelling"),
+        ({"entrants": []}, "race.entrants: must have at least one value, got []"),
+        ({"training": {"epochs": 0}}, "race.training.epochs: must be at least 1, got 0"),
+        (
+            {"entrants": ["frontiers"]},
+            "race.entrants names 'frontiers', which is not among the studies: book, capacity, search, frontier, views",
+        ),
+        (
+            {"entrants": ["race"]},
+            "race.entrants names 'race', which is not among the studies: book, capacity, search, frontier, views",
+        ),
+    ],
+)
+def test_a_mistake_in_the_race_is_named_where_it_stands(race: dict[str, Any], message: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        validate_params(with_race(RACE | race), "params.yaml")
+    assert str(caught.value) == f"params.yaml: {message}"
+
+
+def test_a_race_without_entrants_is_named() -> None:
+    with pytest.raises(PipelineError, match=r"^params\.yaml: race\.entrants: missing$"):
+        validate_params(with_race({}), "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "own"),
+    [
+        ({"space": WITHOUT_EPOCHS | {"epochs": [6]}}, "epochs"),
+        ({"space": WITHOUT_EPOCHS | {"train_samples": [1000]}}, "train_samples"),
+        ({"training": {"batch_size": 32}}, "training"),
+    ],
+)
+def test_a_search_that_sends_networks_trains_as_the_race_does(changes: dict[str, Any], own: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        validate_params(with_race(RACE, **changes), "params.yaml")
+    assert str(caught.value) == (
+        "params.yaml: race.entrants names 'frontier', which trains otherwise than the race does: it may have no "
+        f"{own} of its own"
+    )
+
+
+def test_no_study_is_called_race_where_there_is_a_race() -> None:
+    document = with_race(RACE)
+    document["studies"]["race"] = document["studies"]["views"]
+    with pytest.raises(PipelineError) as caught:
+        validate_params(document, "params.yaml")
+    assert str(caught.value) == "params.yaml: studies: no study may be called 'race': that is the race"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"cell": "mlp", "units": 8}, "studies.frontier: enqueue.1.cell: mlp is not in space.cell"),
+        ({"cell": "gru", "units": 512}, "studies.frontier: enqueue.1.units: 512 is not in space.units"),
+        (
+            {"cell": "gru", "units": 8, "learning_rate": 0.5},
+            "studies.frontier: enqueue.1.learning_rate: 0.5 is not in space.learning_rate",
+        ),
+        (
+            {"cell": "gru", "units": 8, "patience": 3},
+            "studies.frontier: enqueue.1.patience: 3 is not in space.patience",
+        ),
+        ({"cell": "gru", "units": 0}, "studies.frontier.enqueue.1.units: must be at least 1, got 0"),
+        ({"units": 8}, "studies.frontier.enqueue.1.cell: missing"),
+    ],
+)
+def test_what_is_enqueued_lies_in_the_space(entry: dict[str, Any], message: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        validate_params(with_value("studies.frontier.enqueue", [{"cell": "lstm", "units": 4}, entry]), "params.yaml")
+    assert str(caught.value) == f"params.yaml: {message}"
 
 
 def test_every_mistake_is_named() -> None:

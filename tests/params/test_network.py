@@ -44,11 +44,54 @@ def test_multiplications_are_those_of_the_formulas() -> None:
         {"cell": "mlp", "bidirectional": True},
         {"cell": "cnn", "unroll": True},
         {"cell": "mlp", "recurrent_dropout": 0.1},
+        {"pooling": "min"},
     ],
 )
 def test_what_is_no_network_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         NetworkSpec.model_validate({"cell": "lstm", "units": 4} | wrong)
+
+
+@pytest.mark.parametrize("cell", ["mlp", "cnn"])
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("pooling", pooling) for pooling in ("mean", "max", "mean_max", "attention")]
+    + [("layer_normalization", True), ("residual", True), ("bidirectional", True), ("unroll", True)],
+)
+def test_a_network_without_states_has_nothing_to_do_with_them(cell: str, setting: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=f"cell {cell} is not recurrent: it has no {setting}"):
+        NetworkSpec.model_validate({"cell": cell, "units": 4, setting: value})
+
+
+@pytest.mark.parametrize("cell", ["simple_rnn", "elman_output", "lstm", "gru"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max", "attention"])
+def test_residual_layers_in_two_directions_need_a_pooling(cell: str, pooling: str) -> None:
+    network = {"cell": cell, "units": 4, "residual": True, "bidirectional": True, "pooling": pooling}
+    if pooling != "last":
+        assert NetworkSpec.model_validate(network).hands_on_sequences
+        return
+    with pytest.raises(ValidationError) as caught:
+        NetworkSpec.model_validate(network)
+    assert (
+        "residual: the last states of the two directions belong to different time steps: choose a pooling "
+        "(mean, max, mean_max or attention), or bidirectional: false"
+    ) in str(caught.value)
+
+
+def test_options_cost_what_the_formulas_say() -> None:
+    sizes = {"timesteps": 28, "features": 28, "classes": 10}
+    plain = parameter_count(NetworkSpec(cell="gru", units=64), **sizes)
+    assert parameter_count(NetworkSpec(cell="gru", units=64, pooling="mean"), **sizes) == plain
+    assert parameter_count(NetworkSpec(cell="gru", units=64, pooling="mean_max"), **sizes) == plain + 640 == 19_338
+    assert parameter_count(NetworkSpec(cell="gru", units=64, pooling="attention"), **sizes) == plain + 64
+    assert parameter_count(NetworkSpec(cell="gru", units=64, layer_normalization=True), **sizes) == plain + 128
+    deep = NetworkSpec(cell="gru", units=64, depth=3, bidirectional=True, pooling="mean")
+    residual = deep.model_copy(update={"residual": True})
+    assert parameter_count(residual, **sizes) == parameter_count(deep, **sizes)
+    # The last layer's output layer and normalization serve every time step as soon as all states are seen.
+    elman = NetworkSpec(cell="elman_output", units=8, layer_normalization=True)
+    pooled = elman.model_copy(update={"pooling": "max"})
+    assert multiplications(pooled, **sizes) - multiplications(elman, **sizes) == 27 * (8 * 9 + 16)
 
 
 def test_every_cell_is_in_the_table_with_what_its_network_is_made_of() -> None:
@@ -69,3 +112,6 @@ def test_names_are_short_for_people_and_whole_for_files() -> None:
     assert network_name({"cell": "simple_rnn", "depth": 1, "units": 256, "bidirectional": False}) == "SimpleRNN 1×256"
     assert network.file_name == "bidirectional-lstm-2x128"
     assert NetworkSpec(cell="cnn", units=64, depth=3).file_name == "cnn-3x64"
+    pooled = network.model_copy(update={"pooling": "mean_max", "residual": True, "layer_normalization": True})
+    assert network_name(pooled) == "bi-LSTM 2×128 mean+max residual normalized"
+    assert pooled.file_name == "bidirectional-lstm-2x128-mean_max-residual-normalized"

@@ -172,6 +172,54 @@ def test_finished_trials_take_no_time(tmp_path: Path, study: dict[str, Any], mon
     assert left[-1] == 0
 
 
+def test_a_study_may_have_defaults_of_its_own() -> None:
+    own = {"training": {"epochs": 7, "learning_rate": None, "learning_rate_schedule": "cosine"}}
+    plain, changed = definition_of(GRID), definition_of(GRID | own)
+    assert plain.shared_defaults == plain.defaults == changed.shared_defaults
+    assert {(t.configuration.epochs, t.configuration.learning_rate) for t in changed.fixed_trials} == {(7, None)}
+    assert {t.configuration.batch_size for t in changed.fixed_trials} == {32}, "as params.yaml says"
+    assert {t.configuration.learning_rate_schedule for t in changed.fixed_trials} == {"cosine"}
+    assert changed.fingerprint != plain.fingerprint
+    said_twice = definition_of(GRID | {"training": {"epochs": 3}})
+    assert said_twice.fingerprint == plain.fingerprint, "what is said makes no difference, what holds does"
+    entry = {"cell": "gru", "units": 4, "epochs": 2}
+    of_a_list = definition_of({"sampler": "list", "trials": [entry, {"cell": "gru", "units": 4}]} | own)
+    assert [trial.configuration.epochs for trial in of_a_list.fixed_trials] == [2, 7]
+    assert definition_of(SEARCH | own).proposed_trial(0, {"cell": "gru", "units": 4}).configuration.epochs == 7
+
+
+FOLDED: list[dict[str, Any]] = [
+    GRID | {"held_out": "fold", "seeds": 3},
+    {"sampler": "list", "held_out": "fold", "seeds": 3, "trials": [{"cell": "gru", "units": 4}]},
+]
+
+
+@pytest.mark.parametrize("study", FOLDED, ids=["grid", "list"])
+def test_a_study_may_hold_out_another_tenth_for_each_seed(study: dict[str, Any], tmp_path: Path) -> None:
+    definition = definition_of(study)
+    assert (definition.held_out_samples, definition.available_samples) == (15, 141), "of 96 and 60"
+    assert definition.data_sha256 == ["a", "b"]
+    trials = definition.fixed_trials[:3]
+    assert [trial.seed for trial in trials] == [0, 1, 2]
+    assert {definition.task(trial, tmp_path).held_out for trial in trials} == {"fold"}
+    on_validation = definition_of(study | {"held_out": "validation"})
+    keys = {each.key(trial) for each in (definition, on_validation) for trial in trials}
+    assert len(keys) == 6
+    assert definition.fingerprint != on_validation.fingerprint
+    table = trials_table(run(tmp_path, ToyCluster(0), study, InMemoryStorage()))
+    assert set(table["train_samples"]) == {141}
+    assert table["validation_accuracy"].notna().all()
+
+
+def test_instructions_are_part_of_every_fingerprint_and_key() -> None:
+    params = params_with({"search": GRID})
+    native = params.model_copy(update={"training": params.training.model_copy(update={"instructions": "native"})})
+    one, other = (StudyDefinition("search", each, SUMMARY) for each in (params, native))
+    assert one.fingerprint != other.fingerprint
+    assert one.key(one.fixed_trials[0]) != other.key(other.fixed_trials[0])
+    assert other.task(other.fixed_trials[0], Path()).instructions == "native"
+
+
 def test_an_unknown_study_is_named() -> None:
     with pytest.raises(PipelineError, match="there is no study 'gird'"):
         StudyDefinition("gird", params_with({"grid": GRID}), SUMMARY)

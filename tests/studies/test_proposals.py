@@ -58,7 +58,8 @@ def test_constants_are_the_axes_with_one_value() -> None:
     space = Space(cell=("gru",), units=(4, 8), epochs=(3,))
     assert constants(space) == {
         "cell": "gru", "epochs": 3, "depth": 1, "bidirectional": False, "dropout": 0.0, "recurrent_dropout": 0.0,
-        "merge_mode": "concat", "unroll": False, "view": None,
+        "merge_mode": "concat", "unroll": False, "pooling": "last", "layer_normalization": False, "residual": False,
+        "view": None,
     }  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def no_cluster() -> Cluster:
 
 
 def toy_refits(folder: Path) -> Refits:
-    return Refits(SUMMARY, folder, journal_of(folder))
+    return Refits(SUMMARY, folder, journal_of(folder), "avx2")
 
 
 def weights(records: list[TrialRecord]) -> list[str]:
@@ -80,7 +80,7 @@ def test_what_finished_before_an_interruption_is_not_trained_again(
     assert [record.trial for record in records] == TRIALS
     assert [record.reused for record in records] == [True, False, False]
     assert weights(records) == weights(undisturbed)
-    models = [toy_model(TrainingTask(CONFIGURATION, trial.seed, tmp_path, "nothing")) for trial in TRIALS]
+    models = [toy_model(TrainingTask(CONFIGURATION, trial.seed, tmp_path, "nothing", "avx2")) for trial in TRIALS]
     assert [refits.model(trial) for trial in TRIALS] == models
 
     records = toy_refits(tmp_path).train(TRIALS, no_cluster, Watcher())
@@ -114,7 +114,7 @@ def test_other_data_are_other_refits(tmp_path: Path) -> None:
     for split, again in (("train", 3), ("validation", 3), ("test", 0)):
         other = SUMMARY.model_copy(update={split: SUMMARY.train.model_copy(update={"sha256": "other"})})
         cluster = ToyCluster(0)
-        Refits(other, tmp_path, journal_of(tmp_path)).train(TRIALS, lambda: cluster, Watcher())  # noqa: B023 (called at once)
+        Refits(other, tmp_path, journal_of(tmp_path), "avx2").train(TRIALS, lambda: cluster, Watcher())  # noqa: B023 (called at once)
         assert len(cluster.trained) == again, split
 
 
@@ -134,7 +134,7 @@ def test_a_training_that_fails_is_named_and_the_others_before_it_are_kept(tmp_pa
 def test_interrupted_on_real_workers_only_the_rest_is_trained(tmp_path: Path) -> None:
     """Trained on everything but the test data, and the same once more from the beginning."""
     summary = write_sequences(tmp_path / "sequences")
-    refits = Refits(summary, tmp_path / "sequences", journal_of(tmp_path))
+    refits = Refits(summary, tmp_path / "sequences", journal_of(tmp_path), "avx2")
     watcher = Watcher(stop_after=1)
     with pytest.raises(KeyboardInterrupt):
         refits.train(TRIALS, lambda: Cluster(ExecutionParams(workers=1)), watcher)

@@ -55,16 +55,20 @@ def test_columns_of_trials_csv() -> None:
     assert header == (
         "number,state,cell,units,depth,bidirectional,dropout,optimizer,learning_rate,batch_size,train_samples,epochs,seed,"
         "parameters,best_epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,generalization_gap,weights_sha256,"
-        "recurrent_dropout,merge_mode,unroll,view"
+        "recurrent_dropout,merge_mode,unroll,view,pooling,layer_normalization,residual,learning_rate_schedule,"
+        "warmup_epochs,weight_decay,global_clipnorm,label_smoothing,ema_momentum"
     )
 
 
 def test_rows_are_those_of_the_best_epoch_and_failures_are_blank() -> None:
     _, done, failed = trials_table([DONE, FAILED]).to_csv(index=False).splitlines()
     assert done == (
-        "0,COMPLETE,gru,4,1,False,0.0,sgd,0.01,128,90,20,7,42,2,0.30000000000000004,0.875,0.7,0.75,0.125,abc,0.0,concat,False,rows"
+        "0,COMPLETE,gru,4,1,False,0.0,sgd,0.01,128,90,20,7,42,2,0.30000000000000004,0.875,0.7,0.75,0.125,abc,"
+        "0.0,concat,False,rows,last,False,False,constant,0.0,0.0,,0.0,"
     )
-    assert failed == "1,FAIL,lstm,8,1,False,0.0,adam,0.001,128,90,20,8,,,,,,,,,0.0,concat,False,rows"
+    blank = "," * 9
+    off = "last,False,False,constant,0.0,0.0,,0.0,"
+    assert failed == f"1,FAIL,lstm,8,1,False,0.0,adam,0.001,128,90,20,8{blank}0.0,concat,False,rows,{off}"
 
 
 def test_a_row_says_what_was_used_where_nothing_was_asked_for() -> None:

@@ -34,7 +34,7 @@ def record(number: int, state: State = "COMPLETE", seed: int = 7) -> TrialRecord
     if state == "FAIL":
         return TrialRecord(trial, state, 100, "rows", error="TrainingFailed: the loss is not a finite number")
     should_prune = (lambda accuracies: len(accuracies) == 3) if state == "PRUNED" else None
-    task = TrainingTask(trial.configuration, seed, Path(), "validation", should_prune)
+    task = TrainingTask(trial.configuration, seed, Path(), "validation", "avx2", should_prune)
     return TrialRecord(trial, state, 100, "rows", toy_result(task))
 
 

@@ -26,6 +26,15 @@ BEST = TrialRow(
     merge_mode="concat",
     unroll=False,
     view="rows",
+    pooling="last",
+    layer_normalization=False,
+    residual=False,
+    learning_rate_schedule="constant",
+    warmup_epochs=0.0,
+    weight_decay=0.0,
+    global_clipnorm=None,
+    label_smoothing=0.0,
+    ema_momentum=None,
 )
 
 

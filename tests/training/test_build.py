@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.params.network import Cell, MergeMode, NetworkSpec, parameter_count
+from pipeline.params.network import Cell, MergeMode, NetworkSpec, Pooling, parameter_count
 from pipeline.training.build import build, orthogonal
 from pipeline.training.identity import derived_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RECURRENT: list[Cell] = ["simple_rnn", "elman_output", "lstm", "gru"]
+POOLINGS: list[Pooling] = ["last", "mean", "max", "mean_max", "attention"]
 MERGE_MODES: list[MergeMode] = ["concat", "sum", "ave", "mul"]
 SPECS = [
     *(
@@ -34,6 +35,104 @@ def test_parameter_count_is_that_of_keras(spec: NetworkSpec, timesteps: int, fea
     model = build(spec, timesteps, features, classes=7, seed=0)
     assert model.count_params() == parameter_count(spec, timesteps, features, classes=7)
     assert model.output_shape == (None, 7)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_parameter_count_is_that_of_keras_with_every_option(depth: int) -> None:
+    """All options that are allowed together. The cells take turns: what an option costs does not depend on them."""
+    options = itertools.product(POOLINGS, [False, True], [False, True], [False, True])
+    for place, (pooling, residual, layer_normalization, bidirectional) in enumerate(options):
+        if residual and bidirectional and pooling == "last":
+            continue  # refused
+        spec = NetworkSpec(
+            cell=RECURRENT[(place + place // 4 + depth) % 4], units=2, depth=depth, pooling=pooling, residual=residual,
+            layer_normalization=layer_normalization, bidirectional=bidirectional,
+        )  # fmt: skip
+        model = build(spec, 3, 1, 2, seed=0)
+        assert model.count_params() == parameter_count(spec, 3, 1, 2), spec
+        assert model.output_shape == (None, 2)
+
+
+def layer_by_layer(spec: NetworkSpec, model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """Probabilities by Keras's recurrent layers with the model's weights; all that follows them in NumPy."""
+    for layer in range(1, spec.depth + 1):
+        name = f"bidirectional_{layer}" if spec.bidirectional else f"{spec.cell}_{layer}"
+        recurrent = model.get_layer(name)
+        config = recurrent.get_config()
+        for part in (
+            (config["layer"]["config"], config["backward_layer"]["config"]) if spec.bidirectional else (config,)
+        ):
+            part["return_sequences"] = True
+        whole = type(recurrent).from_config(config)
+        whole.build(x.shape)
+        whole.set_weights(recurrent.get_weights())
+        inputs, x = x, whole(x).numpy()
+        if spec.residual and layer > 1:
+            x = inputs + x
+        if spec.layer_normalization:
+            scale, offset = model.get_layer(f"normalization_{layer}").get_weights()
+            centred = x - x.mean(axis=-1, keepdims=True)
+            x = scale * centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-3) + offset
+    seen = {"last": x[:, -1], "mean": x.mean(axis=1), "max": x.max(axis=1)}
+    seen["mean_max"] = np.concatenate([seen["mean"], seen["max"]], axis=1)
+    if spec.pooling == "attention":
+        (query,) = model.get_layer("attention").get_weights()  # (units, 1)
+        shares = np.exp(x @ query)
+        seen["attention"] = (x * shares / shares.sum(axis=1, keepdims=True)).sum(axis=1)
+    kernel, bias = model.get_layer("classes").get_weights()
+    scores = np.exp(seen[spec.pooling] @ kernel + bias)
+    found: np.ndarray = scores / scores.sum(axis=1, keepdims=True)
+    return found
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("options", [(False, False), (True, False), (False, True), (True, True)], ids=str)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_residual_normalization_and_pooling_are_those_of_numpy(
+    pooling: Pooling, options: tuple[bool, bool], bidirectional: bool
+) -> None:
+    residual, layer_normalization = options
+    if pooling == "last" and bidirectional:
+        return  # the last states of the two directions belong to different time steps
+    spec = NetworkSpec(
+        cell="gru", units=4, depth=3, pooling=pooling, residual=residual, layer_normalization=layer_normalization,
+        bidirectional=bidirectional,
+    )  # fmt: skip
+    model = build(spec, 5, 3, 4, seed=1)
+    rng = np.random.default_rng(2)  # Keras starts with ones and zeros, which would hide a lost scale or offset
+    model.set_weights([weight + rng.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
+    x = rng.normal(size=(8, 5, 3)).astype(np.float32)
+    np.testing.assert_allclose(model(x), layer_by_layer(spec, model, x), atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", RECURRENT)
+def test_the_last_of_all_states_is_the_state_that_a_layer_ends_with(cell: Cell) -> None:
+    """A residual layer hands on all of its states; without an input to add its last one is the ordinary one."""
+    plain, cropped = (
+        build(NetworkSpec(cell=cell, units=4, depth=2, residual=residual), 5, 3, 4, seed=1)
+        for residual in (False, True)
+    )
+    x = np.random.default_rng(3).normal(size=(8, 5, 3)).astype(np.float32)
+    first = keras.Model(plain.inputs, plain.get_layer(f"{cell}_1").output)(x).numpy()
+    second = keras.Model(plain.inputs, plain.get_layer(f"{cell}_2").output)(x).numpy()
+    seen = keras.Model(cropped.inputs, cropped.get_layer("last_state").output)(x).numpy()
+    np.testing.assert_allclose(seen, first[:, -1] + second, atol=1e-6)
+
+
+@pytest.mark.parametrize("scores", [0.0, 500.0])
+def test_attention_weighs_states_by_a_softmax_that_does_not_overflow(scores: float) -> None:
+    model = build(NetworkSpec(cell="lstm", units=4, pooling="attention"), 5, 3, 4, seed=1)
+    attention = model.get_layer("attention")
+    attention.set_weights([np.full((4, 1), scores, np.float32)])
+    x = np.random.default_rng(3).normal(size=(8, 5, 3)).astype(np.float32)
+    states = keras.Model(model.inputs, attention.input)(x).numpy()
+    logits = scores * states.sum(axis=2)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected = (states * (shares / shares.sum(axis=1, keepdims=True))[..., None]).sum(axis=1)
+    if scores == 0:
+        np.testing.assert_allclose(expected, states.mean(axis=1), atol=1e-6)
+    seen = keras.Model(model.inputs, model.get_layer("classes").input)(x).numpy()
+    np.testing.assert_allclose(seen, expected, atol=1e-4)
 
 
 def test_simple_rnn_computes_equation_1_5_1() -> None:

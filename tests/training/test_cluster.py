@@ -22,6 +22,7 @@ from pipeline.training.cluster import ATTEMPTS, Cluster
 from pipeline.training.inputs import load_data
 from pipeline.training.machine import processor
 from pipeline.training.model_file import load_model, model_bytes
+from pipeline.training.process import ENVIRONMENTS
 from pipeline.training.task import EpochFinished, Event, Finished, ShouldPrune, Started, TrainingTask
 from pipeline.training.train import train
 from tests.helpers.processes import worker_processes
@@ -70,7 +71,7 @@ def run_all(cluster: Cluster, tasks: dict[int, TrainingTask]) -> tuple[dict[int,
 
 @pytest.mark.usefixtures("one_thread")
 def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler: str, sequences: Path) -> None:
-    tasks = {seed: TrainingTask(GRU, seed, sequences, "validation") for seed in range(3)}
+    tasks = {seed: TrainingTask(GRU, seed, sequences, "validation", "avx2") for seed in range(3)}
     with Cluster(ExecutionParams(scheduler=scheduler)) as cluster:
         with Cluster(ExecutionParams(scheduler=scheduler)) as other:
             another_study = threading.Thread(target=run_all, args=(other, tasks))
@@ -82,11 +83,11 @@ def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler
         killer = threading.Timer(2, kill_the_scheduler)
         killer.start()
         with pytest.raises(PipelineError, match="the Dask scheduler has gone"):
-            run_all(cluster, {0: TrainingTask(endless, 0, sequences, "validation")})
+            run_all(cluster, {0: TrainingTask(endless, 0, sequences, "validation", "avx2")})
     for seed, task in tasks.items():
         result = finished[seed].result
         assert result is not None
-        _, here = train(GRU, load_data(sequences, "validation"), task.seed)
+        _, here = train(GRU, load_data(sequences, "validation", "avx2"), task.seed)
         assert result.weights_sha256 == here.weights_sha256
         assert result.epochs == here.epochs
         own = [kind for kind, key in events if key == seed]
@@ -109,9 +110,9 @@ def test_an_embedded_cluster_saves_models_and_fails_what_fails(
     with Cluster(ExecutionParams(workers=2)) as cluster:
         finished = cluster.run(
             {
-                0: TrainingTask(GRU, 0, sequences, "nothing", wants_model=True),
-                1: TrainingTask(diverging, 0, sequences, "validation"),
-                2: TrainingTask(GRU, 0, sequences, "validation"),
+                0: TrainingTask(GRU, 0, sequences, "nothing", "avx2", wants_model=True),
+                1: TrainingTask(diverging, 0, sequences, "validation", "avx2"),
+                2: TrainingTask(GRU, 0, sequences, "validation", "avx2"),
             }
         )
     assert finished[0].result is not None
@@ -124,13 +125,13 @@ def test_an_embedded_cluster_saves_models_and_fails_what_fails(
     assert finished[0].model is not None
     (tmp_path / "model.keras").write_bytes(finished[0].model)
     assert load_model(tmp_path / "model.keras").output_shape == (None, CLASSES)
-    model, _ = train(GRU, load_data(sequences, "nothing"), 0)
+    model, _ = train(GRU, load_data(sequences, "nothing", "avx2"), 0)
     assert finished[0].model == model_bytes(model), "a worker's model is the same bytes as one that is trained here"
 
 
 def test_a_cluster_runs_one_set_of_tasks_after_the_other(sequences: Path) -> None:
     """Tasks start in the order of their keys. A listener that raises ends the waiting, and the cluster still closes."""
-    tasks = {seed: TrainingTask(GRU, seed, sequences, "validation") for seed in (5, 3)}
+    tasks = {seed: TrainingTask(GRU, seed, sequences, "validation", "avx2") for seed in (5, 3)}
     endless = GRU.model_copy(update={"epochs": 10_000})
 
     def stop(event: Event) -> None:
@@ -145,7 +146,7 @@ def test_a_cluster_runs_one_set_of_tasks_after_the_other(sequences: Path) -> Non
         assert run_all(cluster, {}) == ({}, [])
         again = cluster.run({5: tasks[5]})[5].result
         with pytest.raises(KeyboardInterrupt):
-            cluster.run({0: TrainingTask(endless, 0, sequences, "validation")}, stop)
+            cluster.run({0: TrainingTask(endless, 0, sequences, "validation", "avx2")}, stop)
     three, five = finished[3].result, finished[5].result
     assert three is not None
     assert five is not None
@@ -164,7 +165,7 @@ def test_no_worker_is_started_before_there_is_a_training() -> None:
 def test_no_news_of_a_training_is_lost_however_fast_the_worker_is(
     sequences: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = TrainingTask(GRU, 0, sequences, "validation")
+    task = TrainingTask(GRU, 0, sequences, "validation", "avx2")
     with Cluster(ExecutionParams(workers=1)) as cluster:
         cluster.run({0: task})
         submit: Callable[..., Any] = cluster._client.submit
@@ -185,7 +186,9 @@ def test_a_training_outlives_its_workers_and_one_that_kills_them_all_fails_alone
 ) -> None:
     """Workers die in the middle of a training, as those do for which there is too little memory."""
     tasks = {
-        deaths: TrainingTask(GRU, 0, sequences, "validation", should_prune=killer(tmp_path / str(deaths), deaths))
+        deaths: TrainingTask(
+            GRU, 0, sequences, "validation", "avx2", should_prune=killer(tmp_path / str(deaths), deaths)
+        )
         for deaths in (ATTEMPTS - 1, ATTEMPTS, 0)
     }
     with Cluster(ExecutionParams(workers=2)) as cluster:
@@ -214,6 +217,25 @@ def killer(folder: Path, deaths: int) -> ShouldPrune:
     return should_prune
 
 
+def test_an_embedded_worker_is_started_for_the_instructions_of_its_task(sequences: Path, tmp_path: Path) -> None:
+    """TensorFlow reads them when it is imported, before the worker has a task."""
+    with Cluster(ExecutionParams(workers=1)) as cluster:
+        task = TrainingTask(GRU, 0, sequences, "validation", "avx2", note_environment(tmp_path / "environment.json"))
+        assert cluster.run({0: task})[0].error is None
+    found = json.loads((tmp_path / "environment.json").read_text(encoding="utf-8"))
+    assert found | ENVIRONMENTS["avx2"] == found
+
+
+def note_environment(file: Path) -> ShouldPrune:
+    """A pruner that writes down the environment of the worker it runs in."""
+
+    def should_prune(_: list[float]) -> bool:
+        file.write_text(json.dumps(dict(os.environ)), encoding="utf-8")
+        return True
+
+    return should_prune
+
+
 @pytest.mark.parametrize("deaths", [1, ATTEMPTS])
 def test_an_embedded_cluster_is_started_again_a_few_times(sequences: Path, deaths: int) -> None:
     """A worker of each of the first `deaths` starts is killed as soon as it is there."""
@@ -229,7 +251,7 @@ def test_an_embedded_cluster_is_started_again_a_few_times(sequences: Path, death
 
     def train_one(workers: int) -> None:
         with Cluster(ExecutionParams(workers=workers)) as cluster:
-            finished = cluster.run({0: TrainingTask(GRU, 0, sequences, "validation")})
+            finished = cluster.run({0: TrainingTask(GRU, 0, sequences, "validation", "avx2")})
             assert finished[0].result is not None
             assert cluster.workers == workers
 

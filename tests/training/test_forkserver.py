@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.training import forkserver
+from pipeline.training.process import ENVIRONMENTS
 
 pytestmark = pytest.mark.skipif(not forkserver.AVAILABLE, reason="workers are forked on Linux only")
 ALLOCATOR = "jemalloc_bg_thd"
+VARIABLES = {**forkserver.ENVIRONMENT, **ENVIRONMENTS["avx2"]}
 
 
 def look_around(answers: "multiprocessing.Queue[dict[str, object]]") -> None:
@@ -21,7 +23,7 @@ def look_around(answers: "multiprocessing.Queue[dict[str, object]]") -> None:
         {
             "modules": [name for name in ("tensorflow", "keras", "distributed", "sklearn") if name in sys.modules],
             "frozen": gc.get_freeze_count(),
-            "variables": {name: os.environ[name] for name in forkserver.ENVIRONMENT},
+            "variables": {name: os.environ[name] for name in VARIABLES},
             "deaf": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
             "threads": len([thread for thread in threads if (thread / "comm").read_text().strip() != ALLOCATOR]),
         }
@@ -30,7 +32,7 @@ def look_around(answers: "multiprocessing.Queue[dict[str, object]]") -> None:
 
 def test_a_forked_process_has_tensorflow_and_the_memory_settings_and_this_one_is_as_before() -> None:
     before = dict(os.environ)
-    forkserver.start()
+    forkserver.start(ENVIRONMENTS["avx2"])
     assert dict(os.environ) == before
     context = multiprocessing.get_context("forkserver")
     answers: multiprocessing.Queue[dict[str, object]] = context.Queue()
@@ -41,7 +43,7 @@ def test_a_forked_process_has_tensorflow_and_the_memory_settings_and_this_one_is
     frozen = answer.pop("frozen")
     assert answer == {
         "modules": ["tensorflow", "keras", "distributed"],
-        "variables": forkserver.ENVIRONMENT,
+        "variables": VARIABLES,
         "deaf": True,
         "threads": 1,
     }

@@ -15,6 +15,11 @@ from tests.helpers.sequences import training_data
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LSTM = Configuration(cell="lstm", units=5, depth=2, dropout=0.2, batch_size=20, epochs=2, learning_rate=0.01)
+RECIPE = Configuration(
+    cell="gru", units=4, depth=2, bidirectional=True, dropout=0.2, pooling="attention", layer_normalization=True,
+    residual=True, optimizer="adamw", weight_decay=0.1, global_clipnorm=0.5, label_smoothing=0.1, ema_momentum=0.9,
+    learning_rate_schedule="cosine", epochs=2,
+)  # fmt: skip
 EVERY_KIND = [
     LSTM,
     Configuration(cell="gru", units=4, dropout=0.3, bidirectional=True, optimizer="rmsprop", epochs=2),
@@ -23,6 +28,7 @@ EVERY_KIND = [
     Configuration(cell="simple_rnn", units=4, dropout=0.3, unroll=True, epochs=2),
     Configuration(cell="mlp", units=4, depth=2, dropout=0.3, epochs=2),
     Configuration(cell="cnn", units=4, depth=2, dropout=0.3, epochs=2),
+    RECIPE,
 ]
 
 
@@ -74,9 +80,29 @@ def test_a_step_of_rmsprop_is_exact_to_the_bit() -> None:
 def test_no_training_has_an_operation_that_processors_approximate(cell: Cell, optimizer: Optimizer) -> None:
     """In the graphs that are run, after all that TensorFlow has made of them. What a kernel does inside is not seen:
     that of Softmax takes an approximate reciprocal, which is why the loss has to come from the logits."""
+    configuration = Configuration(cell=cell, units=4, dropout=0.2, optimizer=optimizer, epochs=1)
+    operations = operations_of(configuration)
+    assert operations & {"MatMul", "_FusedMatMul", "_MklMatMul", "_MklFusedMatMul"}, operations
+    assert "LogSoftmax" in operations
+    assert not operations & APPROXIMATE
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"cell": "simple_rnn"}, {"cell": "lstm", "pooling": "mean_max"}], ids=["gru", "simple_rnn", "lstm"]
+)
+def test_nor_has_one_with_every_part_of_the_recipe(changes: dict[str, Any]) -> None:
+    operations = operations_of(RECIPE.model_copy(update=changes))
+    assert "LogSoftmax" in operations
+    assert not operations & APPROXIMATE
+
+
+APPROXIMATE = {"Rsqrt", "RsqrtGrad", "Reciprocal", "ReciprocalGrad", "Inv", "InvGrad", "Log"}
+
+
+def operations_of(configuration: Configuration) -> set[str]:
+    """Those of a training and its evaluations, after all that TensorFlow has made of the graphs."""
     from tensorflow.python.eager import context
 
-    configuration = Configuration(cell=cell, units=4, dropout=0.2, optimizer=optimizer, epochs=1)
     context.enable_run_metadata()
     try:
         traced_graphs.cache_clear()
@@ -84,12 +110,9 @@ def test_no_training_has_an_operation_that_processors_approximate(cell: Cell, op
         graphs = context.export_run_metadata().partition_graphs
     finally:
         context.disable_run_metadata()
-    operations = {
+    return {
         node.op
         for graph in graphs
         for nodes in (graph.node, *(function.node_def for function in graph.library.function))
         for node in nodes
     }
-    assert operations & {"MatMul", "_FusedMatMul", "_MklMatMul", "_MklFusedMatMul"}, operations
-    assert "LogSoftmax" in operations
-    assert not operations & {"Rsqrt", "RsqrtGrad", "Reciprocal", "ReciprocalGrad", "Inv", "InvGrad", "Log"}

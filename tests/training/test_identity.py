@@ -32,9 +32,19 @@ ARGUMENTS: dict[str, list[Any]] = {
     "epochs": [1, 2, 12],
     "patience": [None, 1, 12],
     "view": [None, "rows", "columns"],
+    "pooling": ["mean", "max", "attention"],
+    "layer_normalization": [False, True],
+    "residual": [False, True],
+    "learning_rate_schedule": ["constant", "cosine"],
+    "warmup_epochs": [0.0, 0.5],
+    "weight_decay": [0.0, 0.1],
+    "global_clipnorm": [None, 0.5, 1.0],
+    "label_smoothing": [0.0, 0.1],
+    "ema_momentum": [None, 0.9],
     "seed": [0, 1, 12],
     "samples": [12, 100],
-    "held_out": ["validation", "test", "nothing"],
+    "held_out": ["validation", "fold", "test", "nothing"],
+    "instructions": ["avx2", "native"],
     "data": [["a"], ["a", "b"], ["b", "a"], ["ab"]],
     "pruned_in": [None, {"study": "s", "number": 0}, {"study": "s", "number": 1}, {"study": "t", "number": 0}],
 }
@@ -48,6 +58,7 @@ def key_of(arguments: dict[str, Any]) -> str:
         train_samples=arguments["samples"],
         held_out=arguments["held_out"],
         data_sha256=arguments["data"],
+        instructions=arguments["instructions"],
         pruned_in=arguments["pruned_in"],
     )
 
@@ -76,12 +87,13 @@ def test_two_trainings_have_one_key_only_if_they_are_the_same(one: dict[str, Any
 
 def test_a_key_is_the_same_in_another_process() -> None:
     """Whatever the seed of Python's own hashes is there."""
-    here = training_key(Configuration(cell="gru", units=4), 7, train_samples=9, held_out="test", data_sha256=["a"])
+    arguments: dict[str, Any] = {"train_samples": 9, "held_out": "test", "data_sha256": ["a"], "instructions": "avx2"}
+    here = training_key(Configuration(cell="gru", units=4), 7, **arguments)
     script = (
         "from pipeline.params.settings import Configuration\n"
         "from pipeline.training.identity import training_key\n"
         "configuration = Configuration(units=4, cell='gru')\n"
-        "print(training_key(configuration, 7, train_samples=9, held_out='test', data_sha256=('a',)))\n"
+        f"print(training_key(configuration, 7, **{arguments}))\n"
     )
     there = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
     assert there.stdout.strip() == here

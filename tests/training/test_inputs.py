@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.sequences import change_view
-from pipeline.training.inputs import load_data
+from pipeline.training.inputs import FOLDS, fold_limits, fold_of, load_data
 from tests.helpers.sequences import CLASSES, FEATURES, TIMESTEPS, write_sequences
 
 
@@ -41,3 +41,55 @@ def test_another_view_is_made_of_what_is_trained_on_and_of_what_is_held_out(sequ
     assert columns.x.flags.c_contiguous
     assert np.array_equal(pixels.x, change_view(rows.x, "permuted_pixels", seed=0))
     assert np.array_equal(pixels.y, rows.y)
+
+
+@pytest.mark.parametrize("samples", [10, 100, 156, 60_000, 4_999])
+def test_folds_are_disjoint_and_cover_everything(samples: int) -> None:
+    limits = [fold_limits(samples, fold) for fold in range(FOLDS)]
+    assert [place for start, stop in limits for place in range(start, stop)] == list(range(samples))
+    assert {stop - start for start, stop in limits} <= {samples // FOLDS, samples // FOLDS + 1}
+
+
+def test_seeds_in_a_row_hold_out_one_fold_after_the_other() -> None:
+    assert [fold_of(seed) for seed in (0, 1, 9, 10, 23)] == [0, 1, 9, 0, 3]
+
+
+@pytest.mark.parametrize(("train", "validation"), [(270, 30), (240, 48), (96, 60)])
+def test_no_two_folds_share_a_sample_and_none_is_trained_on(train: int, validation: int, tmp_path: Path) -> None:
+    write_sequences(tmp_path, train=train, validation=validation)
+    everything = [row.tobytes() for row in load_data(tmp_path, "nothing").x]
+    held_out: list[bytes] = []
+    for fold in range(FOLDS):
+        data = load_data(tmp_path, "fold", fold=fold)
+        assert data.held_out_x is not None
+        assert data.held_out_y is not None
+        here = [row.tobytes() for row in data.held_out_x]
+        learned = [row.tobytes() for row in data.x]
+        assert sorted(learned + here) == sorted(everything)
+        assert not set(learned) & set(here)
+        counts = np.bincount(data.held_out_y, minlength=CLASSES)
+        assert counts.max() - counts.min() <= 2, "classes in proportion"
+        assert (len(data.y), len(data.held_out_y)) == (len(data.x), len(data.held_out_x))
+        held_out += here
+    assert held_out == everything
+
+
+def test_the_last_fold_is_the_validation_data_where_they_are_a_tenth(tmp_path: Path) -> None:
+    """So a study that was chosen on the validation data has seen one of the ten before."""
+    write_sequences(tmp_path, train=270, validation=30)
+    validated, last, first = (
+        load_data(tmp_path, *what) for what in (("validation",), ("fold", None, 9), ("fold", None, 0))
+    )
+    for one, other in ((validated.x, last.x), (validated.y, last.y), (validated.held_out_x, last.held_out_x)):
+        assert one is not None
+        assert other is not None
+        assert np.array_equal(one, other)
+    assert first.held_out_x is not None
+    assert np.array_equal(first.held_out_x, validated.x[:30])
+
+
+def test_a_fold_is_in_the_view_that_is_asked_for(sequences: Path) -> None:
+    rows, columns = (load_data(sequences, "fold", view, 3) for view in ("rows", "columns"))
+    assert rows.held_out_x is not None
+    assert columns.held_out_x is not None
+    assert np.array_equal(columns.held_out_x, rows.held_out_x.transpose(0, 2, 1))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.params.network import NetworkSpec
+from pipeline.params.network import NetworkSpec, Pooling
 from pipeline.training.build import build
 from pipeline.training.model_file import load_model, model_bytes
 
@@ -32,7 +32,7 @@ def digests(networks: list[NetworkSpec]) -> list[str]:
 SCRIPT = """
 import sys
 from pipeline.training.process import configure_tensorflow
-configure_tensorflow()
+configure_tensorflow("avx2")
 from tests.training.test_model_file import NETWORKS, digests
 print(*digests(NETWORKS[::int(sys.argv[1])]))
 """
@@ -66,3 +66,30 @@ def test_a_model_is_loaded_as_it_was_saved(network: NetworkSpec, tmp_path: Path)
 
 def test_another_models_file_is_other_bytes() -> None:
     assert len({model_bytes(build(NETWORKS[1], *SIZES, seed)) for seed in (1, 2)}) == 2
+
+
+PLAIN = """
+import sys
+import keras, numpy as np
+found = keras.saving.load_model(sys.argv[1] + "/model.keras")
+np.save(sys.argv[1] + "/there.npy", found.predict(np.load(sys.argv[1] + "/x.npy"), verbose=0))
+print(*sorted(name for name in sys.modules if name.split(".")[0] in ("pipeline", "tests")))
+"""
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean_max", "last"])
+def test_a_model_with_every_option_needs_no_code_of_ours(pooling: Pooling, tmp_path: Path) -> None:
+    """Keras alone loads it, in a process that knows nothing of this project, and predicts the same."""
+    network = NetworkSpec(
+        cell="gru", units=4, depth=2, bidirectional=pooling != "last", dropout=0.2, recurrent_dropout=0.1,
+        pooling=pooling, layer_normalization=True, residual=True,
+    )  # fmt: skip
+    model = build(network, *SIZES, seed=1)
+    (tmp_path / "model.keras").write_bytes(model_bytes(model))
+    x = np.random.default_rng(0).normal(size=(8, *SIZES[:2])).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN, str(tmp_path)], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == []
+    np.testing.assert_allclose(np.load(tmp_path / "there.npy"), model(x), atol=1e-6)

@@ -5,16 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.training.process import ENVIRONMENTS
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import os, sys
 from pipeline.training.process import configure_tensorflow
-configure_tensorflow()
+configure_tensorflow("avx2")
 print("said by the process itself", file=sys.stderr)
 import tensorflow as tf
 from tensorflow.python.framework import config
-configure_tensorflow()  # as for the next training in the same process
+configure_tensorflow("avx2")  # as for the next training in the same process
 print(
+    os.environ["ONEDNN_MAX_CPU_ISA"],
+    os.environ["TF_ENABLE_ONEDNN_OPTS"],
     tf.config.threading.get_intra_op_parallelism_threads(),
     tf.config.threading.get_inter_op_parallelism_threads(),
     config.is_op_determinism_enabled(),
@@ -25,10 +29,48 @@ tf.constant(1.0) + 1.0
 """
 
 
+SET_BY_IT = {"TF_CPP_MIN_LOG_LEVEL", *ENVIRONMENTS["avx2"]}
+
+
 def test_a_process_trains_in_one_thread_exactly_and_silently() -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    environment = {name: value for name, value in os.environ.items() if name not in SET_BY_IT}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
     )
-    assert done.stdout.split() == ["1", "1", "True", "False", "3"]
+    assert done.stdout.split() == ["AVX2", "0", "1", "1", "True", "False", "3"]
     assert done.stderr == "said by the process itself\n"
+
+
+OTHERS = """
+import os
+import tensorflow
+from pipeline.training.process import configure_tensorflow
+try:
+    configure_tensorflow("avx2")
+except RuntimeError as error:
+    print(error)
+configure_tensorflow("native")  # whatever it was imported with
+"""
+
+
+def test_instructions_are_the_variables_that_tensorflow_reads() -> None:
+    assert ENVIRONMENTS["avx2"] == {"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": "0"}
+    assert ENVIRONMENTS["native"] == {}
+
+
+def test_a_process_that_has_tensorflow_for_other_instructions_does_not_train() -> None:
+    """They are read when it is imported, so it would multiply by others than asked for."""
+    environment = {name: value for name, value in os.environ.items() if name not in ENVIRONMENTS["avx2"]}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", OTHERS], cwd=ROOT, check=True, capture_output=True, text=True,
+            env=environment | {"TF_CPP_MIN_LOG_LEVEL": "3"} | given,
+        ).stdout
+        for given in ({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "TF_ENABLE_ONEDNN_OPTS": "0"}, dict(ENVIRONMENTS["avx2"]))
+    ]  # fmt: skip
+    assert said == [
+        "this process has imported TensorFlow with {'ONEDNN_MAX_CPU_ISA': 'AVX512_CORE'}, training.instructions avx2 "
+        "(params.yaml) wants {'ONEDNN_MAX_CPU_ISA': 'AVX2', 'TF_ENABLE_ONEDNN_OPTS': '0'}: start it again with that in "
+        "its environment\n",
+        "",
+    ]

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.params.settings import Configuration
@@ -14,7 +16,7 @@ from pipeline.training.build import build
 from pipeline.training.graphs import EVALUATION_BATCH_SIZE, traced_graphs
 from pipeline.training.identity import derived_seed
 from pipeline.training.inputs import TrainingData
-from pipeline.training.train import TrainingFailed, _sha256, train
+from pipeline.training.train import TrainingFailed, _sha256, learning_rates, train
 from pipeline.training.trials import EpochMetrics
 from tests.helpers.sequences import CLASSES, FEATURES, TIMESTEPS, training_data
 
@@ -76,6 +78,7 @@ def test_training_is_bit_for_bit_that_of_keras_fit(settings: dict[str, Any]) -> 
         assert metrics.during_fit_accuracy == pytest.approx(history["accuracy"][0], rel=1e-6)
         assert (metrics.train_loss, metrics.train_accuracy) == measured(model, data.x[:60], data.y[:60])
         assert data.held_out_x is not None
+        assert data.held_out_y is not None
         assert (metrics.validation_loss, metrics.validation_accuracy) == measured(
             model, data.held_out_x, data.held_out_y
         )
@@ -106,6 +109,47 @@ def test_averages_of_weights_are_those_of_keras() -> None:
     )
     _, again = train(configuration, data, seed=5)  # by the same graphs, whose averages are those of the last training
     assert (again.weights_sha256, again.epochs) == (result.weights_sha256, result.epochs)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rate=st.sampled_from([1e-4, 0.003, 0.5]),
+    epochs=st.integers(1, 6),
+    samples=st.integers(1, 200),
+    batch_size=st.sampled_from([16, 32, 1000]),
+    warmup_epochs=st.one_of(st.just(0.0), st.floats(0, 7)),
+)
+def test_cosine_rates_are_those_of_keras(
+    rate: float, epochs: int, samples: int, batch_size: int, warmup_epochs: float
+) -> None:
+    configuration = Configuration(
+        cell="gru", units=4, learning_rate=rate, epochs=epochs, batch_size=batch_size, warmup_epochs=warmup_epochs,
+        learning_rate_schedule="cosine",
+    )  # fmt: skip
+    rates = learning_rates(configuration, samples)
+    steps = -(-samples // batch_size)
+    assert (rates.shape, rates.dtype) == ((epochs, steps), np.float32)
+    warmup = min(round(warmup_epochs * steps), epochs * steps - 1)  # at least one step has the whole rate
+    start = {"initial_learning_rate": 0.0, "warmup_target": rate} if warmup else {"initial_learning_rate": rate}
+    decay = epochs * steps - warmup
+    schedule = keras.optimizers.schedules.CosineDecay(decay_steps=decay, warmup_steps=warmup, **start)
+    theirs = [float(schedule(step)) for step in range(epochs * steps)]
+    np.testing.assert_allclose(rates.ravel(), theirs, atol=1e-6 * rate)
+    assert rates.ravel()[warmup] == np.float32(rate) == rates.max()
+    assert (np.diff(rates.ravel()[: warmup + 1]) > 0).all()
+    assert (np.diff(rates.ravel()[warmup:]) < 0).all()
+
+
+def test_rates_of_worked_examples() -> None:
+    """250 samples in batches of 100 are 3 steps an epoch."""
+    plain = Configuration(cell="gru", units=4, optimizer="sgd", epochs=2, batch_size=100)
+    assert learning_rates(plain, 250).tolist() == [[np.float32(0.01)] * 3] * 2
+    warm = plain.model_copy(update={"warmup_epochs": 1.0, "learning_rate": 0.3})
+    assert learning_rates(warm, 250) == pytest.approx(np.array([[0, 0.1, 0.2], [0.3, 0.3, 0.3]]))
+    falling = plain.model_copy(update={"learning_rate_schedule": "cosine", "learning_rate": 1.0, "epochs": 1})
+    assert learning_rates(falling, 250) == pytest.approx(np.array([[1.0, 0.75, 0.25]]))
+    both = falling.model_copy(update={"warmup_epochs": 1.0, "epochs": 2})
+    assert learning_rates(both, 250) == pytest.approx(np.array([[0, 1 / 3, 2 / 3], [1.0, 0.75, 0.25]]))
 
 
 ONE_HOT = np.eye(CLASSES, dtype=np.float32)
