@@ -60,10 +60,10 @@ class TrainingResult:
     predict_microseconds_per_sequence: float
     model_summary: str
     model_dot: str
-    mistakes: tuple[int, ...] = ()  # the held-out samples that the best epoch's weights classify wrongly, from 0
     worker: str = ""  # Dask's address of the process that trained it
     processor: str = ""  # of that process's machine
     trained_at: str = ""  # UTC, for example 2026-11-26T15:30:00Z
+    mistakes: tuple[int, ...] = ()  # the held-out samples that the best epoch's weights classify wrongly, from 0
 
     @property
     def best(self) -> EpochMetrics:

@@ -29,7 +29,7 @@ def test_proposals_follow_the_results_once_there_are_enough(tmp_path: Path, budg
     assert isinstance(sampled, SampledStudy)
     proposals = []
     for seed in (0, 1):
-        sampling = sampling_of(sampled, params.training, 5, (6, 4, 3))
+        sampling = sampling_of(sampled, 5, (6, 4, 3))
         asked = []
         for number in range(16):
             asked.append(sampling.ask(number).params)
@@ -111,7 +111,7 @@ def test_what_is_enqueued_counts_for_the_smallest_budget_that_holds_it(tmp_path:
         parameter_count(Configuration(cell=entry["cell"], units=entry["units"]).network, 6, 4, 3) for entry in ENQUEUED
     ]
     assert sizes == [183, 17_859, 435]
-    place_of = budget_places(sampled, (6, 4, 3), params_with({"s": study}).training)
+    place_of = budget_places(sampled, (6, 4, 3))
     assert [place_of(number) for number in range(9)] == [1, 0, 0, 0, 1, 0, 1, 0, 1], "then they take turns"
 
     records = run(tmp_path, ToyCluster(0), study)
