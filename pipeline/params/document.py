@@ -50,17 +50,26 @@ class Params(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _race_is_a_study(cls, document: Any) -> Any:
-        if not isinstance(document, dict) or not isinstance(document.get("race"), dict):
+        if not isinstance(document, dict) or not isinstance(studies := document.get("studies"), dict):
             return document
-        studies = document.get("studies")
-        if isinstance(studies, dict) and RACE in studies:
-            raise ValueError(f"studies: no study may be called {RACE!r}: that is the race")
+        if RACE in studies:
+            raise ValueError(f"studies: no study may be called {RACE!r}: the race stands beside the studies")
+        if stray := [
+            name for name, study in studies.items() if isinstance(study, dict) and study.get("sampler") == RACE
+        ]:
+            raise ValueError(f"studies.{stray[0]}.sampler: there is one race, and it stands beside the studies")
+        if RACE not in document:
+            return document
+        if not isinstance(race := document[RACE], dict):
+            raise ValueError(f"{RACE}: must be a section with `entrants`, got {race!r}")
         others = {name: value for name, value in document.items() if name != RACE}
-        return others | {"studies": (studies or {}) | {RACE: {"sampler": RACE} | document[RACE]}}
+        return others | {"studies": studies | {RACE: race | {"sampler": RACE}}}
 
     @model_validator(mode="after")
     def _race_has_one_protocol(self) -> Self:
         race = self.studies.get(RACE)
+        if race is not None and race.training.model_fields_set:
+            raise ValueError("race.training: the race has no settings of its own, it trains as `training` says")
         for name in race.entrants if isinstance(race, RaceStudy) else ():
             if name not in self.studies or name == RACE:
                 others = ", ".join(other for other in self.studies if other != RACE)
@@ -186,7 +195,7 @@ def _place_in(document: Any, location: tuple[int | str, ...]) -> str:
             document = document[part]
         elif index < len(location) - 1 or part in ("choices", "range", "by_cell"):
             continue
-        elif isinstance(document, dict) and part == document.get("sampler"):  # which of the kinds of study it is
+        elif isinstance(document, dict) and part == document.get("sampler", RACE):  # which of the kinds of study it is
             continue
         parts.append(str(part))
     return ".".join(parts)

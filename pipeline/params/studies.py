@@ -221,11 +221,27 @@ class SampledStudy(StudyBase):
             for name in entry.model_fields_set:
                 axis = getattr(self.space, name)
                 value = getattr(entry, name)
+                if value is None:
+                    raise ValueError(
+                        f"enqueue.{place}.{name}: must have a value; leave it out for the sampler to draw it"
+                    )
                 is_range = isinstance(axis, IntegerRange | RealRange)
                 inside = axis.low <= value <= axis.high if is_range else value in axis
                 if not inside:
                     raise ValueError(f"enqueue.{place}.{name}: {value} is not in space.{name}")
+            drawn = [
+                name for name in ("cell", "depth", "bidirectional", "merge_mode", "pooling", "layer_normalization")
+                if name not in entry.model_fields_set and self._varies(name)
+            ]  # fmt: skip
+            if self.parameter_budgets and "units" in entry.model_fields_set and drawn:
+                raise ValueError(
+                    f"enqueue.{place}: with units it must also have {drawn[0]}: they decide which budget it counts for"
+                )
         return self
+
+    def _varies(self, name: str) -> bool:
+        axis = getattr(self.space, name)
+        return not isinstance(axis, tuple) or len(axis) > 1
 
     @model_validator(mode="after")
     def _budgets_decide_the_units(self) -> Self:

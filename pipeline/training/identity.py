@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -28,8 +29,14 @@ def stable_hash(document: Any) -> str:
 
 def training_versions(*more: str) -> dict[str, str]:
     """The versions that decide how the same numbers train: of the libraries, and of the meaning of our own code."""
-    versions = {package: importlib.metadata.version(package) for package in ("tensorflow", "keras", *more)}
-    return versions | {"semantics": str(SEMANTICS_VERSION)}
+    return {package: _version(package) for package in ("tensorflow", "keras", *more)} | {
+        "semantics": str(SEMANTICS_VERSION)
+    }
+
+
+@functools.cache
+def _version(package: str) -> str:
+    return importlib.metadata.version(package)  # reads files each time
 
 
 def training_key(

@@ -41,8 +41,10 @@ def fold_of(seed: int) -> int:
 
 
 def fold_limits(samples: int, fold: int) -> tuple[int, int]:
-    """Where a fold of `samples` samples begins and ends, the end excluded."""
-    return fold * samples // FOLDS, (fold + 1) * samples // FOLDS
+    """Where a fold of `samples` samples begins and ends, the end excluded. All are equally large: up to nine samples
+    that remain are trained on in every fold."""
+    size = samples // FOLDS
+    return fold * size, (fold + 1) * size
 
 
 @functools.lru_cache(maxsize=1)

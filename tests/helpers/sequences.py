@@ -44,8 +44,11 @@ def write_sequences(folder: Path, train: int = 96, validation: int = 60, test: i
     return summary
 
 
-def _competes(study: dict[str, Any]) -> bool:
-    return study.get("held_out") != "test" and "view" not in study.get("space", {})
+def _competing(studies: dict[str, Any]) -> list[str]:
+    """A race decides alone."""
+    return ["race"] if "race" in studies else [
+        name for name, study in studies.items() if study.get("held_out") != "test" and "view" not in study["space"]
+    ]  # fmt: skip
 
 
 def params_with(studies: dict[str, Any], workers: int = 2, scheduler: str | None = None) -> Params:
@@ -54,8 +57,9 @@ def params_with(studies: dict[str, Any], workers: int = 2, scheduler: str | None
         {
             "data": {"dataset": "slopes", "validation": 60},
             "training": {"batch_size": 32, "epochs": 3, "optimizer": "adam", "learning_rate": 0.01},
-            "studies": studies,
-            "champion": {"studies": [name for name in studies if _competes(studies[name])], "seeds": 1},
+            "studies": {name: study for name, study in studies.items() if name != "race"},
+            **{"race": studies[name] for name in studies if name == "race"},
+            "champion": {"studies": _competing(studies), "seeds": 1},
             "execution": {"workers": workers, "scheduler": scheduler},
         },
         "example",

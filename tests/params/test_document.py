@@ -9,6 +9,7 @@ import yaml
 
 from pipeline.errors import PipelineError
 from pipeline.params.document import load_params, validate_params
+from pipeline.params.settings import TrainingSettings
 from pipeline.params.studies import ListStudy, RaceStudy
 
 RIGHT = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
@@ -30,14 +31,20 @@ def test_the_projects_own_params_are_right() -> None:
     assert isinstance(book, ListStudy)
     table_1_5_1 = [t for t in book.trials if t.cell == "simple_rnn"]
     assert [(t.units, t.optimizer, t.seeds or book.seeds) for t in table_1_5_1] == [
-        (256, "sgd", 3),
-        (256, "rmsprop", 3),
-        (256, "adam", 3),
+        (256, "sgd", 1),
+        (256, "rmsprop", 1),
+        (256, "adam", 1),
         (512, "sgd", 1),
     ]
-    assert all(t.dropout == 0.2 and t.epochs == 20 for t in table_1_5_1)
-    assert {t.cell for t in book.trials} == {"simple_rnn", "elman_output", "lstm", "gru", "mlp", "cnn"}
-    assert all(t.patience is None for t in book.trials), "the book stops no training early"
+    assert all(t.dropout == 0.2 for t in table_1_5_1)
+    assert {t.cell for t in book.trials} == {"simple_rnn", "lstm", "gru", "mlp", "cnn"}
+    plain = TrainingSettings(optimizer="adam", epochs=20)
+    assert (
+        params.training.model_copy(update=book.training.model_dump(exclude_unset=True)).model_dump(
+            exclude={"instructions"}
+        )
+        == plain.model_dump()
+    ), "every part of the recipe is off, and no training stops early"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +56,7 @@ def test_the_projects_own_params_are_right() -> None:
         ("training.learning_rate", "1e-3", "training.learning_rate: must be a number, got the text '1e-3'"),
         ("studies.capacity.space.units", [32, 0], "studies.capacity.space.units.1: must be at least 1, got 0"),
         ("studies.search.space.units.low", -4, "studies.search.space.units.low: must be at least 1, got -4"),
-        ("studies.search.space.units.low", 999, "low must not be above high, got 999 and 128"),
+        ("studies.search.space.units.low", 999, "low must not be above high, got 999 and 256"),
         ("studies.search.space.dropout.high", 1.0, "studies.search.space.dropout.high: must be less than 1, got 1.0"),
         ("studies.book.trials.2.units", 0, "studies.book.trials.2.units: must be at least 1, got 0"),
         ("studies.capacity.space.cell", ["lstmm"], "studies.capacity.space.cell.0: must be 'simple_rnn', 'elman_"),
@@ -64,9 +71,9 @@ def test_the_projects_own_params_are_right() -> None:
             {"simple_rnn": 0.0, "lstm": 0.1, "gru": 0.1},
             "studies.capacity.space.learning_rate.simple_rnn: must be greater than 0, got 0.0",
         ),
-        ("studies.frontier.space.units", [4, 8], "studies.frontier: parameter_budgets decide how many units a network"),
-        ("studies.frontier.parameter_budgets", [0], "studies.frontier.parameter_budgets.0: must be at least 1, got 0"),
-        ("studies.book.trials.9.bidirectional", True, "studies.book.trials.9: cell mlp is not recurrent"),
+        ("studies.search.space.units", [4, 256], "studies.search: parameter_budgets decide how many units a network"),
+        ("studies.search.parameter_budgets", [0], "studies.search.parameter_budgets.0: must be at least 1, got 0"),
+        ("studies.book.trials.6.bidirectional", True, "studies.book.trials.6: cell mlp is not recurrent"),
         ("studies.capacity.space.cell", [], "studies.capacity.space.cell: must have at least one value, got []"),
         (
             "studies.search.sampler",
@@ -93,15 +100,14 @@ def test_a_mistake_is_one_line_with_its_path(path: str, value: Any, message: str
     assert message in line
 
 
-RACE = {"entrants": ["frontier", "capacity", "book"]}
-WITHOUT_EPOCHS = {name: axis for name, axis in RIGHT["studies"]["frontier"]["space"].items()
-                  if name not in ("epochs", "train_samples")}  # fmt: skip
+RACE = {"entrants": ["search", "capacity", "book"]}
+SPACE = RIGHT["studies"]["search"]["space"]
 
 
 def with_race(race: object, **changes: Any) -> dict[str, Any]:
-    """The project's params.yaml with this race, and a `frontier` that trains as the race does but for `changes`."""
-    document = with_value("studies.frontier.space", WITHOUT_EPOCHS)
-    document["studies"]["frontier"] |= changes
+    """The project's params.yaml with this race, and with these changes of `search`."""
+    document = copy.deepcopy(RIGHT)
+    document["studies"]["search"] |= changes
     return document | {"race": race}
 
 
@@ -109,7 +115,7 @@ def test_the_race_is_a_study_that_stands_beside_the_others() -> None:
     params = validate_params(with_race(RACE | {"tolerance": 0.003}), "params.yaml")
     race = params.study("race")
     assert isinstance(race, RaceStudy)
-    assert (race.held_out, race.entrants, race.tolerance) == ("fold", ("frontier", "capacity", "book"), 0.003)
+    assert (race.held_out, race.entrants, race.tolerance) == ("fold", ("search", "capacity", "book"), 0.003)
     assert (race.confidence, race.min_blocks, race.max_blocks, race.seed) == (0.95, 3, 10, 0)
     assert list(params.studies)[-1] == "race"
 
@@ -129,12 +135,16 @@ def test_the_race_is_a_study_that_stands_beside_the_others() -> None:
         ({"entrants": []}, "race.entrants: must have at least one value, got []"),
         ({"training": {"epochs": 0}}, "race.training.epochs: must be at least 1, got 0"),
         (
-            {"entrants": ["frontiers"]},
-            "race.entrants names 'frontiers', which is not among the studies: book, capacity, search, frontier, views",
+            {"training": {"epochs": 3}},
+            "race.training: the race has no settings of its own, it trains as `training` says",
+        ),
+        (
+            {"entrants": ["serach"]},
+            "race.entrants names 'serach', which is not among the studies: book, capacity, search, views",
         ),
         (
             {"entrants": ["race"]},
-            "race.entrants names 'race', which is not among the studies: book, capacity, search, frontier, views",
+            "race.entrants names 'race', which is not among the studies: book, capacity, search, views",
         ),
     ],
 )
@@ -142,6 +152,21 @@ def test_a_mistake_in_the_race_is_named_where_it_stands(race: dict[str, Any], me
     with pytest.raises(PipelineError) as caught:
         validate_params(with_race(RACE | race), "params.yaml")
     assert str(caught.value) == f"params.yaml: {message}"
+
+
+@pytest.mark.parametrize("race", [None, 5])
+def test_a_race_that_is_no_section_is_named(race: object) -> None:
+    with pytest.raises(PipelineError) as caught:
+        validate_params(with_race(race), "params.yaml")
+    assert str(caught.value) == f"params.yaml: race: must be a section with `entrants`, got {race!r}"
+
+
+def test_no_other_study_is_a_race() -> None:
+    with pytest.raises(PipelineError) as caught:
+        validate_params(with_value("studies.another", RACE | {"sampler": "race"}), "params.yaml")
+    assert str(caught.value) == (
+        "params.yaml: studies.another.sampler: there is one race, and it stands beside the studies"
+    )
 
 
 def test_a_race_without_entrants_is_named() -> None:
@@ -152,8 +177,8 @@ def test_a_race_without_entrants_is_named() -> None:
 @pytest.mark.parametrize(
     ("changes", "own"),
     [
-        ({"space": WITHOUT_EPOCHS | {"epochs": [6]}}, "epochs"),
-        ({"space": WITHOUT_EPOCHS | {"train_samples": [1000]}}, "train_samples"),
+        ({"space": SPACE | {"epochs": [6]}}, "epochs"),
+        ({"space": SPACE | {"train_samples": [1000]}}, "train_samples"),
         ({"training": {"batch_size": 32}}, "training"),
     ],
 )
@@ -161,7 +186,7 @@ def test_a_search_that_sends_networks_trains_as_the_race_does(changes: dict[str,
     with pytest.raises(PipelineError) as caught:
         validate_params(with_race(RACE, **changes), "params.yaml")
     assert str(caught.value) == (
-        "params.yaml: race.entrants names 'frontier', which trains otherwise than the race does: it may have no "
+        "params.yaml: race.entrants names 'search', which trains otherwise than the race does: it may have no "
         f"{own} of its own"
     )
 
@@ -171,30 +196,29 @@ def test_no_study_is_called_race_where_there_is_a_race() -> None:
     document["studies"]["race"] = document["studies"]["views"]
     with pytest.raises(PipelineError) as caught:
         validate_params(document, "params.yaml")
-    assert str(caught.value) == "params.yaml: studies: no study may be called 'race': that is the race"
+    assert str(caught.value) == (
+        "params.yaml: studies: no study may be called 'race': the race stands beside the studies"
+    )
 
 
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"cell": "mlp", "units": 8}, "studies.frontier: enqueue.1.cell: mlp is not in space.cell"),
-        ({"cell": "gru", "units": 512}, "studies.frontier: enqueue.1.units: 512 is not in space.units"),
+        ({"cell": "mlp"}, "studies.search: enqueue.1.cell: mlp is not in space.cell"),
+        ({"cell": "gru", "learning_rate": 0.5}, "studies.search: enqueue.1.learning_rate: 0.5 is not in space.learn"),
+        ({"cell": None}, "studies.search: enqueue.1.cell: must have a value; leave it out for the sampler to draw it"),
+        ({"patience": 3}, "studies.search.enqueue.1.patience: unknown key; check its spelling"),
+        ({"cell": "gru", "units": 0}, "studies.search.enqueue.1.units: must be at least 1, got 0"),
         (
-            {"cell": "gru", "units": 8, "learning_rate": 0.5},
-            "studies.frontier: enqueue.1.learning_rate: 0.5 is not in space.learning_rate",
+            {"cell": "gru", "units": 8, "depth": 1, "pooling": "last"},
+            "studies.search: enqueue.1: with units it must also have bidirectional: they decide which budget it counts",
         ),
-        (
-            {"cell": "gru", "units": 8, "patience": 3},
-            "studies.frontier: enqueue.1.patience: 3 is not in space.patience",
-        ),
-        ({"cell": "gru", "units": 0}, "studies.frontier.enqueue.1.units: must be at least 1, got 0"),
-        ({"units": 8}, "studies.frontier.enqueue.1.cell: missing"),
     ],
 )
 def test_what_is_enqueued_lies_in_the_space(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(PipelineError) as caught:
-        validate_params(with_value("studies.frontier.enqueue", [{"cell": "lstm", "units": 4}, entry]), "params.yaml")
-    assert str(caught.value) == f"params.yaml: {message}"
+        validate_params(with_value("studies.search.enqueue", [{"cell": "lstm"}, entry]), "params.yaml")
+    assert str(caught.value).startswith(f"params.yaml: {message}")
 
 
 def test_every_mistake_is_named() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.params.network import parameter_count
+from pipeline.params.network import Cell, NetworkSpec, parameter_count
 from pipeline.params.settings import Configuration
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.entrants import entrants_of
@@ -41,10 +41,11 @@ def entrants(**tables: tuple[dict[str, Any], pd.DataFrame]) -> list[Configuratio
     return entrants_of({name: (StudyDefinition(name, params, SUMMARY), found) for name, (_, found) in tables.items()})
 
 
-def of_search(*rows: tuple[int, str, int, float, float, str]) -> pd.DataFrame:
+def of_search(*rows: tuple[int, Cell, int, float, float, str]) -> pd.DataFrame:
     """trials.csv of a search: number, cell, units, learning rate, accuracy, state."""
     return table(*(
-        trial(number, units, accuracy, cell=cell, learning_rate=rate, state=state, train_samples=96)
+        trial(number, units, accuracy, cell=cell, learning_rate=rate, state=state, train_samples=96,
+              parameters=parameter_count(NetworkSpec(cell=cell, units=units), 6, 4, 3))
         for number, cell, units, rate, accuracy, state in rows
     ))  # fmt: skip
 

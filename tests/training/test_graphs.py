@@ -93,7 +93,8 @@ def test_no_training_has_an_operation_that_processors_approximate(cell: Cell, op
 def test_nor_has_one_with_every_part_of_the_recipe(changes: dict[str, Any]) -> None:
     operations = operations_of(RECIPE.model_copy(update=changes))
     assert "LogSoftmax" in operations
-    assert not operations & APPROXIMATE
+    # Clipping has the reciprocal of one number, the gradient's length. Only those of eight at once are approximated.
+    assert operations & APPROXIMATE <= {"Reciprocal"}
 
 
 APPROXIMATE = {"Rsqrt", "RsqrtGrad", "Reciprocal", "ReciprocalGrad", "Inv", "InvGrad", "Log"}
