@@ -46,9 +46,14 @@ def write_sequences(folder: Path, train: int = 96, validation: int = 60, test: i
 
 def _competing(studies: dict[str, Any]) -> list[str]:
     """A race decides alone."""
-    return ["race"] if "race" in studies else [
-        name for name, study in studies.items() if study.get("held_out") != "test" and "view" not in study["space"]
-    ]  # fmt: skip
+    if "race" in studies:
+        return ["race"]
+    return [name for name, study in studies.items() if study.get("held_out") != "test" and "view" not in _axes(study)]
+
+
+def _axes(study: dict[str, Any]) -> dict[str, Any]:
+    axes: dict[str, Any] = study.get("space", {})
+    return axes
 
 
 def params_with(studies: dict[str, Any], workers: int = 2, scheduler: str | None = None) -> Params:
@@ -58,7 +63,7 @@ def params_with(studies: dict[str, Any], workers: int = 2, scheduler: str | None
             "data": {"dataset": "slopes", "validation": 60},
             "training": {"batch_size": 32, "epochs": 3, "optimizer": "adam", "learning_rate": 0.01},
             "studies": {name: study for name, study in studies.items() if name != "race"},
-            **{"race": studies[name] for name in studies if name == "race"},
+            **({"race": studies["race"]} if "race" in studies else {}),
             "champion": {"studies": _competing(studies), "seeds": 1},
             "execution": {"workers": workers, "scheduler": scheduler},
         },
