@@ -47,7 +47,9 @@ class StudyDefinition:
         #: The networks of a race, the smallest first; none in other studies.
         self.entrants = list(entrants)
         #: The trials of a list or grid; none where they depend on results.
-        self.fixed_trials = self._distinct_trials(self.study) if isinstance(self.study, ListStudy | GridStudy) else []
+        self.fixed_trials = (
+            [] if isinstance(self.study, SampledStudy | RaceStudy) else self._distinct_trials(self.study)
+        )
         #: How many trials there are, or may be in a race.
         self.total = self._total()
         self.data_sha256 = [summary.split(split).sha256 for split in self._splits()]
