@@ -59,7 +59,7 @@ class TrialProgress:
         self._progress.stop()
         if self._reused:
             self._console.print(f"{self._title}: {replayed(self._reused, self.total)}", soft_wrap=True)
-        if self.finished < self.total:
+        if self.finished < self.total and exception[0] is not None:  # a race may end early
             rest = "; nothing that finished is lost, and the same command goes on from there" if self._resumes else ""
             self._console.print(
                 f"{self._title}: stopped with {self.finished} of {self.total} trials done{rest}", soft_wrap=True

@@ -59,6 +59,9 @@ def run(params: Params, name: str) -> None:
 def _expectation(study: StudyDefinition, params: Params, journal: Journal, workers: int) -> str:
     """How many trainings are finished already, as far as that is known before a sampler proposes, and how long the
     others will take."""
+    if isinstance(study.study, RaceStudy):
+        left = about(study.expected_seconds(workers))
+        return f"fewer as networks leave; at most {left} on {workers} worker{'s' * (workers > 1)}"
     known = _known_trials(study, params)
     done = {(trial.configuration, trial.seed) for trial in known if journal.get(study.key(trial)) is not None}
     finished = [trial for trial in known if (trial.configuration, trial.seed) in done]  # repeated proposals, too
