@@ -53,7 +53,7 @@ def _sent_by(definition: StudyDefinition, trials: pd.DataFrame, largest: int | N
     elif isinstance(study, GridStudy) and len(complete):
         most = complete[complete["train_samples"] == complete["train_samples"].max()]
         found = {number: definition.fixed_trials[number].configuration for number in most["number"]}
-        means = most["validation_accuracy"].groupby(most["number"].map(found)).mean()
+        means = most["validation_accuracy"].groupby(most["number"].map(found), sort=False).mean()
         best_of_all = max(means.index, key=lambda configuration: means[configuration])
         networks = [(best_of_all.network, best_of_all.learning_rate)]
     for network, rate in networks:

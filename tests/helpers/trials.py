@@ -17,7 +17,9 @@ def trial(number: int, units: int, accuracy: float, seed: int = 0, **changes: An
         "epochs": 10, "seed": seed, "parameters": 100 * units, "best_epoch": 7, "train_loss": 0.1,
         "train_accuracy": 0.99, "validation_loss": 0.2, "validation_accuracy": accuracy,
         "generalization_gap": 0.99 - accuracy, "weights_sha256": "0" * 64, "recurrent_dropout": 0.0,
-        "merge_mode": "concat", "unroll": False, "view": "rows",
+        "merge_mode": "concat", "unroll": False, "view": "rows", "pooling": "last", "layer_normalization": False,
+        "residual": False, "learning_rate_schedule": "constant", "warmup_epochs": 0.0, "weight_decay": 0.0,
+        "global_clipnorm": None, "label_smoothing": 0.0, "ema_momentum": None,
     }  # fmt: skip
     return row | changes
 
