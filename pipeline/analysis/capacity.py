@@ -141,8 +141,8 @@ def saturation_capacity(returns: pd.DataFrame, tolerance: float) -> pd.DataFrame
 
     The other columns are of one step, from `last_units` to `next_units`: where it levels off the step there that may
     bring the most, else the last one. `seeds_to_level_off` and `seeds_to_rise` say for "not known" about how many seeds
-    in all would show that step to bring at most the tolerance, or more than nothing, if its mean and its spread stayed as
-    they are; missing where no number would, and where the spread is not known.
+    in all would show that step to bring at most the tolerance, or more than nothing, if its mean and its spread stayed
+    as they are; missing where no number would, and where the spread is not known.
 
     Where the last step truly brings more than the tolerance, "levels off" is said in at most 2.5 % of studies.
     """
@@ -158,7 +158,7 @@ def _saturation(steps: pd.DataFrame, tolerance: float) -> dict[str, Any]:
     not_level = np.flatnonzero(~(steps["difference_high"] <= tolerance))
     rest = steps.iloc[not_level[-1] + 1 if len(not_level) else 0 :]
     if len(rest):
-        step, first = rest.loc[rest["difference_high"].idxmax()], rest.iloc[0]
+        step, first = rest.iloc[int(rest["difference_high"].argmax())], rest.iloc[0]
         return {"verdict": "levels off", "parameters": first["parameters"], "units": first["units"]} | _told(step)
     step = steps.iloc[-1]
     if step["difference_low"] > 0:

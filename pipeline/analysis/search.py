@@ -33,7 +33,9 @@ def expected_best_by_cell(trials: pd.DataFrame, curves: pd.DataFrame) -> pd.Data
     accuracies = trials["validation_accuracy"].where(~pruned, trials["number"].map(last))
     known = trials.assign(accuracy=accuracies)[(trials["state"] != "FAIL") & accuracies.notna()]
     tables = [
-        pd.DataFrame({"cell": cell, "trials": range(1, len(rows) + 1), "expected_best": expected_best(rows["accuracy"])})
+        pd.DataFrame(
+            {"cell": cell, "trials": range(1, len(rows) + 1), "expected_best": expected_best(rows["accuracy"])}
+        )
         for cell, rows in known.groupby("cell", sort=False)
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=EXPECTED_COLUMNS)

@@ -71,7 +71,7 @@ def answer(results: Results) -> Answer:
     figure = answer_figure(studies, None if choice is None else choice.choice, title, alt)
     return Answer(
         headline=f"{found}." if choice is None else _headline(choice),
-        lines=() if choice is None else (*_lines_of_the_race(choice), *_lines_of_the_test(results)),
+        lines=() if choice is None else (*_lines_of_the_test(results), *_lines_of_the_race(choice)),
         recipe=None if choice is None else _recipe(choice),
         facts=tuple(_facts(results)),
         tested=results.metrics is not None,
@@ -120,8 +120,8 @@ def _headline(choice: Choice) -> str:
         if found.shown:
             return f"Use {network_name(chosen)}: with {size} parameters it is shown to be {as_good} {confidence}."
         return (
-            f"The race is open: {network_name(chosen)}, with {size} parameters, leads it with {accuracy}, but no network "
-            f"is shown to be {as_good}."
+            f"The race is open: {network_name(chosen)}, with {size} parameters, leads it with {accuracy}, but no "
+            f"network is shown to be {as_good}."
         )
     error = f"one standard error ({points(choice.standard_error)} points)"
     if chosen.parameters == best.parameters:
@@ -183,7 +183,8 @@ def _lines_of_the_test(results: Results) -> list[str]:
 
 
 def _tested(row: Mapping[str, Any]) -> str:
-    return f"{percent(row['test_accuracy'])} (mean of {plural(row['seeds'], 'seed')})"
+    seeds = "one seed" if row["seeds"] == 1 else f"mean of {row['seeds']} seeds"
+    return f"{percent(row['test_accuracy'])} ({seeds})"
 
 
 def _recipe(choice: Choice) -> str:
@@ -213,7 +214,8 @@ def _recipe(choice: Choice) -> str:
     ]
     return (
         f"{', '.join(filter(None, network))}; {', '.join(filter(None, training))}; chosen from "
-        f"{plural(len(choice.candidates), 'configuration')} trained on {number(choice.compared_train_samples)} sequences."
+        f"{plural(len(choice.candidates), 'configuration')} trained on {number(choice.compared_train_samples)} "
+        "sequences."
     )
 
 

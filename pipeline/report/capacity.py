@@ -24,8 +24,8 @@ RACE_TOLERANCE: float = RaceStudy.model_fields["tolerance"].default
 
 @dataclass(frozen=True)
 class Capacity:
-    """`growth` and `saturation` are of the networks trained on the most samples; `figures` lack the one of the gap against samples
-    where every network was trained on one number of them."""
+    """`growth` and `saturation` are of the networks trained on the most samples; `figures` lack the one of the gap
+    against samples where every network was trained on one number of them."""
 
     findings: tuple[str, ...]
     figures: dict[str, str]
@@ -141,16 +141,16 @@ def _growth(row: Mapping[str, Any], words: str, tolerance: float) -> str:
     name = f"{CELLS[row['cell']].title}, {plural(row['depth'], 'layer')}"
     seeds = plural(row["seeds"], "seed")
     step = f"from {row['last_units']:,} to {row['next_units']:,} units"
-    bounds = f"95 % interval {interval(row['difference_low'], row['difference_high'])}, {seeds}"
+    bounds = f"95 % interval {interval(row['difference_low'], row['difference_high'])} points, {seeds}"
     if row["verdict"] == "levels off":
         return (
-            f"{name}: levels off from {plural(row['units'], 'unit')} ({row['parameters']:,} parameters) on. No later step "
-            f"is likely to bring more than {words}; the one {step} may bring the most ({bounds} points)."
+            f"{name}: levels off from {plural(row['units'], 'unit')} ({row['parameters']:,} parameters) on. No later "
+            f"step is likely to bring more than {words}; the one {step} may bring the most ({bounds})."
         )
     if row["verdict"] == "still rising":
         return (
             f"{name}: still rising. The last step, {step}, brings {points(row['difference'])} points more accuracy "
-            f"({bounds} points)."
+            f"({bounds})."
         )
     if pd.isna(row["difference_high"]):
         return (
@@ -171,8 +171,8 @@ def _growth(row: Mapping[str, Any], words: str, tolerance: float) -> str:
         else ""
     )
     return (
-        f"{name}: not known. The last step, {step}, may bring up to {points(row['difference_high'])} points ({bounds} "
-        f"points). {needed}{risen}, if mean and spread stay as they are."
+        f"{name}: not known. The last step, {step}, may bring up to {points(row['difference_high'])} points "
+        f"({bounds}). {needed}{risen}, if mean and spread stay as they are."
     )
 
 

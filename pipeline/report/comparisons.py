@@ -97,8 +97,8 @@ def _mcnemar_finding(results: Results) -> str:
         f"On the {test.samples:,} test samples the best network, {network_name(best)}, trained once with seed 0, "
         f"is right {plural(test.only_best_right, 'time')} where the champion's model of the same seed is wrong, and "
         f"wrong {plural(test.only_champion_right, 'time')} where that is right: by McNemar's exact test these two "
-        f"models {'differ' if differ else 'are not shown to differ'} (p = {number(test.p_value)}). The test speaks of two "
-        "trained models, not of their configurations."
+        f"models {'differ' if differ else 'are not shown to differ'} (p = {number(test.p_value)}). The test speaks of "
+        "two trained models, not of their configurations."
     )
 
 

@@ -46,9 +46,9 @@ def race(results: Results) -> Race | None:
         findings=(_course(table, rules, len(trials)), *_unknown(table, rules)),
         figures=figures,
         caption=(
-            "Higher is more accurate; on the line at 0 is the leader. Bars are the intervals by which the race decides: "
-            f"within the shaded band a network is at most {tolerance_words(rules.tolerance)} less accurate. Hollow marks "
-            "have left, and their bars are those of that moment"
+            "Higher is more accurate; on the line at 0 is the leader. Bars are the intervals by which the race "
+            f"decides: within the shaded band a network is at most {tolerance_words(rules.tolerance)} less accurate. "
+            "Hollow marks have left, and their bars are those of that moment"
             f"{'; the ring marks the network to use' * (chosen is not None)}. The axis is stretched near 0."
         ),
         table=_table(table),
@@ -88,28 +88,33 @@ def _course(table: pd.DataFrame, rules: RaceStudy, trainings: int) -> str:
 
 
 def _unknown(table: pd.DataFrame, rules: RaceStudy) -> list[str]:
-    """For each network of which it is not known whether it is good enough: how many more blocks would tell."""
-    tolerance = tolerance_words(rules.tolerance)
-    sentences = []
-    for row in records(table[table["left_after"].isna() & ~table["as_good"].astype(bool)]):
-        name = f"{network_name(row)} ({row['parameters']:,} parameters)"
-        if pd.isna(row["behind_high"]):
-            sentences.append(
-                f"{name} has not been compared yet: the race looks after {plural(rules.min_blocks, 'block')} first."
-            )
-            continue
-        needed = blocks_to_settle(rules, row["blocks"], row["behind"], row["behind_high"])
-        sentences.append(
-            f"Of {name} it is not known whether it is more than {tolerance} less accurate than the leader: "
-            f"{between(row['behind_low'], row['behind_high'])}. "
-            + (
-                "Its mean is so near to the tolerance that no number of blocks is likely to tell."
-                if needed is None
-                else f"If mean and spread stay as they are, about {plural(needed - row['blocks'], 'more block')} would tell"
-                + ("." if needed <= FOLDS else f"; but there are {FOLDS} different tenths only.")
-            )
+    """A sentence for each network of which it is not known whether it is good enough."""
+    open_ = table["left_after"].isna() & ~table["as_good"].astype(bool)
+    return [_of_unknown(row, rules, tolerance_words(rules.tolerance)) for row in records(table[open_])]
+
+
+def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, tolerance: str) -> str:
+    name = f"{network_name(row)} ({row['parameters']:,} parameters)"
+    if pd.isna(row["behind_high"]):
+        return f"{name} has not been compared yet: the race looks after {plural(rules.min_blocks, 'block')} first."
+    if row["behind"] == 0:
+        return f"{name} leads, but is not shown to be at most {tolerance} less accurate than every other network."
+    if row["behind_high"] <= rules.tolerance:
+        return (
+            f"{name} is shown to be at most {tolerance} less accurate than the leader, but not than every other network "
+            "that is left."
         )
-    return sentences
+    needed = blocks_to_settle(rules, row["blocks"], row["behind"], row["behind_high"])
+    told = (
+        "Its mean is so near to the tolerance that no number of blocks is likely to tell."
+        if needed is None
+        else f"If mean and spread stay as they are, about {plural(needed - row['blocks'], 'more block')} would tell"
+        + ("." if needed <= FOLDS else f"; but there are {FOLDS} different tenths only.")
+    )
+    return (
+        f"Of {name} it is not known whether it is more than {tolerance} less accurate than the leader: "
+        f"{between(row['behind_low'], row['behind_high'])}. {told}"
+    )
 
 
 def between(low: float, high: float) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.analysis.capacity import budgets_table
 from pipeline.analysis.search import expected_best_by_cell
@@ -12,13 +13,13 @@ from pipeline.params.network import CELLS, network_name
 from pipeline.params.studies import SampledStudy
 from pipeline.report.drawing import accuracy_axis, legend, styled, to_svg
 from pipeline.report.results import Results
-from pipeline.report.text import Table, number, percent, plural, text_table
+from pipeline.report.text import Table, in_order, number, percent, plural, text_table
 from pipeline.studies.proposals import budget_places
 
 
 @dataclass(frozen=True)
 class Search:
-    """`figures` has the expected best accuracy, if any trial was measured; `budgets` is None for a study without them."""
+    """`figures` has the expected best accuracy, if any trial was measured; `budgets` is None where there are none."""
 
     study: str
     finding: str
@@ -40,7 +41,9 @@ def _search(name: str, study: SampledStudy, results: Results) -> Search:
     expected = expected_best_by_cell(found.trials, found.curves)
     figures = {}
     if len(expected):
-        alt = f"Expected best validation accuracy of the study {name} against the number of trials, a line for each cell."
+        alt = (
+            f"Expected best validation accuracy of the study {name} against the number of trials, a line for each cell."
+        )
         figures[f"expected_best_{name}"] = expected_best_figure(expected, alt)
     return Search(name, _finding(expected, found.trials), figures, _budgets(name, study, results))
 
@@ -78,8 +81,8 @@ def expected_best_figure(table: pd.DataFrame, alt: str) -> str:
     with styled():
         figure = Figure(figsize=(6.2, 3.8), layout="constrained")
         axes = figure.subplots()
-        for cell, line in table.groupby("cell", sort=False):
-            kind = CELLS[cell]
+        for cell in in_order(table["cell"].tolist()):
+            line, kind = table[table["cell"] == cell], CELLS[cell]
             axes.plot(line["trials"], line["expected_best"], color=kind.colour, linewidth=1.4)
             for row in records(line):
                 gid = f"expected-{cell}-{row['trials']}"
@@ -91,6 +94,6 @@ def expected_best_figure(table: pd.DataFrame, alt: str) -> str:
         accuracy_axis(axes, table["expected_best"])
         axes.set_title("Expected best validation accuracy")
         axes.set_xlabel("trials of the cell")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(handles=legend(table, None), loc="outside lower left", ncols=6)
         return to_svg(figure, alt, hover)

@@ -56,8 +56,8 @@ def _finding(results: Results) -> str:
         sentences.append(f"Shown to be worse: {listed([described(row) for row in worse])}.")
     if open_:
         sentences.append(
-            f"Of {plural(len(open_), 'other network')} no difference is shown, which does not say that there is none: the "
-            "intervals say how large it may be."
+            f"Of {plural(len(open_), 'other network')} no difference is shown, which does not say that there is none: "
+            "the intervals say how large it may be."
         )
     return " ".join(sentences)
 
@@ -72,10 +72,11 @@ def _table(results: Results) -> Table:
         for row in records(results.test_table)
     ]
     columns: dict[str, Column] = {
-        "network": ("network", str), "role": ("role or study", str), "optimizer": ("optimizer", str),
-        "epochs": ("epochs", number), "parameters": ("parameters", number), "seeds": ("seeds", number),
-        "test_accuracy": ("test accuracy", percent), "interval": ("95 % interval, %", str),
-        "difference": ("minus the champion, points", points), "difference_interval": ("95 % interval, points", str),
-        "p_adjusted": ("p, Holm-adjusted", number), "verdict": ("verdict", str),
+        "network": ("network", str), "role": ("role or study", str), "parameters": ("parameters", number),
+        "test_accuracy": ("test accuracy", percent), "difference": ("minus the champion, points", points),
+        "difference_interval": ("95 % interval, points", str), "verdict": ("verdict", str),
+        "p_adjusted": ("p, Holm-adjusted", number), "seeds": ("seeds", number),
+        "interval": ("of the accuracy, 95 % interval, %", str), "optimizer": ("optimizer", str),
+        "epochs": ("epochs", number),
     }  # fmt: skip
     return text_table(rows, columns)
