@@ -101,7 +101,7 @@ def _of_the_race(results: Results, choice: Choice) -> list[str]:
         f"The validation accuracy of the choice, {network_name(chosen)}, is the mean over "
         f"{plural(chosen.seeds, 'block')}{spread}. Each holds out another tenth of the training and validation images, "
         f"{held_out:,} of them, and has a seed of its own, so that its intervals speak of seeds and of images. Any two "
-        "blocks share most of the images that they train on; the intervals allow for that.",
+        "blocks share most of the images that they train on; the race's intervals allow for that, Student's do not.",
         f"It was chosen among {len(choice.candidates)} configurations by the same figures, which flatters it; only the "
         "test accuracy is free of that.",
         "The race compares the networks that other studies send. A network that none of them has found may be "

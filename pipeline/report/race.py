@@ -101,8 +101,8 @@ def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, tolerance: str) -> str
         return f"{name} leads, but is not shown to be at most {tolerance} less accurate than every other network."
     if row["behind_high"] <= rules.tolerance:
         return (
-            f"{name} is shown to be at most {tolerance} less accurate than the leader, but not than every other network "
-            "that is left."
+            f"{name} is shown to be at most {tolerance} less accurate than the leader, but not than every "
+            "other network that is left."
         )
     needed = blocks_to_settle(rules, row["blocks"], row["behind"], row["behind_high"])
     told = (

@@ -21,7 +21,7 @@ from pipeline.analysis.on_test_data import Tested, on_test_data, tested_in_study
 from pipeline.analysis.prediction_times import BATCH_SIZES, COLUMNS, NETWORK
 from pipeline.commands.champion import choose
 from pipeline.data.sequences import SequencesSummary, SplitSummary
-from pipeline.params.document import Params, load_params
+from pipeline.params.document import RACE, Params, load_params
 from pipeline.params.network import parameter_count
 from pipeline.params.settings import Configuration
 from pipeline.params.studies import IntegerRange, RaceStudy, SampledStudy
@@ -42,6 +42,15 @@ PROCESSOR = "AMD EPYC (family 25, model 1, no AVX-512)"
 def project_params() -> Params:
     """The project's own params.yaml."""
     return load_params(ROOT / "params.yaml")
+
+
+@cache
+def without_race(*studies: str) -> Params:
+    """The same with a choice by the rule of one standard error among these studies, by default capacity and search."""
+    params = project_params()
+    champion = params.champion.model_copy(update={"studies": studies or ("capacity", "search")})
+    others = {name: study for name, study in params.studies.items() if name != RACE}
+    return params.model_copy(update={"champion": champion, "studies": others})
 
 
 def record(
