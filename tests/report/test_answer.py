@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.analysis.choice import Finalist, choose_champion
 from pipeline.analysis.configurations import configurations
+from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.report.answer import answer, answer_figure, finding
 from pipeline.report.palette import MARK
@@ -41,8 +42,10 @@ def test_it_says_what_to_use(page: ReadPage, results: Results) -> None:
         "other in the race (95 % confidence)."
     ) in page.text
     assert (
-        "GRU, 1 layer of 129 units, mean and max pooling over time; adamw with learning rate 0.00383, which falls along "
-        "a cosine after 1 epoch of warm-up, weight decay 0.004, gradients clipped at 1, dropout 0.0132, batches of 128, "
+        "GRU, 1 layer of 129 units, mean and max pooling over time; adamw with learning rate 0.00383, which falls "
+        "along "
+        "a cosine after 1 epoch of warm-up, weight decay 0.004, gradients clipped at 1, dropout 0.0132, batches of "
+        "128, "
     ) in page.text
     assert f"one prediction {chosen.parameters / 1e6:.3g} ms" in page.text
     assert f"training, in the study {results.chosen['fit_seconds']:.3g} s" in page.text
@@ -62,12 +65,15 @@ def test_first_lines_say_what_the_test_shows_and_what_is_not_known(results: Resu
     on_test, unknown, rule = answer(results).lines
     assert on_test == (
         "On the test images GRU 1×129 mean+max has 98.87 % (mean of 3 seeds); the most accurate in the race, GRU 2×113 "
-        "mean+max with 128,039 parameters, has 98.94 % (mean of 3 seeds). None of the 5 other networks tested is shown to "
+        "mean+max with 128,039 parameters, has 98.94 % (mean of 3 seeds). None of the 5 other networks tested is "
+        "shown to "
         "be better than it."
     )
     assert unknown == (
-        "Whether a smaller network is good enough is not known: GRU 1×64 (18,698 parameters) may be 0.18 to 0.35 points "
-        "less accurate than the leader; LSTM 1×71 mean+max (29,830 parameters) may be 0.16 to 0.36 points less accurate "
+        "Whether a smaller network is good enough is not known: GRU 1×64 (18,698 parameters) may be 0.18 to 0.35 "
+        "points "
+        "less accurate than the leader; LSTM 1×71 mean+max (29,830 parameters) may be 0.16 to 0.36 points less "
+        "accurate "
         "than the leader."
     )
     assert rule.startswith("The field's usual rule, the smallest network within one standard error of the best, would")
@@ -86,7 +92,8 @@ def test_a_settled_race_names_the_smallest_and_nothing_that_is_not_known(results
 def test_a_race_that_has_shown_nothing_recommends_nothing(results: Results) -> None:
     made = answer(with_race(results, settled=False, shown=False))
     assert made.headline == (
-        "The race is open: GRU 1×129 mean+max, with 64,123 parameters, leads it with 98.86 %, but no network is shown to "
+        "The race is open: GRU 1×129 mean+max, with 64,123 parameters, leads it with 98.86 %, but no network is "
+        "shown to "
         "be at most 0.2 points less accurate than any other in the race."
     )
     assert "no network is shown" in " ".join(texts(made.figures["answer"]))
@@ -94,14 +101,14 @@ def test_a_race_that_has_shown_nothing_recommends_nothing(results: Results) -> N
 
 def test_a_network_that_is_shown_to_be_better_is_named_in_the_first_lines(results: Results) -> None:
     assert results.test_table is not None
-    table = results.test_table.copy()
-    changes = {"difference": 0.004, "difference_low": 0.002, "difference_high": 0.006, "verdict": "better"}
-    for name, value in changes.items():
-        table.loc[2, name] = value
+    rows = records(results.test_table)
+    rows[2] |= {"difference": 0.004, "difference_low": 0.002, "difference_high": 0.006, "verdict": "better"}
+    table = pd.DataFrame(rows)
     on_test, better, *_ = answer(dataclasses.replace(results, test_table=table)).lines
     assert "None of" not in on_test
     assert better == (
-        "Shown to be better than it on these images: SimpleRNN 1×512 of the study book (sgd, 282,122 parameters) by 0.40 "
+        "Shown to be better than it on these images: SimpleRNN 1×512 of the study book (sgd, 282,122 parameters) by "
+        "0.40 "
         "points (0.20 to 0.60)."
     )
 

@@ -35,7 +35,8 @@ def test_growth_is_told_with_what_is_not_known() -> None:
     )
     # The mean step is 0.1 points with a deviation of 0.1: t · 0.1 / √n is at most 0.1 from 7 seeds on (2.447 / 2.646).
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.961, 0.972])) == (
-        "GRU, 1 layer: not known. The last step, from 8 to 16 units, may bring up to 0.35 points (95 % interval −0.15 to "
+        "GRU, 1 layer: not known. The last step, from 8 to 16 units, may bring up to 0.35 points (95 % interval "
+        "−0.15 to "
         "0.35 points, 3 seeds). About 7 seeds would show that it brings at most 0.2 points, and about 7 that it brings "
         "more than nothing, if mean and spread stay as they are."
     )

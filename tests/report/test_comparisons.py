@@ -24,7 +24,6 @@ from tests.helpers.results import (
 )
 from tests.helpers.trials import seeds, study
 
-
 AGAINST = AgainstTheBest(
     samples=10_000, champion_accuracy=0.9872, best_accuracy=0.988, only_champion_right=22, only_best_right=30,
     p_value=0.3317,

@@ -25,7 +25,8 @@ def test_the_course_and_what_is_not_known(page: ReadPage, results: Results) -> N
     assert "95 % confidence" in course
     assert first == (
         "Of GRU 1×64 (18,698 parameters) it is not known whether it is more than 0.2 points less accurate than the "
-        "leader: it may be 0.18 to 0.35 points less accurate. If mean and spread stay as they are, about 29 more blocks "
+        "leader: it may be 0.18 to 0.35 points less accurate. If mean and spread stay as they are, about 29 more "
+        "blocks "
         "would tell; but there are 10 different tenths only."
     )
     assert second.endswith("Its mean is so near to the tolerance that no number of blocks is likely to tell.")
@@ -72,7 +73,8 @@ def test_no_network_is_said_to_be_unknown_where_it_is_known(results: Results) ->
     made = race(dataclasses.replace(results, race_table=table))
     assert made is not None
     assert made.findings[3] == (
-        "GRU 1×129 mean+max (64,123 parameters) is shown to be at most 0.2 points less accurate than the leader, but not "
+        "GRU 1×129 mean+max (64,123 parameters) is shown to be at most 0.2 points less accurate than the leader, but "
+        "not "
         "than every other network that is left."
     )
     assert made.findings[4].startswith("GRU 2×113 mean+max (128,039 parameters) leads, but is not shown to be at most")
