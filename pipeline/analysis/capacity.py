@@ -10,18 +10,31 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from pipeline.analysis.comparisons import accuracy_by_seed
-from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations, mean_interval
+from pipeline.analysis.configurations import (
+    CONFIDENCE,
+    CONFIGURATION,
+    ROUNDING,
+    complete_trials,
+    configurations,
+    mean_interval,
+)
+
+MOST_SEEDS = 1000  # of a number of seeds that anybody would train
 
 SETTINGS = [name for name in CONFIGURATION if name != "units"]  # the same for a network and a wider one
 
 RETURN_COLUMNS = [
-    *SETTINGS, "units", "next_units", "parameters", "next_parameters", "seeds", "points_per_doubling",
-    "points_per_doubling_low", "points_per_doubling_high",
+    *SETTINGS, "units", "next_units", "parameters", "next_parameters", "seeds", "difference", "difference_sd",
+    "difference_low", "difference_high", "points_per_doubling", "points_per_doubling_low", "points_per_doubling_high",
 ]  # fmt: skip
 
-SATURATION_COLUMNS = [*SETTINGS, "verdict", "parameters", "units", "next_points_per_doubling_high"]
+SATURATION_COLUMNS = [
+    *SETTINGS, "verdict", "parameters", "units", "last_units", "next_units", "seeds", "difference", "difference_low",
+    "difference_high", "seeds_to_level_off", "seeds_to_rise",
+]  # fmt: skip
 
 OVERFITTING_COLUMNS = [*CONFIGURATION, "parameters", "seeds", "onset_epoch", "onset_share", "overfit_at_end"]
 
@@ -76,15 +89,15 @@ def _doubling_budgets(table: pd.DataFrame, cost: str) -> list[float]:
 
 
 def marginal_return(trials: pd.DataFrame) -> pd.DataFrame:
-    """The return of one step up in units: percentage points of validation accuracy per doubling of parameters.
+    """The return of one step up in units, as a difference of validation accuracy and per doubling of parameters.
 
     For every set of settings (all of `CONFIGURATION` but the units) a row per pair of neighbouring sizes, which are
-    compared seed by seed. Columns `RETURN_COLUMNS`; the interval is the 95 % one over the seeds that both have.
+    compared seed by seed. Columns `RETURN_COLUMNS`: `difference` is a fraction, with its deviation over the seeds that
+    both have and its 95 % interval over them; `points_per_doubling` is the same in percentage points, divided by the
+    number of times that the parameters double.
 
-    With one seed there is no interval. With two, half of it is 9.0 standard deviations of the
-    paired differences, with three 2.5, with five 1.2. Where those deviate by 0.2 points per doubling, three seeds
-    show returns from about 0.5 points on and two show none of interest: an interval that includes zero is then
-    more likely a lack of seeds than a lack of return.
+    With one seed there is no interval, and none where all seeds differ by the same. With two, half of it is 9.0
+    standard deviations of the paired differences, with three 2.5, with five 1.2.
     """
     table, accuracies = accuracy_by_seed(trials)
     ordered = table.sort_values(["train_samples", "cell", "depth", "parameters"], kind="stable")
@@ -98,51 +111,83 @@ def marginal_return(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _step(table: pd.DataFrame, accuracies: pd.DataFrame, small: int, large: int) -> dict[str, Any]:
     before, after = table.loc[small], table.loc[large]
-    doublings = np.log2(after["parameters"] / before["parameters"])
-    points = 100 * (accuracies[large] - accuracies[small]).dropna() / doublings
-    low, high = mean_interval(points)
+    differences = (accuracies[large] - accuracies[small]).dropna()
+    low, high = mean_interval(differences) if differences.max() - differences.min() >= ROUNDING else (np.nan, np.nan)
+    points = 100 / np.log2(after["parameters"] / before["parameters"])
     return {name: before[name] for name in [*SETTINGS, "units", "parameters"]} | {
         "next_units": after["units"],
         "next_parameters": after["parameters"],
-        "seeds": len(points),
-        "points_per_doubling": points.mean(),
-        "points_per_doubling_low": low,
-        "points_per_doubling_high": high,
+        "seeds": len(differences),
+        "difference": differences.mean(),
+        "difference_sd": differences.std(ddof=1),
+        "difference_low": low,
+        "difference_high": high,
+        "points_per_doubling": points * differences.mean(),
+        "points_per_doubling_low": points * low,
+        "points_per_doubling_high": points * high,
     }
 
 
-def saturation_capacity(returns: pd.DataFrame) -> pd.DataFrame:
-    """Where growing stops paying: the smallest size after which no step up has a return shown to be above zero.
+def saturation_capacity(returns: pd.DataFrame, tolerance: float) -> pd.DataFrame:
+    """Where growing is shown to stop paying: a return of at most `tolerance`, a fraction, counts as none.
 
     `returns` comes from `marginal_return`. A row per set of settings with two sizes or more, columns
-    `SATURATION_COLUMNS`. `verdict`: "levels off" (or falls) from `parameters` and `units` on; "still rising" where the
-    interval of the last step lies above zero; "too few seeds to tell" where a later step has no interval. The last
-    two leave the size missing. The intervals are not adjusted for the number of steps: each has a chance of 2.5 %
-    to lie above zero without a return.
+    `SATURATION_COLUMNS`. `verdict`:
 
-    With two or three seeds the size is likely to be too small, because a return that is there is not shown. Simulated
-    with seeds that deviate by 0.15 points and a return of 0.3 points per doubling, up to the third of four sizes,
-    3 seeds find that size in 28 % of the studies, 5 in 66 %, 8 in 89 % and 20 in 99 %. So read the size together with
-    `next_points_per_doubling_high`, the upper end of the next step's interval: the return that may still be there.
+    - "levels off" from `parameters` and `units` on: the smallest size after which the whole interval of every single
+      step lies at or below the tolerance. Several such steps together may bring more.
+    - "still rising": the interval of the last step lies above zero, and not below the tolerance.
+    - "not known": all else. An interval that holds zero is no sign that there is no return.
+
+    The other columns are of one step, from `last_units` to `next_units`: where it levels off the step there that may
+    bring the most, else the last one. `seeds_to_level_off` and `seeds_to_rise` say for "not known" about how many seeds
+    in all would show that step to bring at most the tolerance, or more than nothing, if its mean and its spread stayed
+    as they are; missing where no number would, and where the spread is not known.
+
+    Where the last step truly brings more than the tolerance, "levels off" is said in at most 2.5 % of studies.
     """
     rows = [
-        dict(zip(SETTINGS, key, strict=True)) | _saturation(steps.sort_values("parameters"))
+        dict(zip(SETTINGS, key, strict=True)) | _saturation(steps.sort_values("parameters"), tolerance)
         for key, steps in returns.groupby(SETTINGS, sort=False, dropna=False)
     ]
-    table = pd.DataFrame(rows, columns=SATURATION_COLUMNS)
-    return table.astype({"parameters": "Int64", "units": "Int64", "next_points_per_doubling_high": "float64"})
+    counts = ("parameters", "units", "last_units", "next_units", "seeds", "seeds_to_level_off", "seeds_to_rise")
+    return pd.DataFrame(rows, columns=SATURATION_COLUMNS).astype(dict.fromkeys(counts, "Int64"))
 
 
-def _saturation(steps: pd.DataFrame) -> dict[str, Any]:
-    paying = np.flatnonzero(steps["points_per_doubling_low"] > 0)
-    rest = steps.iloc[paying[-1] + 1 if len(paying) else 0 :]
-    if rest.empty:
-        return {"verdict": "still rising"}
-    if rest["points_per_doubling_low"].isna().any():
-        return {"verdict": "too few seeds to tell"}
-    first = rest.iloc[0]
-    kept = {"parameters": first["parameters"], "units": first["units"]}
-    return {"verdict": "levels off", "next_points_per_doubling_high": first["points_per_doubling_high"]} | kept
+def _saturation(steps: pd.DataFrame, tolerance: float) -> dict[str, Any]:
+    not_level = np.flatnonzero(~(steps["difference_high"] <= tolerance))
+    rest = steps.iloc[not_level[-1] + 1 if len(not_level) else 0 :]
+    if len(rest):
+        step, first = rest.iloc[int(rest["difference_high"].argmax())], rest.iloc[0]
+        return {"verdict": "levels off", "parameters": first["parameters"], "units": first["units"]} | _told(step)
+    step = steps.iloc[-1]
+    if step["difference_low"] > 0:
+        return {"verdict": "still rising"} | _told(step)
+    mean, deviation = step["difference"], step["difference_sd"]
+    return {
+        "verdict": "not known",
+        "seeds_to_level_off": seeds_to_show(tolerance - mean, deviation),
+        "seeds_to_rise": seeds_to_show(mean, deviation),
+    } | _told(step)
+
+
+def _told(step: pd.Series) -> dict[str, Any]:
+    names = ["next_units", "seeds", "difference", "difference_low", "difference_high"]
+    return {"last_units": step["units"]} | {name: step[name] for name in names}
+
+
+def seeds_to_show(distance: float, deviation: float) -> int | None:
+    """How many seeds make half of a 95 % interval (`mean_interval`) no wider than `distance`.
+
+    `deviation` is that of the seeds, in the same unit. None where the distance is not above 0, where the deviation is
+    not known, and where it would take more than `MOST_SEEDS`.
+    """
+    if not (distance > 0 and deviation > 0):
+        return None
+    seeds = np.arange(2, MOST_SEEDS + 1)
+    half = stats.t.isf((1 - CONFIDENCE) / 2, seeds - 1) * deviation / np.sqrt(seeds)
+    enough = np.flatnonzero(half <= distance)
+    return int(seeds[enough[0]]) if len(enough) else None
 
 
 def onset_of_overfitting(curves: pd.DataFrame, later_epochs: int = 3) -> int | None:

@@ -57,7 +57,9 @@ class Candidate(Configuration):
     reason: str | None = None
 
 
-CANDIDATE = [name for name in Candidate.model_fields if name != "patience"]  # which decides the epochs that count
+OF_THE_RACE = ("behind", "behind_low", "behind_high", "left_after", "as_good", "reason")
+# Patience decides the epochs that count.
+CANDIDATE = [name for name in Candidate.model_fields if name != "patience" and name not in OF_THE_RACE]
 
 
 class Finalist(Candidate):
@@ -220,11 +222,10 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
     standard_error = _standard_error(pd.Series(first), held_out)
     threshold = first["validation_accuracy"] - standard_error
     reasons = {row["entrant"]: row for row in records(race_table(definition, trials))}
-    told = ("behind", "behind_low", "behind_high", "left_after", "as_good", "reason")
     candidates = {
         entrant: _plain(
             {name: row[name] for name in CANDIDATE if name in row}
-            | {name: reasons[entrant][name] for name in told}
+            | {name: reasons[entrant][name] for name in OF_THE_RACE}
             | {"study": definition.name, "within_one_standard_error": bool(row["validation_accuracy"] >= threshold)}
         )
         for entrant, row in rows.items()

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from pipeline.analysis.choice import Choice, Finalist
+from pipeline.analysis.choice import Candidate, Choice, Finalist
 from pipeline.analysis.configurations import CONFIGURATION
 from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
@@ -28,16 +28,32 @@ from pipeline.report.drawing import (
 )
 from pipeline.report.palette import INK
 from pipeline.report.results import Results
-from pipeline.report.text import Table, interval, number, percent, plural, points, text_table
+from pipeline.report.tested import described, shown
+from pipeline.report.text import (
+    Column,
+    Table,
+    interval,
+    listed,
+    number,
+    percent,
+    plural,
+    points,
+    text_table,
+    tolerance_words,
+)
 
 TITLE_WIDTH = 52  # characters
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What to use, and how that network was trained (None before a choice); `facts` are label and value."""
+    """What to use, and how that network was trained (None before a choice); `facts` are label and value.
+
+    `lines` say what is not known, what the test has shown, and what others would choose.
+    """
 
     headline: str
+    lines: tuple[str, ...]
     recipe: str | None
     facts: tuple[tuple[str, str], ...]
     tested: bool
@@ -55,6 +71,7 @@ def answer(results: Results) -> Answer:
     figure = answer_figure(studies, None if choice is None else choice.choice, title, alt)
     return Answer(
         headline=f"{found}." if choice is None else _headline(choice),
+        lines=() if choice is None else (*_lines_of_the_test(results), *_lines_of_the_race(choice)),
         recipe=None if choice is None else _recipe(choice),
         facts=tuple(_facts(results)),
         tested=results.metrics is not None,
@@ -73,6 +90,12 @@ def finding(choice: Choice | None) -> str:
     if choice is None:
         return "No network is recommended yet"
     chosen, best = choice.choice, choice.best
+    if choice.race is not None:
+        tolerance = tolerance_words(choice.race.tolerance)
+        if not choice.race.shown:
+            return f"{network_name(chosen)} leads, but no network is shown to be within {tolerance} of all others"
+        smallest = "the smallest network " * choice.race.settled
+        return f"{network_name(chosen)} is {smallest}shown to be within {tolerance} of the best"
     if chosen.parameters == best.parameters:
         return f"{network_name(chosen)} is the most accurate, and nothing smaller comes within one standard error"
     fewer = 1 - chosen.parameters / best.parameters
@@ -86,6 +109,20 @@ def finding(choice: Choice | None) -> str:
 def _headline(choice: Choice) -> str:
     chosen, best = choice.choice, choice.best
     size, accuracy = number(chosen.parameters), percent(chosen.validation_accuracy)
+    if (found := choice.race) is not None:
+        confidence = f"({100 * found.confidence:g} % confidence)"
+        as_good = f"at most {tolerance_words(found.tolerance)} less accurate than any other in the race"
+        if found.settled:
+            return (
+                f"Use {network_name(chosen)}: with {size} parameters it is the smallest network shown to be {as_good} "
+                f"{confidence}."
+            )
+        if found.shown:
+            return f"Use {network_name(chosen)}: with {size} parameters it is shown to be {as_good} {confidence}."
+        return (
+            f"The race is open: {network_name(chosen)}, with {size} parameters, leads it with {accuracy}, but no "
+            f"network is shown to be {as_good}."
+        )
     error = f"one standard error ({points(choice.standard_error)} points)"
     if chosen.parameters == best.parameters:
         return (
@@ -99,14 +136,86 @@ def _headline(choice: Choice) -> str:
     )
 
 
+def _lines_of_the_race(choice: Choice) -> list[str]:
+    """The smaller networks of which the race does not know, and the choice by the rule of one standard error."""
+    found, chosen, lines = choice.race, choice.choice, []
+    if found is None:
+        return []
+    running = [row for row in choice.candidates if row.left_after is None and not row.as_good]
+    smaller = sorted(running, key=lambda row: row.parameters)[: len(found.not_known)]
+    if smaller:
+        told = [f"{network_name(row)} ({number(row.parameters)} parameters)" + _may_be(row) for row in smaller]
+        lines.append(f"Whether a smaller network is good enough is not known: {'; '.join(told)}.")
+    rule = choice.one_standard_error
+    if rule is not None and rule.model_dump() != chosen.model_dump(exclude={"refit_epochs"}):
+        lines.append(
+            "The field's usual rule, the smallest network within one standard error of the best, would choose "
+            f"{network_name(rule)} with {number(rule.parameters)} parameters, at {percent(rule.validation_accuracy)}."
+        )
+    return lines
+
+
+def _may_be(row: Candidate) -> str:
+    if row.behind_low is None or row.behind_high is None:
+        return " has not been compared yet"
+    if row.behind_low >= 0:
+        return f" may be {points(row.behind_low)} to {points(row.behind_high)} points less accurate than the leader"
+    return f" may be up to {points(row.behind_high)} points less accurate than the leader, or more accurate"
+
+
+def _lines_of_the_test(results: Results) -> list[str]:
+    """The test accuracies of the choice and of the most accurate network, and who is shown to be better than it."""
+    choice, table = results.choice, results.test_table
+    if choice is None or table is None:
+        return []
+    rows = {row["role"]: row for row in records(table)}
+    champion, best = rows["champion"], rows.get("most accurate")
+    line = f"On the test images {network_name(choice.choice)} has {_tested(champion)}"
+    if best is not None:
+        line += f"; the most accurate in the race, {network_name(best)} with {number(best['parameters'])} parameters"
+        line = line if choice.race is not None else line.replace(" in the race", "")
+        line += f", has {_tested(best)}"
+    better = [described(row) for row in shown(results, "better")]
+    if better:
+        return [f"{line}.", f"Shown to be better than it on these images: {listed(better)}."]
+    return [f"{line}. None of the {plural(len(table) - 1, 'other network')} tested is shown to be better than it."
+            if len(table) > 1 else f"{line}."]  # fmt: skip
+
+
+def _tested(row: Mapping[str, Any]) -> str:
+    seeds = "one seed" if row["seeds"] == 1 else f"mean of {row['seeds']} seeds"
+    return f"{percent(row['test_accuracy'])} ({seeds})"
+
+
 def _recipe(choice: Choice) -> str:
     chosen = choice.choice
-    return (
+    extras = [
+        f"{chosen.pooling.replace('mean_max', 'mean and max')} pooling over time" * (chosen.pooling != "last"),
+        "residual connections" * chosen.residual,
+        "layer normalization" * chosen.layer_normalization,
+    ]
+    epochs = f"{number(chosen.warmup_epochs)} epoch{'s' * (chosen.warmup_epochs != 1)}"
+    warm_up = f" after {epochs} of warm-up" * bool(chosen.warmup_epochs)
+    training = [
+        f"{chosen.optimizer} with learning rate {number(chosen.effective_learning_rate)}",
+        f"which falls along a cosine{warm_up}" * (chosen.learning_rate_schedule == "cosine"),
+        f"weight decay {number(chosen.weight_decay)}" * bool(chosen.weight_decay),
+        f"gradients clipped at {number(chosen.global_clipnorm or 0)}" * bool(chosen.global_clipnorm),
+        f"label smoothing {number(chosen.label_smoothing)}" * bool(chosen.label_smoothing),
+        f"averaged weights (momentum {number(chosen.ema_momentum or 0)})" * bool(chosen.ema_momentum),
+        f"dropout {number(chosen.dropout)}",
+        f"batches of {chosen.batch_size}",
+        plural(chosen.refit_epochs, "epoch"),
+    ]
+    network = [
         f"{CELLS[chosen.cell].title}, {plural(chosen.depth, 'layer')} of {chosen.units} units"
-        f"{' in each direction' if chosen.bidirectional else ''}; {chosen.optimizer} with learning rate "
-        f"{number(chosen.effective_learning_rate)}, dropout {number(chosen.dropout)}, batches of {chosen.batch_size}, "
-        f"{chosen.refit_epochs} epochs; chosen from {len(choice.candidates)} configurations trained on "
-        f"{number(choice.compared_train_samples)} sequences."
+        f"{' in each direction' if chosen.bidirectional else ''}",
+        *extras,
+    ]
+    return (
+        f"{', '.join(filter(None, network))}; {', '.join(filter(None, training))}; chosen from "
+        f"{plural(len(choice.candidates), 'configuration')} trained on {number(choice.compared_train_samples)} "
+        "sequences."
     )
 
 
@@ -131,12 +240,19 @@ def _facts(results: Results) -> list[tuple[str, str]]:
 def _candidates(choice: Choice) -> Table:
     """The configurations that competed, best first."""
     rows = [candidate.model_dump() | {"network": network_name(candidate)} for candidate in choice.candidates]
-    return text_table(rows, {
+    columns: dict[str, Column] = {
         "network": ("network", str), "study": ("study", str), "parameters": ("parameters", number),
         "seeds": ("seeds", number), "validation_accuracy": ("validation accuracy", percent),
         "validation_accuracy_sd": ("sd, points", points), "generalization_gap": ("gap, points", points),
-        "within_one_standard_error": ("within one standard error", lambda within: "yes" if within else "no"),
-    })  # fmt: skip
+        "within_one_standard_error": ("within one standard error", _yes),
+    }  # fmt: skip
+    if choice.race is not None:
+        columns["as_good"] = (f"shown to be within {tolerance_words(choice.race.tolerance)} of all others", _yes)
+    return text_table(rows, columns)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def answer_figure(studies: Mapping[str, pd.DataFrame], choice: Finalist | None, title: str, alt: str) -> str:

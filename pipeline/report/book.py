@@ -67,7 +67,7 @@ def _nearness(table: pd.DataFrame, far: pd.DataFrame) -> list[str]:
             f"{LAST_EPOCHS} epochs of the same trainings the test accuracy moved between {percent(row['lowest'])} and "
             f"{percent(row['highest'])}: "
             + (
-                "the published figure is inside, so a single run that ends at one epoch or another explains it."
+                "the published figure is inside, so a single run that ends at one epoch or another can explain it."
                 if inside
                 else "the published figure is outside, so more than the moment of stopping differs."
             )

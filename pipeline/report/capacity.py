@@ -14,19 +14,24 @@ from pipeline.analysis.capacity import (
 )
 from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
+from pipeline.params.studies import RaceStudy
 from pipeline.report import capacity_figures
 from pipeline.report.results import Results
-from pipeline.report.text import Table, interval, number, percent, points, text_table
+from pipeline.report.text import Table, interval, number, percent, plural, points, text_table, tolerance_words
+
+RACE_TOLERANCE: float = RaceStudy.model_fields["tolerance"].default
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """`saturation` is of the networks trained on the most samples; `figures` lack the one of the gap against samples
-    where every network was trained on one number of them."""
+    """`growth` and `saturation` are of the networks trained on the most samples; `figures` lack the one of the gap
+    against samples where every network was trained on one number of them."""
 
     findings: tuple[str, ...]
     figures: dict[str, str]
     table: Table
+    tolerance: str
+    growth: tuple[str, ...]
     saturation: Table
     on_fewer_samples: Table
     returns: Table
@@ -40,8 +45,9 @@ def capacity(results: Results) -> Capacity | None:
     if table.empty:
         return None
     study = results.studies["capacity"]
+    tolerance = RACE_TOLERANCE if results.race is None else results.race.tolerance
     returns = marginal_return(study.trials)
-    saturation = saturation_capacity(returns)
+    saturation = saturation_capacity(returns, tolerance)
     on_most = saturation["train_samples"] == table["train_samples"].max()
     overfitting = overfitting_table(study.trials, study.curves)
     alt = "Accuracy and gap by units and layers, a map for each cell."
@@ -53,6 +59,8 @@ def capacity(results: Results) -> Capacity | None:
         findings=tuple(_findings(table)),
         figures=figures,
         table=_table(table),
+        tolerance=tolerance_words(tolerance),
+        growth=tuple(growth_findings(saturation[on_most], tolerance)),
         saturation=_saturation(saturation[on_most]),
         on_fewer_samples=_saturation(saturation[~on_most]),
         returns=_returns(returns),
@@ -123,35 +131,86 @@ def _table(table: pd.DataFrame) -> Table:
     })  # fmt: skip
 
 
+def growth_findings(table: pd.DataFrame, tolerance: float) -> list[str]:
+    """Whether more units are shown to pay, to pay no longer, or neither: a sentence for each row of
+    `saturation_capacity`."""
+    return [_growth(row, tolerance_words(tolerance), tolerance) for row in records(table)]
+
+
+def _growth(row: Mapping[str, Any], words: str, tolerance: float) -> str:
+    name = f"{CELLS[row['cell']].title}, {plural(row['depth'], 'layer')}"
+    seeds = plural(row["seeds"], "seed")
+    step = f"from {row['last_units']:,} to {row['next_units']:,} units"
+    bounds = f"95 % interval {interval(row['difference_low'], row['difference_high'])} points, {seeds}"
+    if row["verdict"] == "levels off":
+        return (
+            f"{name}: levels off from {plural(row['units'], 'unit')} ({row['parameters']:,} parameters) on. No later "
+            f"step is likely to bring more than {words}; the one {step} may bring the most ({bounds})."
+        )
+    if row["verdict"] == "still rising":
+        return (
+            f"{name}: still rising. The last step, {step}, brings {points(row['difference'])} points more accuracy "
+            f"({bounds})."
+        )
+    if pd.isna(row["difference_high"]):
+        return (
+            f"{name}: not known. The last step, {step}, has {seeds} to compare, which say nothing of how seeds vary."
+            if row["seeds"] < 2
+            else f"{name}: not known. At the last step, {step}, all {seeds} differ by the same, which says nothing of "
+            "how seeds vary."
+        )
+    needed = (
+        f"About {row['seeds_to_level_off']:,} seeds would show that it brings at most {words}"
+        if pd.notna(row["seeds_to_level_off"])
+        else f"No number of seeds is likely to show that it brings at most {words}: its mean, "
+        f"{points(row['difference'])} points, is {'not below that' if row['difference'] >= tolerance else 'too near'}"
+    )
+    risen = (
+        f", and about {row['seeds_to_rise']:,} that it brings more than nothing"
+        if pd.notna(row["seeds_to_rise"])
+        else ""
+    )
+    return (
+        f"{name}: not known. The last step, {step}, may bring up to {points(row['difference_high'])} points "
+        f"({bounds}). {needed}{risen}, if mean and spread stay as they are."
+    )
+
+
 def _returns(returns: pd.DataFrame) -> Table:
     rows = [
         row
         | {"network": network_name(row), "next": network_name(row | {"units": row["next_units"]})}
-        | {"interval": interval(row["points_per_doubling_low"] / 100, row["points_per_doubling_high"] / 100)}
+        | {"interval": interval(row["difference_low"], row["difference_high"])}
         for row in records(returns)
     ]
     return text_table(rows, {
         "network": ("from", str), "next": ("to", str), "train_samples": ("samples", number),
         "parameters": ("parameters", number), "next_parameters": ("parameters after", number),
-        "seeds": ("seeds", number), "points_per_doubling": ("points per doubling", number),
-        "interval": ("95 % interval", str),
+        "seeds": ("seeds", number), "difference": ("gain, points", points), "interval": ("95 % interval", str),
+        "points_per_doubling": ("points per doubling", number),
     })  # fmt: skip
 
 
 def _saturation(table: pd.DataFrame) -> Table:
-    rows = [row | {"cell": CELLS[row["cell"]].title, "verdict": _verdict(row)} for row in records(table)]
+    rows = [
+        row
+        | {"cell": CELLS[row["cell"]].title, "verdict": _verdict(row)}
+        | {"step": f"{row['last_units']:,} to {row['next_units']:,} units"}
+        | {"interval": interval(row["difference_low"], row["difference_high"])}
+        for row in records(table)
+    ]
     return text_table(rows, {
         "cell": ("cell", str), "depth": ("layers", number), "train_samples": ("samples", number),
-        "verdict": ("more units", str),
-        "next_points_per_doubling_high": ("the next step may bring, points per doubling, up to", number),
+        "verdict": ("more units", str), "step": ("the step that decides", str), "seeds": ("seeds", number),
+        "difference": ("it brings, points", points), "interval": ("95 % interval, points", str),
     })  # fmt: skip
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
-    """Where growth stops paying, for a row of `saturation_capacity`."""
+    """Whether growth stops paying, for a row of `saturation_capacity`."""
     if row["verdict"] != "levels off":
         return str(row["verdict"])
-    return f"levels off from {row['parameters']:,} parameters ({row['units']} units) on"
+    return f"levels off from {row['parameters']:,} parameters ({plural(row['units'], 'unit')}) on"
 
 
 def _overfitting(table: pd.DataFrame) -> Table:

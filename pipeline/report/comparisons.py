@@ -26,8 +26,13 @@ class Comparisons:
 
 
 def comparisons(results: Results) -> Comparisons | None:
-    """Whether any larger network is better than the choice; None before there is one, and without its competitors."""
-    if results.choice is None or results.competitors.train_samples != results.choice.compared_train_samples:
+    """Whether any larger network is better than the choice; None before there is one, and without its competitors.
+
+    None, too, where a race decides: its section says all this (`race`).
+    """
+    if results.race is not None or results.choice is None:
+        return None
+    if results.competitors.train_samples != results.choice.compared_train_samples:
         return None
     choice = results.choice.choice
     table = paired_comparisons(pd.concat(results.competitors.trials.values()), choice.model_dump())
@@ -92,8 +97,8 @@ def _mcnemar_finding(results: Results) -> str:
         f"On the {test.samples:,} test samples the best network, {network_name(best)}, trained once with seed 0, "
         f"is right {plural(test.only_best_right, 'time')} where the champion's model of the same seed is wrong, and "
         f"wrong {plural(test.only_champion_right, 'time')} where that is right: by McNemar's exact test these two "
-        f"models {'differ' if differ else 'cannot be told apart'} (p = {number(test.p_value)}). The test speaks of two "
-        "trained models, not of their configurations."
+        f"models {'differ' if differ else 'are not shown to differ'} (p = {number(test.p_value)}). The test speaks of "
+        "two trained models, not of their configurations."
     )
 
 

@@ -7,16 +7,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.analysis.capacity import budgets_table, equal_budget, pareto_front
+from pipeline.analysis.capacity import equal_budget, pareto_front
 from pipeline.analysis.prediction_times import BATCH_SIZES
 from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
-from pipeline.params.studies import SampledStudy
 from pipeline.report.drawing import accuracy_axis, cost_axis, legend, ring, styled, to_svg
 from pipeline.report.palette import INK
 from pipeline.report.results import Results
 from pipeline.report.text import NOTHING, Column, Table, in_order, number, percent, text_table
-from pipeline.studies.proposals import budget_places
 
 # Each cost by its column: its name, and its unit.
 COSTS = {
@@ -35,14 +33,6 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Search:
-    """The best network of each size that a study by budgets has found."""
-
-    study: str
-    table: Table
-
-
-@dataclass(frozen=True)
 class Cost:
     configurations: int
     samples: int
@@ -50,7 +40,6 @@ class Cost:
     front: Table
     prediction: Prediction | None
     equal_budgets: tuple[Table, ...]
-    searches: tuple[Search, ...]
 
 
 def cost(results: Results) -> Cost | None:
@@ -68,7 +57,6 @@ def cost(results: Results) -> Cost | None:
         front=_front(table, fronts),
         prediction=_prediction(results.prediction_times),
         equal_budgets=tuple(budget for budget in budgets if budget.rows),
-        searches=tuple(search for name in results.studies if (search := _search(name, results))),
     )
 
 
@@ -130,21 +118,6 @@ def _equal_budget(table: pd.DataFrame, column: str, header: str) -> Table:
     columns: dict[str, Column] = {"budget": (header, number)}
     columns |= {cell: (CELLS[cell].title, str) for cell in cells}
     return text_table(list(rows.values()), columns)
-
-
-def _search(name: str, results: Results) -> Search | None:
-    """None for any but a study by budgets."""
-    study = results.params.study(name)
-    if not isinstance(study, SampledStudy) or study.parameter_budgets is None:
-        return None
-    place_of = budget_places(study, results.summary.sizes)
-    table = budgets_table(results.studies[name].trials, study.parameter_budgets, place_of)
-    rows = [row | {"network": network_name(row)} for row in records(table)]
-    return Search(name, text_table(rows, {
-        "budget": ("parameters at most", number), "network": ("the most accurate found", str),
-        "parameters": ("parameters", number), "validation_accuracy": ("validation accuracy", percent),
-        "learning_rate": ("learning rate", number), "trials": ("trials", number), "pruned": ("pruned", number),
-    }))  # fmt: skip
 
 
 def pareto_fronts(table: pd.DataFrame, fronts: pd.DataFrame, chosen: Mapping[str, Any] | None, alt: str) -> str:

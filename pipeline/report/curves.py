@@ -1,5 +1,6 @@
 """Section "Learning curves": of the smallest, the chosen and the largest of the networks compared."""
 
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from pipeline.report.drawing import percent_tick, styled, to_svg
 from pipeline.report.palette import INK
 from pipeline.report.results import Results
 from pipeline.report.text import Table, number, percent, text_table
+
+TITLE_WIDTH = 34  # characters
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ def curves(results: Results) -> Curves | None:
     figures, rows = {}, []
     for position, names in roles.items():
         candidate, role = candidates[position], " and ".join(names)
-        title = f"{role.capitalize()}: {network_name(candidate)},\n{candidate.parameters:,} parameters"
+        name = "\n".join(textwrap.wrap(f"{role.capitalize()}: {network_name(candidate)},", TITLE_WIDTH))
+        title = f"{name}\n{candidate.parameters:,} parameters"
         alt = f"Learning curves of the {role} network, {network_name(candidate)}: accuracy and loss per epoch."
         figures[f"curves_{names[0]}"] = learning_curves(frames[position], candidate.cell, title, alt, every)
         means = frames[position].groupby("epoch", as_index=False).mean()

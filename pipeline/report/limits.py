@@ -9,6 +9,7 @@ from pipeline.analysis.choice import Choice
 from pipeline.params.network import CELLS, network_name
 from pipeline.report.results import Results
 from pipeline.report.text import in_order, number, percent, plural, points
+from pipeline.training.inputs import FOLDS
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,7 @@ def _of_the_data(results: Results) -> str:
 
 
 def _of_the_choice(results: Results, choice: Choice) -> list[str]:
-    chosen, candidates = choice.choice, choice.candidates
-    validation, train = results.summary.validation.samples, results.summary.train.samples
-    accuracy = chosen.validation_accuracy
-    noise = math.sqrt(accuracy * (1 - accuracy) / validation)
+    candidates = choice.candidates
     sizes = [candidate.parameters for candidate in candidates]
     units = [candidate.units for candidate in candidates]
     cells = ", ".join(CELLS[cell].title for cell in in_order([candidate.cell for candidate in candidates]))
@@ -55,27 +53,60 @@ def _of_the_choice(results: Results, choice: Choice) -> list[str]:
         if choice.best.parameters == max(sizes)
         else "Nothing is known of sizes outside."
     )
-    spread = (
-        f"between them it varies by {points(chosen.validation_accuracy_sd)} points (standard deviation)"
-        if chosen.validation_accuracy_sd is not None
-        else "the result of another seed is not known"
-    )
     sentences = [
-        f"The choice, {network_name(chosen)}, rests on {plural(chosen.seeds, 'seed')}: {spread}.",
-        f"With {validation:,} validation samples a single accuracy of {percent(accuracy)} has a standard error of "
-        f"{points(noise)} points: of two networks nearer than about {points(2 * noise)} points, one run each does not "
-        "say which is better.",
-        f"It was chosen among {len(candidates)} configurations by the same validation data that its validation "
-        "accuracy is taken from, which flatters the choice; only the test accuracy is free of that.",
+        *(_of_the_race(results, choice) if choice.race is not None else _of_one_validation_set(results, choice)),
         f"The networks compared have {min(sizes):,} to {max(sizes):,} parameters ({cells}; "
         f"{min(units)} to {max(units)} units). {edge}",
     ]
+    train = results.summary.train.samples
     if (used := choice.compared_train_samples) < train:
         sentences.append(
             f"They were compared after training on {used:,} of the {train:,} training samples; with all of them larger "
             "networks may gain more than smaller ones."
         )
     return sentences
+
+
+def _of_one_validation_set(results: Results, choice: Choice) -> list[str]:
+    """A choice by the accuracies on one and the same validation data."""
+    chosen, validation = choice.choice, results.summary.validation.samples
+    accuracy = chosen.validation_accuracy
+    noise = math.sqrt(accuracy * (1 - accuracy) / validation)
+    spread = (
+        f"between them it varies by {points(chosen.validation_accuracy_sd)} points (standard deviation)"
+        if chosen.validation_accuracy_sd is not None
+        else "the result of another seed is not known"
+    )
+    return [
+        f"The choice, {network_name(chosen)}, rests on {plural(chosen.seeds, 'seed')}: {spread}.",
+        f"With {validation:,} validation samples a single accuracy of {percent(accuracy)} has a standard error of "
+        f"{points(noise)} points: of two networks nearer than about {points(2 * noise)} points, one run each does not "
+        "say which is better.",
+        f"It was chosen among {len(choice.candidates)} configurations by the same validation data that its validation "
+        "accuracy is taken from, which flatters the choice; only the test accuracy is free of that.",
+    ]
+
+
+def _of_the_race(results: Results, choice: Choice) -> list[str]:
+    """A choice by accuracies on several held-out tenths."""
+    chosen = choice.choice
+    summary = results.summary
+    held_out = (summary.train.samples + summary.validation.samples) // FOLDS
+    spread = (
+        f", and varies between them by {points(chosen.validation_accuracy_sd)} points (standard deviation)"
+        if chosen.validation_accuracy_sd is not None
+        else ""
+    )
+    return [
+        f"The validation accuracy of the choice, {network_name(chosen)}, is the mean over "
+        f"{plural(chosen.seeds, 'block')}{spread}. Each holds out another tenth of the training and validation images, "
+        f"{held_out:,} of them, and has a seed of its own, so that its intervals speak of seeds and of images. Any two "
+        "blocks share most of the images that they train on; the race's intervals allow for that, Student's do not.",
+        f"It was chosen among {len(choice.candidates)} configurations by the same figures, which flatters it; only the "
+        "test accuracy is free of that.",
+        "The race compares the networks that other studies send. A network that none of them has found may be "
+        "better, or smaller.",
+    ]
 
 
 def _of_the_recipe(results: Results, choice: Choice) -> list[str]:
@@ -100,7 +131,7 @@ def _of_the_recipe(results: Results, choice: Choice) -> list[str]:
 def _of_the_test(results: Results, seeds: int) -> str:
     readers = [f"by {plural(seeds, 'model')} of the chosen network"]
     if results.mcnemar is not None:
-        readers.append("by one of the most accurate network, for McNemar's test")
+        readers.append("by the most accurate network, to be compared with it")
     readers += [
         f"by the study {name}, which reproduces a published table and takes no part in the choice"
         for name, study in results.studies.items()

@@ -20,8 +20,11 @@ from pipeline.report.limits import Limits, limits
 from pipeline.report.mistakes import Mistakes, mistakes
 from pipeline.report.networks import Network, networks
 from pipeline.report.provenance import Provenance, provenance
+from pipeline.report.race import Race, race
 from pipeline.report.results import Results
+from pipeline.report.search import Search, searches
 from pipeline.report.studies import Study, studies
+from pipeline.report.tested import Tested, tested
 from pipeline.report.text import number, percent, plural, points
 from pipeline.report.views import Views, views
 
@@ -37,11 +40,14 @@ class Page:
 
     results: Results
     answer: Answer
+    race: Race | None
     comparisons: Comparisons | None
     capacity: Capacity | None
     curves: Curves | None
+    searches: tuple[Search, ...]
     cost: Cost | None
     mistakes: Mistakes | None
+    tested: Tested | None
     book: Book | None
     networks: tuple[Network, ...]
     views: Views | None
@@ -52,7 +58,10 @@ class Page:
     @property
     def figures(self) -> dict[str, str]:
         """Every figure of the page as SVG text, by name."""
-        sections = (self.answer, self.comparisons, self.capacity, self.curves, self.cost, self.mistakes)
+        sections = (
+            self.answer, self.race, self.comparisons, self.capacity, self.curves, *self.searches, self.cost,
+            self.mistakes,
+        )  # fmt: skip
         return {name: svg for section in sections if section for name, svg in section.figures.items()}
 
 
@@ -61,11 +70,14 @@ def assemble(results: Results) -> Page:
     return Page(
         results=results,
         answer=answer(results),
+        race=race(results),
         comparisons=comparisons(results),
         capacity=capacity(results),
         curves=curves(results),
+        searches=searches(results),
         cost=cost(results),
         mistakes=mistakes(results),
+        tested=tested(results),
         book=book(results),
         networks=networks(results),
         views=views(results),

@@ -17,7 +17,8 @@ from pipeline.analysis.prediction_times import with_prediction_times
 from pipeline.data.sequences import SequencesSummary
 from pipeline.documents import records
 from pipeline.lineage import Lineage, lineage
-from pipeline.params.document import Params
+from pipeline.params.document import RACE, Params
+from pipeline.params.studies import RaceStudy
 from pipeline.studies.results import TRIAL_COLUMNS, StudyResults, has_results, read_results
 
 
@@ -33,6 +34,8 @@ class Results:
     predictions: pd.DataFrame | None
     test_x: np.ndarray | None  # (n, timesteps, features) in the order of predictions
     mcnemar: AgainstTheBest | None  # also None where the choice is the best network
+    race_table: pd.DataFrame | None  # race.csv
+    test_table: pd.DataFrame | None  # test.csv
     prediction_times: pd.DataFrame | None
     lineage: Lineage
 
@@ -41,6 +44,13 @@ class Results:
         """Who competes for the champion."""
         competing = self.params.champion.studies
         return competitors({name: study.trials for name, study in self.studies.items() if name in competing})
+
+    @cached_property
+    def race(self) -> RaceStudy | None:
+        """The rules of the race that decides; None where no race does, or it has not run."""
+        study = self.params.studies.get(RACE)
+        decides = RACE in self.params.champion.studies and self.race_table is not None
+        return study if decides and isinstance(study, RaceStudy) else None
 
     @cached_property
     def costs(self) -> pd.DataFrame:
@@ -104,6 +114,8 @@ def load_results(params: Params) -> Results:
         predictions=_table(paths.PREDICTIONS),
         test_x=_test_x(),
         mcnemar=_mcnemar(),
+        race_table=_table(paths.RACE) if RACE in studies else None,
+        test_table=_table(paths.TEST_TABLE),
         prediction_times=_table(paths.PREDICTION_TIMES),
         lineage=lineage(
             "report",

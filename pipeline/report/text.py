@@ -33,6 +33,16 @@ def points(value: float) -> str:
     return NOTHING if pd.isna(value) else f"{100 * value:.2f}".replace("-", "−")
 
 
+def tolerance_words(tolerance: float) -> str:
+    """A tolerance as people write it: `0.2 points`."""
+    return f"{100 * tolerance:.2g} points"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
 def number(value: float) -> str:
     """A number with three significant digits; whole and large ones in full, with thousands separated."""
     if pd.isna(value):

@@ -28,13 +28,18 @@ def _findings(table: pd.DataFrame) -> list[str]:
     """A sentence for each network and view but the first."""
     sentences = []
     for row in records(table[table["difference"].notna()]):
+        change = (
+            f"{CELLS[row['cell']].title} {row['depth']}×{row['units']}: {_words(row['view'])} instead of "
+            f"{_words(table['view'].iloc[0])} change validation accuracy by {points(row['difference'])} points"
+        )
+        seeds = plural(row["seeds"], "seed")
+        if pd.isna(row["difference_low"]):
+            sentences.append(f"{change} ({seeds}): how seeds vary is not known.")
+            continue
         clear = row["difference_low"] > 0 or row["difference_high"] < 0
         sentences.append(
-            f"{CELLS[row['cell']].title} {row['depth']}×{row['units']}: {_words(row['view'])} instead of "
-            f"{_words(table['view'].iloc[0])} change validation accuracy by {points(row['difference'])} points "
-            f"(95 % interval {interval(row['difference_low'], row['difference_high'])}, "
-            f"{plural(row['seeds'], 'seed')}): "
-            + ("a difference beyond the seeds." if clear else "no difference that the seeds can show.")
+            f"{change} (95 % interval {interval(row['difference_low'], row['difference_high'])}, {seeds}): "
+            + ("a difference is shown." if clear else "no difference is shown, nor that there is none.")
         )
     return sentences
 

@@ -148,3 +148,25 @@ def error_spent(rules: RaceStudy, block: int) -> float:
     """The chance of an error that the look after `block` may take: of all looks together 1 - confidence."""
     before = block - 1 if block > rules.min_blocks else 0
     return (1 - rules.confidence) * (block**2 - before**2) / rules.max_blocks**2
+
+
+def blocks_to_settle(
+    rules: RaceStudy, blocks: int, behind: float, behind_high: float, most_blocks: int = 1000
+) -> int | None:
+    """About how many blocks in all would show whether an entrant is more than the tolerance worse than the leader.
+
+    `behind` and `behind_high` are those of `Standing` after so many `blocks`. The answer takes it that mean and spread
+    stay as they are and that the next look errs as often as the last. None where no number up to `most_blocks` would:
+    as the blocks overlap, an interval does not become as narrow as one likes.
+    """
+    level = error_spent(rules, blocks) / 2
+    spread = (behind_high - behind) / _reach(np.array([blocks]), level)[0]
+    numbers = np.arange(blocks + 1, most_blocks + 1)
+    enough = np.flatnonzero(spread * _reach(numbers, level) <= abs(rules.tolerance - behind))
+    return int(numbers[enough[0]]) if len(enough) else None
+
+
+def _reach(blocks: NDArray[np.int64], level: float) -> NDArray[np.float64]:
+    """Half of an interval after so many blocks, for differences that deviate by 1."""
+    reach: NDArray[np.float64] = stats.t.isf(level, PRIOR_DEGREES + blocks - 1) * np.sqrt(1 / blocks + OVERLAP)
+    return reach

@@ -8,6 +8,7 @@ from pipeline.analysis.choice import Candidate, Choice
 from pipeline.analysis.configurations import CONFIDENCE, accuracy_interval
 from pipeline.data.sequences import SequencesSummary
 from pipeline.params.network import network_name
+from pipeline.training.inputs import FOLDS
 from pipeline.training.trials import TrialRecord
 
 
@@ -16,7 +17,12 @@ def model_card(choice: Choice, record: TrialRecord, data: SequencesSummary, lice
     chosen, configuration, result = choice.choice, record.trial.configuration, record.result
     assert result is not None, "a champion that failed is not registered"
     title = network_name(chosen)
-    low, high = _interval(chosen, data.validation.samples)
+    held_out = data.validation.samples
+    measured = f"seeds: {chosen.seeds}"
+    if choice.race is not None:
+        held_out = chosen.seeds * ((data.train.samples + data.validation.samples) // FOLDS)
+        measured = f"the mean over {chosen.seeds} tenths that were held out in turn"
+    low, high = _interval(chosen, held_out)
     digests = "; ".join(
         f"{name} {part.samples:,} sequences, sha256 {part.sha256}"
         for name, part in (("train", data.train), ("validation", data.validation))
@@ -31,9 +37,9 @@ def model_card(choice: Choice, record: TrialRecord, data: SequencesSummary, lice
 Weights sha256 {result.weights_sha256}.
 
 **Validation accuracy** of the configuration, before it was trained again: {chosen.validation_accuracy:.2%} \
-({CONFIDENCE:.0%} interval {low:.2%} to {high:.2%}, seeds: {chosen.seeds}). It was the criterion of the choice \
+({CONFIDENCE:.0%} interval {low:.2%} to {high:.2%}, {measured}). It was the criterion of the choice \
 among {len(choice.candidates)} configurations, and flatters a little for that reason; the test accuracy is in the \
-run `evaluate`. The rule: {choice.rule}
+run `evaluate`. The rule: {choice.rule}{_certainty(choice)}
 
 **Limits.** It reads sequences of {data.timesteps} steps with {data.features} features, scaled as the training \
 data were, and answers one of {data.classes} classes for any input. Nothing is known of its accuracy on \
@@ -43,11 +49,24 @@ data from another source.
 """
 
 
-def _interval(chosen: Candidate, validation_samples: int) -> tuple[float, float]:
-    """Student's interval over seeds; that of the validation images for one seed, or for seeds that agree."""
+def _certainty(choice: Choice) -> str:
+    """How far the race got, in a sentence; nothing without a race."""
+    found = choice.race
+    if found is None:
+        return ""
+    confidence = f"with {found.confidence:.0%} confidence"
+    if found.settled:
+        return f" The race has settled on it {confidence}, after {found.blocks} blocks."
+    if found.shown:
+        return f" This is shown of it {confidence}; of {len(found.not_known)} smaller ones it is not known."
+    return f" The race has shown this of no network {confidence}: this one is the most accurate."
+
+
+def _interval(chosen: Candidate, held_out_samples: int) -> tuple[float, float]:
+    """Student's interval over seeds; that of the held-out images for one seed, or for seeds that agree."""
     accuracy, deviation, seeds = chosen.validation_accuracy, chosen.validation_accuracy_sd, chosen.seeds
     if seeds < 2 or not deviation:
-        return accuracy_interval([accuracy], validation_samples)
+        return accuracy_interval([accuracy], held_out_samples)
     error = deviation / math.sqrt(seeds)
     low, high = stats.t.interval(CONFIDENCE, seeds - 1, loc=accuracy, scale=error)
     return max(0.0, float(low)), min(1.0, float(high))

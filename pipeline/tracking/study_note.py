@@ -15,6 +15,13 @@ SAMPLERS = {
     "tpe": "configurations proposed one after the other by Optuna's TPE sampler",
     "cmaes": "configurations proposed one after the other by Optuna's CMA-ES sampler",
     "random": "configurations drawn at random",
+    "race": "a race: the networks that other studies send, block by block, until those worse than the best have left",
+}
+# Which data the accuracies `validation_…` are measured on, and how they are called.
+HELD_OUT = {
+    "validation": ("the validation data", "validation"),
+    "fold": ("the tenth of the images that belongs to the seed", "held-out"),
+    "test": ("the test data", "test"),
 }
 NETWORK = ["cell", "units", "depth", "bidirectional"]
 ROWS_SHOWN = 20
@@ -23,12 +30,12 @@ ROWS_SHOWN = 20
 def study_note(summary: StudySummary, sampler: str, trials: pd.DataFrame, importances: Mapping[str, float]) -> str:
     """`importances` is empty where Optuna has none."""
     states = ", ".join(f"{count} {state.lower()}" for state, count in summary.states.items())
-    held_out = summary.held_out
+    data, held_out = HELD_OUT[summary.held_out]
     paragraphs = [
         f"## Study {summary.study}",
         f"The study is {SAMPLERS[sampler]}. Each nested run is one training; to compare them, select some and press "
-        f"Compare, or draw `best_validation_accuracy` against `parameters`. Accuracies `validation_…` are those on the "
-        f"{held_out} data, `generalization_gap` is train minus {held_out} accuracy, both measured with dropout off.",
+        f"Compare, or draw `best_validation_accuracy` against `parameters`. Accuracies `validation_…` are those on "
+        f"{data}, `generalization_gap` is train minus {held_out} accuracy, both measured with dropout off.",
         f"Trials: {states}. {_best_sentence(summary.best)}",
     ]
     if importances:

@@ -1,6 +1,7 @@
 """Who competes, and the one-standard-error rule."""
 
 import json
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.analysis.choice import Candidate, Choice, best_first, choose_champion, competitors
+from pipeline import paths
+from pipeline.analysis.choice import Candidate, Choice, best_first, choose_by_race, choose_champion, competitors
 from pipeline.analysis.configurations import COLUMNS
 from pipeline.analysis.configurations import configurations as configurations_of
+from pipeline.data.sequences import SequencesSummary
 from pipeline.errors import PipelineError
 from pipeline.params.settings import Configuration
-from pipeline.studies.results import trials_table
-from tests.helpers.results import capacity_records, search_records
+from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.results import study_definition, trials_table
+from tests.helpers.results import capacity_records, project_params, read_trials, search_records, write_results
 from tests.helpers.trials import seeds, study, table, trial
 
 
@@ -85,6 +89,52 @@ def test_choice_is_plain_json_and_the_same_again(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "choice.json").read_text(encoding="utf-8"))
     assert list(document["choice"]) == [*Candidate.model_fields, "refit_epochs"]
     assert list(document["candidates"][0]) == list(Candidate.model_fields)
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyDefinition, pd.DataFrame]:
+    """The made-up race's definition and trials.csv."""
+    with chdir(tmp_path_factory.mktemp("raced")):
+        write_results()
+        summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+        return study_definition("race", project_params(), summary), read_trials("race")
+
+
+def test_a_race_chooses_the_smallest_that_is_shown_to_be_as_good(
+    raced: tuple[StudyDefinition, pd.DataFrame], tmp_path: Path
+) -> None:
+    choice = choose_by_race(*raced, ["a", "b"])
+    assert choice.race is not None
+    assert choice.race.model_dump() == {
+        "tolerance": 0.002, "confidence": 0.95, "blocks": 10, "max_blocks": 10, "trainings": 53, "most_trainings": 80,
+        "settled": False, "shown": True, "not_known": (3, 4),
+    }  # fmt: skip
+    assert choice.rule.startswith("The smallest network shown to be at most 0.2 points less accurate than any other")
+    chosen = choice.choice
+    assert (chosen.study, chosen.parameters, chosen.as_good, chosen.left_after) == ("race", 64_123, True, None)
+    assert chosen.behind_high is not None
+    assert 0 < chosen.behind_high < 0.002
+    assert (choice.best.parameters, choice.best.behind, choice.candidates[0].parameters) == (128_039, 0.0, 128_039)
+    assert len(choice.candidates) == 8
+    assert choice.one_standard_error is not None
+    assert choice.one_standard_error.validation_accuracy >= choice.threshold
+    smaller = [row for row in choice.candidates if row.parameters < choice.one_standard_error.parameters]
+    assert all(row.validation_accuracy < choice.threshold for row in smaller)
+    choice.write(tmp_path / "choice.json")
+    assert Choice.read(tmp_path / "choice.json") == choice
+
+
+def test_a_race_that_has_not_looked_yet_has_a_leader_and_shows_nothing(
+    raced: tuple[StudyDefinition, pd.DataFrame],
+) -> None:
+    definition, trials = raced
+    choice = choose_by_race(definition, trials[trials["seed"] == 0])
+    assert choice.race is not None
+    assert (choice.race.blocks, choice.race.shown, choice.race.settled) == (1, False, False)
+    assert choice.choice == choice.best
+    assert choice.choice.validation_accuracy == max(row.validation_accuracy for row in choice.candidates)
+    with pytest.raises(PipelineError, match="race has no complete trial"):
+        choose_by_race(definition, trials.head(0))
 
 
 def test_nothing_complete_is_a_sentence() -> None:

@@ -96,7 +96,7 @@ def champion(home: Path) -> Path:
     paths.CHAMPION.mkdir(parents=True)
     for seed in (10, 2):
         build(SPEC, *SIZES, seed=seed).save(paths.CHAMPION / f"seed-{seed}.keras")
-    build(LARGER, *SIZES, seed=0).save(paths.BEST_MODEL)
+    build(LARGER, *SIZES, seed=0).save(paths.CHAMPION / "best-0.keras")
     Choice(
         data_sha256=summary.learning_sha256,
         rule="", compared_train_samples=96, left_out=(), standard_error=0.01, threshold=0.89, best=finalist(LARGER),
@@ -143,7 +143,7 @@ def test_stage_writes_what_the_models_say(champion: Path, capsys: pytest.Capture
 
     with np.load(paths.TEST) as test:
         first = evaluation.predict(models[2], test["x"]).argmax(axis=1) == test["y"]
-        best = evaluation.predict(load_model(paths.BEST_MODEL), test["x"]).argmax(axis=1) == test["y"]
+        best = evaluation.predict(load_model(paths.CHAMPION / "best-0.keras"), test["x"]).argmax(axis=1) == test["y"]
     assert evaluation.AgainstTheBest.read(paths.MCNEMAR).model_dump() == {
         "samples": 30,
         "champion_accuracy": first.mean(),
@@ -152,6 +152,12 @@ def test_stage_writes_what_the_models_say(champion: Path, capsys: pytest.Capture
         "only_best_right": (best & ~first).sum(),
         "p_value": mcnemar(first, best).p_value,
     }
+    tested = pd.read_csv(paths.TEST_TABLE)
+    assert tested[["role", "network", "seeds", "parameters"]].to_numpy().tolist() == [
+        ["champion", "GRU 1×4", 2, 135], ["most accurate", "LSTM 1×4", 1, parameter_count(LARGER, *SIZES)],
+    ]  # fmt: skip
+    assert tested["test_accuracy"].tolist() == pytest.approx([np.mean(accuracies), best.mean()])
+    assert tested["difference"][1] == pytest.approx(best.mean() - first.mean())
     times = pd.read_csv(paths.PREDICTION_TIMES)
     assert times[["cell", "model", "batch_size"]].to_numpy().tolist() == [
         ["gru", "saved", 1],

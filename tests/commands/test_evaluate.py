@@ -53,12 +53,18 @@ def test_the_champion_is_compared_with_the_best_network_where_that_is_another(
     project: Project, answers: tuple[np.ndarray, np.ndarray]
 ) -> None:
     probabilities, y = answers
-    paths.BEST_MODEL.unlink(missing_ok=True)
+    for best in paths.CHAMPION.glob("best-*.keras"):
+        best.unlink()
     evaluate.run(project.params)
     assert json.loads(paths.MCNEMAR.read_text()) is None
-    shutil.copyfile(paths.CHAMPION / "seed-0.keras", paths.BEST_MODEL)
+    assert pd.read_csv(paths.TEST_TABLE)["role"].tolist() == ["champion"]
+    shutil.copyfile(paths.CHAMPION / "seed-0.keras", paths.CHAMPION / "best-0.keras")
     evaluate.run(project.params)
     against = AgainstTheBest.read(paths.MCNEMAR)
     accuracy = (probabilities.argmax(axis=1) == y).mean()
     assert (against.samples, against.champion_accuracy, against.best_accuracy) == (len(y), accuracy, accuracy)
     assert (against.only_champion_right, against.only_best_right, against.p_value) == (0, 0, 1)
+    table = pd.read_csv(paths.TEST_TABLE)
+    assert table["role"].tolist() == ["champion", "most accurate"]
+    assert table["verdict"].tolist() == ["the champion", "no difference shown"]
+    assert table["p_adjusted"][1] == 1

@@ -2,12 +2,14 @@
 
 import dataclasses
 import xml.etree.ElementTree as ElementTree
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from pipeline.analysis.choice import Finalist, choose_champion
 from pipeline.analysis.configurations import configurations
+from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.report.answer import answer, answer_figure, finding
 from pipeline.report.palette import MARK
@@ -35,17 +37,85 @@ def test_it_says_what_to_use(page: ReadPage, results: Results) -> None:
     assert results.choice is not None
     assert results.chosen is not None
     chosen = results.choice.choice
-    assert f"Use LSTM 2×170: with {chosen.parameters:,} parameters" in page.text
-    assert f"{100 * chosen.validation_accuracy:.2f} %" in page.text
+    assert (
+        "Use GRU 1×129 mean+max: with 64,123 parameters it is shown to be at most 0.2 points less accurate than any "
+        "other in the race (95 % confidence)."
+    ) in page.text
+    assert (
+        "GRU, 1 layer of 129 units, mean and max pooling over time; adamw with learning rate 0.00383, which falls "
+        "along "
+        "a cosine after 1 epoch of warm-up, weight decay 0.004, gradients clipped at 1, dropout 0.0132, batches of "
+        "128, "
+    ) in page.text
     assert f"one prediction {chosen.parameters / 1e6:.3g} ms" in page.text
-    assert f"training, in the study {results.chosen['fit_seconds']:.0f} s" in page.text
+    assert f"training, in the study {results.chosen['fit_seconds']:.3g} s" in page.text
     (candidates,) = page.parts[""]
-    assert [row[3] for row in candidates[1:]] == ["1"] * 12
+    assert [row[3] for row in candidates[1:]] == ["10", "10", "10", "10", "4", "3", "3", "3"]
+    assert [row[-1] for row in candidates[1:]] == ["yes", "yes", *["no"] * 6]
+
+
+def with_race(results: Results, **found: Any) -> Results:
+    assert results.choice is not None
+    assert results.choice.race is not None
+    choice = results.choice.model_copy(update={"race": results.choice.race.model_copy(update=found)})
+    return dataclasses.replace(results, choice=choice)
+
+
+def test_first_lines_say_what_the_test_shows_and_what_is_not_known(results: Results) -> None:
+    on_test, unknown, rule = answer(results).lines
+    assert on_test == (
+        "On the test images GRU 1×129 mean+max has 98.87 % (mean of 3 seeds); the most accurate in the race, GRU 2×113 "
+        "mean+max with 128,039 parameters, has 98.94 % (mean of 3 seeds). None of the 5 other networks tested is "
+        "shown to "
+        "be better than it."
+    )
+    assert unknown == (
+        "Whether a smaller network is good enough is not known: GRU 1×64 (18,698 parameters) may be 0.18 to 0.35 "
+        "points "
+        "less accurate than the leader; LSTM 1×71 mean+max (29,830 parameters) may be 0.16 to 0.36 points less "
+        "accurate "
+        "than the leader."
+    )
+    assert rule.startswith("The field's usual rule, the smallest network within one standard error of the best, would")
+    assert rule.endswith("would choose GRU 2×113 mean+max with 128,039 parameters, at 98.94 %.")
+
+
+def test_a_settled_race_names_the_smallest_and_nothing_that_is_not_known(results: Results) -> None:
+    made = answer(with_race(results, settled=True, shown=True, not_known=()))
+    assert made.headline == (
+        "Use GRU 1×129 mean+max: with 64,123 parameters it is the smallest network shown to be at most 0.2 points less "
+        "accurate than any other in the race (95 % confidence)."
+    )
+    assert not any("not known" in line for line in made.lines)
+
+
+def test_a_race_that_has_shown_nothing_recommends_nothing(results: Results) -> None:
+    made = answer(with_race(results, settled=False, shown=False))
+    assert made.headline == (
+        "The race is open: GRU 1×129 mean+max, with 64,123 parameters, leads it with 98.86 %, but no network is "
+        "shown to "
+        "be at most 0.2 points less accurate than any other in the race."
+    )
+    assert "no network is shown" in " ".join(texts(made.figures["answer"]))
+
+
+def test_a_network_that_is_shown_to_be_better_is_named_in_the_first_lines(results: Results) -> None:
+    assert results.test_table is not None
+    rows = records(results.test_table)
+    rows[2] |= {"difference": 0.004, "difference_low": 0.002, "difference_high": 0.006, "verdict": "better"}
+    table = pd.DataFrame(rows)
+    on_test, better, *_ = answer(dataclasses.replace(results, test_table=table)).lines
+    assert "None of" not in on_test
+    assert better == (
+        "Shown to be better than it on these images: SimpleRNN 1×512 of the study book (sgd, 282,122 parameters) by "
+        "0.40 "
+        "points (0.20 to 0.60)."
+    )
 
 
 def test_a_choice_stands_without_its_studies(results: Results) -> None:
     made = answer(dataclasses.replace(results, studies={}))
-    assert made.headline.startswith("Use LSTM 2×170"), "what has been chosen stands in choice.json"
+    assert made.headline.startswith("Use GRU 1×129 mean+max"), "what has been chosen stands in choice.json"
     assert "one prediction" not in dict(made.facts)
     assert "no study has a complete trial" in texts(made.figures["answer"])
 

@@ -2,15 +2,53 @@
 
 import pandas as pd
 
-from pipeline.report.capacity import onset_findings
+from pipeline.analysis.capacity import marginal_return, saturation_capacity
+from pipeline.report.capacity import growth_findings, onset_findings
 from tests.helpers.pages import ReadPage
+from tests.helpers.trials import seeds, study
 
 
 def test_every_step_cell_and_configuration_has_a_row(page: ReadPage) -> None:
-    assert len(page.parts["capacity"][0]) == 1 + 18
-    assert [len(table) for part in ("saturation", "onset") for table in page.parts[part]] == [1 + 6, 1 + 12, 1 + 18]
-    assert "SimpleRNN on 5,000 samples: from 386 to " in page.text
-    assert "Overfitting is seen with 8 units in " in page.text
+    assert len(page.parts["capacity"][0]) == 1 + 36
+    assert [len(table) for part in ("saturation", "onset") for table in page.parts[part]] == [
+        1 + 3,
+        1 + 9,
+        1 + 24,
+        1 + 36,
+    ]
+    assert "SimpleRNN on 1,000 samples: from 182 to " in page.text
+    assert "Overfitting is seen with 4 units in " in page.text
+    assert (
+        "GRU, 1 layer: still rising. The last step, from 16 to 64 units, brings 0.57 points more accuracy" in page.text
+    )
+
+
+def growth(*configurations: pd.DataFrame) -> str:
+    (sentence,) = growth_findings(saturation_capacity(marginal_return(study(*configurations)), 0.002), 0.002)
+    return sentence
+
+
+def test_growth_is_told_with_what_is_not_known() -> None:
+    assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.9501, 0.9602, 0.9703])) == (
+        "GRU, 1 layer: levels off from 8 units (800 parameters) on. No later step is likely to bring more than 0.2 "
+        "points; the one from 8 to 16 units may bring the most (95 % interval −0.00 to 0.04 points, 3 seeds)."
+    )
+    # The mean step is 0.1 points with a deviation of 0.1: t · 0.1 / √n is at most 0.1 from 7 seeds on (2.447 / 2.646).
+    assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.961, 0.972])) == (
+        "GRU, 1 layer: not known. The last step, from 8 to 16 units, may bring up to 0.35 points (95 % interval "
+        "−0.15 to "
+        "0.35 points, 3 seeds). About 7 seeds would show that it brings at most 0.2 points, and about 7 that it brings "
+        "more than nothing, if mean and spread stay as they are."
+    )
+    above = growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.963, 0.976]))
+    assert (
+        "No number of seeds is likely to show that it brings at most 0.2 points: its mean, 0.30 points, is not" in above
+    )
+    assert "and about 7 that it brings more than nothing" in above
+    assert growth(seeds(8, [0.95]), seeds(16, [0.96])).endswith(
+        "has 1 seed to compare, which say nothing of how seeds vary."
+    )
+    assert "all 2 seeds differ by the same" in growth(seeds(8, [0.95, 0.96]), seeds(16, [0.95, 0.96]))
 
 
 def test_onset_of_overfitting_is_told_by_samples_and_by_size() -> None:

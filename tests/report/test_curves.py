@@ -12,7 +12,7 @@ from tests.helpers.results import capacity_records
 
 
 def test_smallest_chosen_and_largest_are_shown(page: ReadPage, results: Results) -> None:
-    assert [len(table) for table in page.parts["curves"]] == [1 + 3 * 8]
+    assert [len(table) for table in page.parts["curves"]] == [1 + 3 * 10]
     assert curves(dataclasses.replace(results, studies={})) is None
     assert curves(dataclasses.replace(results, choice=None)) is None
 

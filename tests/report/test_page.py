@@ -21,6 +21,7 @@ from tests.helpers.results import (
     project_params,
     read_trials,
     search_records,
+    without_race,
     write_results,
     write_study,
     write_summary,
@@ -28,22 +29,34 @@ from tests.helpers.results import (
 
 # As files; the answer has a file of its own, and one figure is of times, which are never the same again.
 FIGURES = [
-    "capacity_maps", "confusion", "curves_chosen", "curves_largest", "curves_smallest", "differences", "most_confident",
-    "most_confused", "reliability",
+    "capacity_maps", "confusion", "curves_chosen", "curves_largest", "curves_smallest", "expected_best_search",
+    "gap_against_samples", "most_confident", "most_confused", "race", "reliability",
 ]  # fmt: skip
 
 
 def test_links_lead_to_sections(whole: Path, page: ReadPage) -> None:
     text = (whole / paths.REPORT).read_text(encoding="utf-8")
     inside = re.findall(r'<a href="#(\w+)"', text)
-    assert len(inside) == 7
+    assert len(inside) == 9
     assert set(inside) <= page.headings
 
 
 def test_the_rule_and_those_left_out_are_told(page: ReadPage, results: Results) -> None:
     assert results.choice is not None
     assert results.choice.rule in page.text
-    assert "Left out: 18 configurations of capacity, trained on 5,000 samples, not on 54,000." in page.text
+    assert results.choice.rule.startswith("The smallest network shown to be at most 0.2 points less accurate than any")
+
+
+def test_those_left_out_are_told_where_no_race_decides(workspace: Path) -> None:
+    write_summary()
+    write_study("capacity", capacity_records())
+    write_study("search", search_records())
+    choice_of("capacity", "search").write(paths.CHOICE)
+    report.run(without_race())
+    made = read_page()
+    assert "Left out: 18 configurations of capacity, trained on 5,000 samples, not on 54,000." in made.text
+    assert {"bigger", "search"} <= made.headings
+    assert "race" not in made.headings
 
 
 def test_report_needs_nothing_from_outside(whole: Path, page: ReadPage) -> None:
@@ -73,11 +86,11 @@ def test_written_files_are_those_of_the_analysis_and_the_same_again(workspace: P
     assert book["book_test_accuracy"].tolist() == [0.98, 0.976, 0.974, 0.983]
     assert book["test_accuracy"].tolist() == read_trials("book")["validation_accuracy"].tolist()
     assert book["test_accuracy_sd"].isna().all()
-    assert len(pd.read_csv(paths.CAPACITY)) == 18
+    assert len(pd.read_csv(paths.CAPACITY)) == 36
 
 
 def test_without_champion_and_evaluation_the_rest_shows(workspace: Path) -> None:
-    params = project_params()
+    params = without_race()
     write_summary()
     write_study("capacity", capacity_records(seeds=1))
     report.run(params)
@@ -97,7 +110,7 @@ def test_one_configuration_with_one_seed(workspace: Path) -> None:
     write_summary()
     write_study("capacity", capacity_records(seeds=1)[:1])
     choice_of("capacity").write(paths.CHOICE)
-    report.run(project_params())
+    report.run(without_race())
     made = read_page()
     assert "Use SimpleRNN 1×8: with 386 parameters it has the highest validation accuracy" in made.text
     assert "No network larger than SimpleRNN 1×8 was trained on as many samples, so nothing can be said." in made.text
@@ -121,10 +134,10 @@ def test_nan_in_the_results(workspace: Path) -> None:
     times = pd.read_csv(paths.PREDICTION_TIMES)
     times.loc[0, "median_ms"] = float("nan")
     paths.write_csv(paths.PREDICTION_TIMES, times)
-    report.run(project_params())
+    report.run(without_race("search"))
     made = read_page()
-    assert "chosen from 11 configurations" in made.text
-    assert len(made.parts[""][0]) == 1 + 11
+    assert "chosen from 38 configurations" in made.text
+    assert len(made.parts[""][0]) == 1 + 38
 
 
 def test_study_without_complete_trial(workspace: Path) -> None:
@@ -132,7 +145,7 @@ def test_study_without_complete_trial(workspace: Path) -> None:
     write_study("search", [record for record in search_records() if record.state != "COMPLETE"])
     write_study("book", [])
     paths.CHOICE.unlink()
-    report.run(project_params())
+    report.run(without_race())
     made = read_page()
     assert "4 trials: 3 pruned (left out below), 1 failed (left out below)." in made.text
     assert made.text.count("No trial of this study is complete, so there is nothing to compare.") == 2
@@ -151,6 +164,7 @@ def test_nothing_but_data(workspace: Path) -> None:
 
 def test_other_names_of_studies(workspace: Path) -> None:
     document = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    del document["race"]
     document["studies"] = {"wide <nets>": document["studies"]["capacity"]}
     document["champion"]["studies"] = ["wide <nets>"]
     params = validate_params(document, "changed")

@@ -15,7 +15,7 @@ def test_data_and_studies_are_identified(page: ReadPage, results: Results) -> No
     ]  # fmt: skip
     assert [row[:3] for row in studies[1:]] == [
         [name, results.studies[name].summary.fingerprint, trainings]
-        for name, trainings in (("book", "4"), ("capacity", "54"), ("search", "15"))
+        for name, trainings in (("book", "4"), ("capacity", "108"), ("search", "54"), ("race", "53"))
     ]
     assert {row[3] for row in studies[1:]} == {PROCESSOR}
     assert studies[1][4:] == ["2026-11-26 15:00", "2026-11-26 15:03"]
@@ -26,7 +26,7 @@ def test_the_page_says_where_its_trainings_were_done_and_that_they_are_replayed(
 ) -> None:
     here = results.lineage.environment["processor"]
     assert (
-        "Behind this page are 73 trainings. The table says on which processors they were done, and when the first and "
+        "Behind this page are 219 trainings. The table says on which processors they were done, and when the first and "
         "the last of them ended. They are kept in the record (data/record): a study that asks for the same trainings "
         f"replays them from there, on any machine, and trains none of them again. The page was made on {here}."
     ) in page.text

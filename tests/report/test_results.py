@@ -17,19 +17,25 @@ from tests.helpers.trials import seeds, study
 
 
 def test_everything_that_is_there_is_read(results: Results) -> None:
-    assert list(results.studies) == ["book", "capacity", "search"]
+    assert list(results.studies) == ["book", "capacity", "search", "race"]
     assert results.competitors.train_samples == 54_000
-    assert results.costs["study"].unique().tolist() == ["search"]
+    assert results.costs["study"].unique().tolist() == ["race"]
     assert results.chosen is not None
     assert results.chosen["fit_seconds"] > 0
-    assert results.lineage.study == "capacity"
-    assert results.lineage.fingerprint == results.studies["capacity"].summary.fingerprint
+    assert results.lineage.study == "race"
+    assert results.lineage.fingerprint == results.studies["race"].summary.fingerprint
+    assert results.race_table is not None
+    assert results.race_table["parameters"].is_monotonic_increasing
+    assert results.test_table is not None
+    assert results.test_table["role"].tolist() == ["champion", "most accurate", *["book"] * 4]
 
 
 def test_results_of_other_data_never_answer(workspace: Path) -> None:
     write_results()
     write_summary(dataset="mnist", classes=5)
-    assert load_results(project_params()).studies.keys() == {"book", "capacity", "search"}, "the sequences are the same"
+    assert load_results(project_params()).studies.keys() == {"book", "capacity", "search", "race"}, (
+        "the sequences are the same"
+    )
     summary = paths.read_json(paths.SEQUENCES_SUMMARY)
     paths.write_json(paths.SEQUENCES_SUMMARY, summary | {"train": summary["train"] | {"sha256": "f" * 64}})
     with pytest.raises(PipelineError, match=r"data/studies/book does not hold study book as params\.yaml, data/seq"):
@@ -38,7 +44,7 @@ def test_results_of_other_data_never_answer(workspace: Path) -> None:
 
 def test_results_of_other_parameters_never_answer(workspace: Path) -> None:
     params = project_params()
-    other = params.model_copy(update={"training": params.training.model_copy(update={"patience": 99})})
+    other = params.model_copy(update={"training": params.training.model_copy(update={"batch_size": 99})})
     write_summary()
     write_study("capacity", capacity_records(), other)
     with pytest.raises(PipelineError, match="data/studies/capacity does not hold study capacity as"):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.analysis.choice import RaceFinding
 from pipeline.tracking.model_card import model_card
 from tests.helpers.runs import DATA, choice, record
 
@@ -17,6 +18,26 @@ def test_the_card_gives_the_interval_that_the_seeds_allow(seeds: int, deviation:
     data = DATA.model_copy(update={"validation": DATA.validation.model_copy(update={"samples": 50})})
     card = model_card(choice(0.98, deviation, seeds), record(0), data, "none", "make quick")
     assert interval in card
+
+
+@pytest.mark.parametrize(
+    ("settled", "shown", "sentence"),
+    [
+        (True, True, "The race has settled on it with 95% confidence, after 7 blocks."),
+        (False, True, "This is shown of it with 95% confidence; of 2 smaller ones it is not known."),
+        (False, False, "The race has shown this of no network with 95% confidence: this one is the most accurate."),
+    ],
+)
+def test_a_choice_by_a_race_rests_on_tenths(settled: bool, shown: bool, sentence: str) -> None:
+    found = RaceFinding(
+        tolerance=0.002, confidence=0.95, blocks=7, max_blocks=10, trainings=20, most_trainings=30, settled=settled,
+        shown=shown, not_known=(0, 1),
+    )  # fmt: skip
+    raced = choice(0.98, 0.001, 7).model_copy(update={"race": found})
+    card = model_card(raced, record(0), DATA, "none", "make quick")
+    assert sentence in card
+    # Student's with 6 degrees of freedom: 2.447 · 0.001 / √7 = 0.0009.
+    assert "interval 97.91% to 98.09%, the mean over 7 tenths that were held out in turn)" in card
 
 
 def test_the_card_names_network_data_training_and_rule() -> None:

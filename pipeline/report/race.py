@@ -1,0 +1,178 @@
+"""Section "The race": every network against the leader, when each left, and how far the race is from an end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from pipeline.documents import records
+from pipeline.params.network import CELLS, network_name
+from pipeline.params.studies import RaceStudy
+from pipeline.report.drawing import cost_axis, legend, points_tick, ring, styled, to_svg
+from pipeline.report.palette import INK, MARK
+from pipeline.report.results import Results
+from pipeline.report.text import Table, interval, number, percent, plural, points, text_table, tolerance_words
+from pipeline.studies.racing import blocks_to_settle
+from pipeline.training.inputs import FOLDS
+
+TICKS = [-0.01, -0.005, -0.002, -0.001, 0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+
+
+@dataclass(frozen=True)
+class Race:
+    findings: tuple[str, ...]
+    figures: dict[str, str]
+    caption: str
+    table: Table
+
+
+def race(results: Results) -> Race | None:
+    """How the race went; None where none decides, or it has not run."""
+    rules, table = results.race, results.race_table
+    if rules is None or table is None:
+        return None
+    trials = results.studies["race"].trials
+    chosen = None
+    if results.choice is not None:
+        chosen = next((row for row in records(table) if _is(row, results.choice.choice.model_dump())), None)
+    figures = {}
+    if table["behind"].notna().any():
+        alt = "By how much each network of the race is less accurate than the leader, against its parameters."
+        figures["race"] = behind_the_leader(table, rules, chosen, alt)
+    return Race(
+        findings=(_course(table, rules, len(trials)), *_unknown(table, rules)),
+        figures=figures,
+        caption=(
+            "Higher is more accurate; on the line at 0 is the leader. Bars are the intervals by which the race "
+            f"decides: within the shaded band a network is at most {tolerance_words(rules.tolerance)} less accurate. "
+            "Hollow marks have left, and their bars are those of that moment"
+            f"{'; the ring marks the network to use' * (chosen is not None)}. The axis is stretched near 0."
+        ),
+        table=_table(table),
+    )
+
+
+def _is(row: Mapping[str, Any], network: Mapping[str, Any]) -> bool:
+    """Whether a row of race.csv is about this network, trained this way."""
+    return all(network[name] == row[name] for name in network if name in row and name in SETTINGS)
+
+
+SETTINGS = (
+    "cell", "units", "depth", "bidirectional", "merge_mode", "dropout", "recurrent_dropout", "unroll", "pooling",
+    "layer_normalization", "residual", "optimizer", "learning_rate", "batch_size", "epochs",
+)  # fmt: skip
+
+
+def _course(table: pd.DataFrame, rules: RaceStudy, trainings: int) -> str:
+    """How long the race was, and how many are left in it."""
+    blocks, left = int(table["blocks"].max()), int(table["left_after"].isna().sum())
+    settled = bool(table["settled"].any())
+    end = (
+        "and then it was settled"
+        if settled
+        else "the most that were allowed, and it is not settled"
+        if blocks == rules.max_blocks
+        else "and it is not settled"
+    )
+    return (
+        f"{plural(len(table), 'network')} started. In each block those still in the race are trained once, with a seed "
+        f"of their own block and on nine tenths of the images, and measured on the tenth that is left. There were "
+        f"{plural(blocks, 'block')}, {end}. {plural(left, 'network')} stayed to the end. That took {trainings} "
+        f"trainings of the {len(table) * rules.max_blocks} that {plural(rules.max_blocks, 'block')} of all networks "
+        f"would be. All statements of the race together are made with {rules.confidence:.0%} confidence, however often "
+        "it looked."
+    ).replace("%", " %")
+
+
+def _unknown(table: pd.DataFrame, rules: RaceStudy) -> list[str]:
+    """A sentence for each network of which it is not known whether it is good enough."""
+    open_ = table["left_after"].isna() & ~table["as_good"].astype(bool)
+    return [_of_unknown(row, rules, tolerance_words(rules.tolerance)) for row in records(table[open_])]
+
+
+def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, tolerance: str) -> str:
+    name = f"{network_name(row)} ({row['parameters']:,} parameters)"
+    if pd.isna(row["behind_high"]):
+        return f"{name} has not been compared yet: the race looks after {plural(rules.min_blocks, 'block')} first."
+    if row["behind"] == 0:
+        return f"{name} leads, but is not shown to be at most {tolerance} less accurate than every other network."
+    if row["behind_high"] <= rules.tolerance:
+        return (
+            f"{name} is shown to be at most {tolerance} less accurate than the leader, but not than every "
+            "other network that is left."
+        )
+    needed = blocks_to_settle(rules, row["blocks"], row["behind"], row["behind_high"])
+    told = (
+        "Its mean is so near to the tolerance that no number of blocks is likely to tell."
+        if needed is None
+        else f"If mean and spread stay as they are, about {plural(needed - row['blocks'], 'more block')} would tell"
+        + ("." if needed <= FOLDS else f"; but there are {FOLDS} different tenths only.")
+    )
+    return (
+        f"Of {name} it is not known whether it is more than {tolerance} less accurate than the leader: "
+        f"{between(row['behind_low'], row['behind_high'])}. {told}"
+    )
+
+
+def between(low: float, high: float) -> str:
+    """By how much a network may be less accurate, or more."""
+    if low >= 0:
+        return f"it may be {points(low)} to {points(high)} points less accurate"
+    if high <= 0:
+        return f"it may be {points(-high)} to {points(-low)} points more accurate"
+    return f"it may be up to {points(high)} points less accurate and up to {points(-low)} points more accurate"
+
+
+def _table(table: pd.DataFrame) -> Table:
+    rows = [
+        row
+        | {"network": network_name(row), "interval": interval(row["behind_low"], row["behind_high"])}
+        | {"left": number(row["left_after"])}
+        for row in records(table)
+    ]
+    return text_table(rows, {
+        "network": ("network", str), "parameters": ("parameters", number), "blocks": ("blocks", number),
+        "validation_accuracy": ("mean accuracy", percent), "behind": ("behind the leader, points", points),
+        "interval": ("interval, points", str), "left": ("left after block", str), "reason": ("why", str),
+    })  # fmt: skip
+
+
+def behind_the_leader(table: pd.DataFrame, rules: RaceStudy, chosen: Mapping[str, Any] | None, alt: str) -> str:
+    """How much less accurate than the leader each network is, with the race's interval, as SVG.
+
+    `table` is race.csv, `chosen` the row of it to mark.
+    """
+    known = table.dropna(subset=["behind"])
+    hover: dict[str, str] = {}
+    with styled():
+        figure = Figure(figsize=(8.4, 4.6), layout="constrained")
+        axes = figure.subplots()
+        axes.axhspan(0, rules.tolerance, color=MARK, alpha=0.12, linewidth=0)
+        axes.axhline(0, color=INK, linewidth=0.8)
+        for index, row in zip(known.index, records(known), strict=True):
+            cell, gid, left = CELLS[row["cell"]], f"race-{index}", pd.notna(row["left_after"])
+            leads = row["behind"] == 0
+            if not leads:
+                axes.vlines(row["parameters"], row["behind_low"], row["behind_high"], color=cell.colour, linewidth=1.4)
+            axes.plot(row["parameters"], row["behind"], cell.marker, color=cell.colour, markersize=7,
+                      fillstyle="none" if left else "full", gid=gid)  # fmt: skip
+            hover[gid] = (
+                f"{network_name(row)}, {row['parameters']:,} parameters: {row['reason']}; accuracy "
+                f"{row['validation_accuracy']:.2%} over {plural(row['blocks'], 'block')}"
+                + ("" if leads else f", {100 * row['behind']:.2f} points behind")
+            )
+        axes.set_yscale("symlog", linthresh=2 * rules.tolerance)
+        high, low = known["behind_high"].max(), known["behind_low"].min()
+        axes.set_ylim(1.25 * max(high, rules.tolerance), min(1.25 * low, -rules.tolerance / 2))
+        axes.yaxis.set_major_locator(FixedLocator(TICKS))
+        axes.yaxis.set_minor_locator(FixedLocator([]))
+        axes.yaxis.set_major_formatter(points_tick)
+        axes.set_title("Less accurate than the leader by, points")
+        if chosen is not None:
+            ring(axes, chosen["parameters"], chosen["behind"])
+        cost_axis(axes, "trainable parameters (log scale)")
+        figure.legend(handles=legend(known, chosen), loc="outside lower left", ncols=4)
+        return to_svg(figure, alt, hover)

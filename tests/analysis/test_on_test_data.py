@@ -1,0 +1,57 @@
+"""Every network that saw the test data against the champion, by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.analysis.on_test_data import TEST_COLUMNS, Tested, on_test_data, tested_in_study
+from pipeline.params.settings import Configuration
+from tests.helpers.trials import seeds, study
+
+GRU, LSTM = Configuration(cell="gru", units=8), Configuration(cell="lstm", units=8, optimizer="sgd", epochs=3)
+
+
+def answers(wrong: list[int], samples: int = 1000) -> np.ndarray:
+    right = np.ones((1, samples), bool)
+    right[0, wrong] = False
+    return right
+
+
+def test_differences_verdicts_and_order_of_a_worked_example() -> None:
+    champion = Tested("champion", GRU, 400, answers(list(range(20))))
+    better = Tested("book", LSTM, 600, answers([]))  # right in 20 more
+    worse = Tested("book", LSTM, 500, answers(list(range(40))))
+    other = Tested("most accurate", LSTM, 700, answers([*range(18), 500, 501]))  # as many, other ones
+    table = on_test_data(champion, [worse, better, other])
+    assert table.columns.tolist() == TEST_COLUMNS
+    assert table["role"].tolist() == ["champion", "book", "most accurate", "book"]
+    assert table["verdict"].tolist() == ["the champion", "better", "no difference shown", "worse"]
+    assert table["test_accuracy"].tolist() == [0.98, 1.0, 0.98, 0.96]
+    assert table["learning_rate"].tolist() == [0.001, 0.01, 0.01, 0.01]
+    assert table["difference"].tolist() == pytest.approx([np.nan, 0.02, 0, -0.02], nan_ok=True)
+    assert table[["only_this_right", "only_champion_right"]].to_numpy()[1:].tolist() == [[20, 0], [2, 2], [0, 20]]
+    assert table["p_value"].tolist()[1:] == pytest.approx([2 / 2**20, 1, 2 / 2**20])
+    assert table["p_adjusted"].tolist()[1:] == pytest.approx([6 / 2**20, 1, 6 / 2**20])
+    half = 1.959964 * np.sqrt((0.02 - 0.02**2) / 1000)  # Wald's for paired proportions
+    assert table["difference_low"][1] == pytest.approx(0.02 - half, abs=1e-8)
+    assert table["difference_high"][1] == pytest.approx(0.02 + half, abs=1e-8)
+
+
+def test_seeds_give_mean_and_interval_and_the_first_is_compared() -> None:
+    champion = Tested("champion", GRU, 400, answers([]))
+    two = Tested("book", LSTM, 600, np.concatenate([answers([1]), answers([1, 2, 3])]))
+    row = on_test_data(champion, [two]).iloc[1]
+    assert (row["seeds"], row["test_accuracy"], row["difference"]) == (2, pytest.approx(0.998), pytest.approx(-0.001))
+    assert row["test_accuracy_sd"] == pytest.approx(0.002 / np.sqrt(2))
+    assert row["test_accuracy_low"] < 0.998 < row["test_accuracy_high"]
+
+
+def test_a_studys_networks_have_all_their_seeds_and_only_complete_ones() -> None:
+    trials = study(seeds(8, [0.9, 0.8]), seeds(16, [0.7]), seeds(32, [0.6], state="FAIL"))
+    configurations = {0: GRU, 1: GRU, 2: LSTM, 3: LSTM}
+    mistakes = pd.DataFrame({"number": [0, 1, 1, 3], "index": [4, 0, 4, 2]})
+    first, second = tested_in_study("book", configurations, trials, mistakes, 5)
+    assert (first.role, first.parameters, second.parameters) == ("book", 800, 1600)
+    assert first.right.tolist() == [[True] * 4 + [False], [False, True, True, True, False]]
+    assert second.right.all()
+    assert second.right.shape == (1, 5)

@@ -1,0 +1,111 @@
+"""The race: its course in words and numbers, and about how many more blocks would tell what is not known."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pipeline.params.studies import RaceStudy
+from pipeline.report.palette import MARK
+from pipeline.report.race import behind_the_leader, between, race
+from pipeline.report.results import Results
+from pipeline.studies.racing import blocks_to_settle, standing
+from tests.helpers.pages import ReadPage, hovers, texts
+
+RULES = RaceStudy(entrants=("search",))
+
+
+def test_the_course_and_what_is_not_known(page: ReadPage, results: Results) -> None:
+    made = race(results)
+    assert made is not None
+    course, first, second = made.findings
+    assert course.startswith("8 networks started. ")
+    assert "There were 10 blocks, the most that were allowed, and it is not settled. 4 networks stayed" in course
+    assert "53 trainings of the 80 that 10 blocks of all networks would be" in course
+    assert "95 % confidence" in course
+    assert first == (
+        "Of GRU 1×64 (18,698 parameters) it is not known whether it is more than 0.2 points less accurate than the "
+        "leader: it may be 0.18 to 0.35 points less accurate. If mean and spread stay as they are, about 29 more "
+        "blocks "
+        "would tell; but there are 10 different tenths only."
+    )
+    assert second.endswith("Its mean is so near to the tolerance that no number of blocks is likely to tell.")
+    (table,) = page.parts["race"]
+    assert [row[:3] for row in table[1:3]] == [["SimpleRNN 1×15 mean+max", "970", "3"], ["LSTM 2×11", "2,892", "3"]]
+    assert [row[6] for row in table[1:]] == ["3", "3", "4", "–", "–", "–", "3", "–"]
+    assert "Is bigger better?" not in page.text
+
+
+def test_every_entrant_is_drawn_and_the_choice_ringed(results: Results) -> None:
+    assert results.race_table is not None
+    table = results.race_table
+    chosen = table.iloc[5].to_dict()
+    svg = behind_the_leader(table, RULES, chosen, "alt")
+    assert len(hovers(svg)) == 8
+    assert hovers(svg)[5].startswith("GRU 1×129 mean+max, 64,123 parameters: shown to be at most 0.2 points worse than")
+    assert hovers(svg)[5].endswith("accuracy 98.86% over 10 blocks, 0.08 points behind")
+    assert "recommended: GRU 1×129 mean+max" in texts(svg)
+    assert svg.count(f"stroke: {MARK}") > behind_the_leader(table, RULES, None, "alt").count(f"stroke: {MARK}")
+
+
+def test_a_settled_race_and_one_that_has_not_looked_yet(results: Results) -> None:
+    assert results.race_table is not None
+    table = results.race_table
+    settled = race(dataclasses.replace(results, race_table=table.assign(settled=table.index == 5, as_good=True)))
+    assert settled is not None
+    assert len(settled.findings) == 1
+    assert "10 blocks, and then it was settled." in settled.findings[0]
+    nothing = dict.fromkeys(("behind", "behind_low", "behind_high", "left_after"), np.nan)
+    early = race(dataclasses.replace(results, race_table=table.assign(blocks=1, as_good=False, **nothing)))
+    assert early is not None
+    assert early.figures == {}
+    assert len(early.findings) == 1 + 8
+    assert early.findings[1] == (
+        "SimpleRNN 1×15 mean+max (970 parameters) has not been compared yet: the race looks after 3 blocks first."
+    )
+    assert race(dataclasses.replace(results, race_table=None)) is None
+
+
+def test_no_network_is_said_to_be_unknown_where_it_is_known(results: Results) -> None:
+    """A network may be as good as the leader, but not as another one; and the leader itself may be unsure."""
+    assert results.race_table is not None
+    table = results.race_table.assign(as_good=False)
+    made = race(dataclasses.replace(results, race_table=table))
+    assert made is not None
+    assert made.findings[3] == (
+        "GRU 1×129 mean+max (64,123 parameters) is shown to be at most 0.2 points less accurate than the leader, but "
+        "not "
+        "than every other network that is left."
+    )
+    assert made.findings[4].startswith("GRU 2×113 mean+max (128,039 parameters) leads, but is not shown to be at most")
+
+
+def test_words_for_an_interval() -> None:
+    assert between(0.001, 0.003) == "it may be 0.10 to 0.30 points less accurate"
+    assert between(-0.003, -0.001) == "it may be 0.10 to 0.30 points more accurate"
+    assert between(-0.001, 0.003) == "it may be up to 0.30 points less accurate and up to 0.10 points more accurate"
+
+
+@pytest.mark.parametrize("behind", [0.0003, 0.0005, 0.0035])
+def test_with_so_many_blocks_the_race_would_know(behind: float) -> None:
+    """Differences that deviate as much as before, drawn out to the number of blocks: the interval then just excludes
+    the tolerance, if the look errs as often as the one before."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0, 0.0012, (5, 2))
+    noise -= noise.mean(axis=0)
+    accuracies = 0.98 + noise - [behind, 0]
+    state = standing(accuracies[None], RULES.model_copy(update={"tolerance": 0.002}), 6000)
+    high = state.behind_high[0, 0]
+    assert state.behind[0, 0] == pytest.approx(behind)
+    needed = blocks_to_settle(RULES, 5, behind, high)
+    assert needed is not None
+    reach = high - behind
+    assert needed > 5
+    assert reach > abs(0.002 - behind), "it is not known yet"
+    # more blocks narrow an interval at best to sqrt((1/9) / (1/5 + 1/9)) of its width, times the quantiles' ratio
+    assert abs(0.002 - behind) > 0.5 * reach
+
+
+def test_near_the_tolerance_no_number_of_blocks_would_tell() -> None:
+    assert blocks_to_settle(RULES, 10, 0.0019, 0.003) is None
+    assert blocks_to_settle(RULES, 10, 0.001, 0.0021) == 15

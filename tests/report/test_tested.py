@@ -1,0 +1,48 @@
+"""On the test images: every network against the champion."""
+
+import dataclasses
+
+from pipeline.report.results import Results
+from pipeline.report.tested import shown
+from pipeline.report.tested import tested as section_of
+from tests.helpers.pages import ReadPage
+
+
+def test_every_network_has_a_row_and_the_verdict_is_told(page: ReadPage, results: Results) -> None:
+    (table,) = page.parts["tested"]
+    assert [row[:4] for row in table[1:4]] == [
+        ["GRU 1×129 mean+max", "champion", "64,123", "98.87 %"],
+        ["GRU 2×113 mean+max", "most accurate", "128,039", "98.94 %"],
+        ["SimpleRNN 1×512", "book", "282,122", "98.80 %"],
+    ]
+    assert [row[6] for row in table[1:]] == [
+        "the champion", "no difference shown", "no difference shown", "no difference shown", "worse",
+        "no difference shown",
+    ]  # fmt: skip
+    made = section_of(results)
+    assert made is not None
+    assert made.finding == (
+        "No network is shown to be better than the champion. Shown to be worse: SimpleRNN 1×256 of the study book "
+        "(rmsprop, 75,530 parameters) by 0.26 points (0.08 to 0.44). Of 4 other networks no difference is shown, which "
+        "does not say that there is none: the intervals say how large it may be."
+    )
+
+
+def test_the_better_ones_are_named(results: Results) -> None:
+    assert results.test_table is not None
+    table = results.test_table.assign(verdict=["the champion", "better", *["no difference shown"] * 4])
+    made = section_of(dataclasses.replace(results, test_table=table))
+    assert made is not None
+    assert made.finding.startswith(
+        "Shown to be better than the champion: GRU 2×113 mean+max (adamw, 128,039 parameters) by 0.11 points (−0.07 to "
+        "0.29). Of 4"
+    )
+    assert [row["units"] for row in shown(dataclasses.replace(results, test_table=table), "better")] == [113]
+
+
+def test_alone_and_not_measured(results: Results) -> None:
+    assert results.test_table is not None
+    alone = section_of(dataclasses.replace(results, test_table=results.test_table.head(1)))
+    assert alone is not None
+    assert alone.finding == "No other network was measured on the test images."
+    assert section_of(dataclasses.replace(results, test_table=None)) is None
