@@ -106,11 +106,11 @@ def test_the_results_of_other_data_never_answer(params: Params) -> None:
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
     train = summary.train.model_copy(update={"sha256": "f" * 64})
     summary.model_copy(update={"train": train}).write(paths.SEQUENCES_SUMMARY)
-    with pytest.raises(PipelineError, match="data/studies/[a-z]+ does not hold study"):
+    with pytest.raises(PipelineError, match=r"data/studies/[a-z]+ does not hold study"):
         answer(params)
 
 
 def test_before_any_study_it_says_what_to_do(params: Params) -> None:
     write_summary()
-    with pytest.raises(PipelineError, match="study [a-z]+ has not run: `dvc repro"):
+    with pytest.raises(PipelineError, match=r"study [a-z]+ has not run: `dvc repro"):
         answer(params)
