@@ -72,11 +72,12 @@ def _table(results: Results) -> Table:
         for row in records(results.test_table)
     ]
     columns: dict[str, Column] = {
-        "network": ("network", str), "role": ("role or study", str), "parameters": ("parameters", number),
+        "network": ("network", str), "role": ("role or study", str), "optimizer": ("optimizer", str),
+        "parameters": ("parameters", number),
         "test_accuracy": ("test accuracy", percent), "difference": ("minus the champion, points", points),
         "difference_interval": ("95 % interval, points", str), "verdict": ("verdict", str),
         "p_adjusted": ("p, Holm-adjusted", number), "seeds": ("seeds", number),
-        "interval": ("of the accuracy, 95 % interval, %", str), "optimizer": ("optimizer", str),
+        "interval": ("of the accuracy, 95 % interval, %", str),
         "epochs": ("epochs", number),
     }  # fmt: skip
     return text_table(rows, columns)

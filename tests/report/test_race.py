@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pipeline.documents import records
 from pipeline.params.studies import RaceStudy
 from pipeline.report.palette import MARK
 from pipeline.report.race import behind_the_leader, between, race
@@ -39,7 +40,7 @@ def test_the_course_and_what_is_not_known(page: ReadPage, results: Results) -> N
 def test_every_entrant_is_drawn_and_the_choice_ringed(results: Results) -> None:
     assert results.race_table is not None
     table = results.race_table
-    chosen = table.iloc[5].to_dict()
+    chosen = records(table)[5]
     svg = behind_the_leader(table, RULES, chosen, "alt")
     assert len(hovers(svg)) == 8
     assert hovers(svg)[5].startswith("GRU 1×129 mean+max, 64,123 parameters: shown to be at most 0.2 points worse than")

@@ -10,12 +10,12 @@ from tests.helpers.pages import ReadPage
 
 def test_every_network_has_a_row_and_the_verdict_is_told(page: ReadPage, results: Results) -> None:
     (table,) = page.parts["tested"]
-    assert [row[:4] for row in table[1:4]] == [
-        ["GRU 1×129 mean+max", "champion", "64,123", "98.87 %"],
-        ["GRU 2×113 mean+max", "most accurate", "128,039", "98.94 %"],
-        ["SimpleRNN 1×512", "book", "282,122", "98.80 %"],
+    assert [row[:5] for row in table[1:4]] == [
+        ["GRU 1×129 mean+max", "champion", "adamw", "64,123", "98.87 %"],
+        ["GRU 2×113 mean+max", "most accurate", "adamw", "128,039", "98.94 %"],
+        ["SimpleRNN 1×512", "book", "sgd", "282,122", "98.80 %"],
     ]
-    assert [row[6] for row in table[1:]] == [
+    assert [row[7] for row in table[1:]] == [
         "the champion", "no difference shown", "no difference shown", "no difference shown", "worse",
         "no difference shown",
     ]  # fmt: skip

@@ -99,6 +99,16 @@ def test_champion_is_registered_and_predicts_as_the_file_does(champion: Champion
         "train_samples": "90",
         "epochs": "4",
         "view": "rows",
+        "patience": "null",
+        "pooling": "last",
+        "layer_normalization": "False",
+        "residual": "False",
+        "learning_rate_schedule": "constant",
+        "warmup_epochs": "0.0",
+        "weight_decay": "0.0",
+        "global_clipnorm": "null",
+        "label_smoothing": "0.0",
+        "ema_momentum": "null",
     }
     assert json.loads(artifact(parent, "choice.json")) == choice(0.75).model_dump(mode="json")
     assert parent.data.tags["fingerprint"] == run.data.tags["fingerprint"] != ""
