@@ -37,7 +37,7 @@ class Tested:
     right: NDArray[np.bool_]
 
 
-def tested_in_study(
+def networks_of(
     name: str, configurations: Mapping[int, Configuration], trials: pd.DataFrame, mistakes: pd.DataFrame, samples: int
 ) -> list[Tested]:
     """The networks of a study that is measured on the test data, each with all of its complete trainings.

@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline import paths
 from pipeline.analysis import evaluation, prediction_times
 from pipeline.analysis.choice import Choice, Finalist
-from pipeline.analysis.on_test_data import Tested, on_test_data, tested_in_study
+from pipeline.analysis.on_test_data import Tested, networks_of, on_test_data
 from pipeline.data.sequences import SequencesSummary, prepared_sequences
 from pipeline.documents import records
 from pipeline.params.document import Params
@@ -31,7 +31,7 @@ def _tested_in_studies(params: Params, summary: SequencesSummary) -> list[Tested
             configurations = {row["number"]: definition.recorded_trial(row).configuration
                               for row in records(results.trials)}  # fmt: skip
             mistakes = pd.read_csv(paths.study_folder(name) / MISTAKES)
-            found += tested_in_study(name, configurations, results.trials, mistakes, summary.test.samples)
+            found += networks_of(name, configurations, results.trials, mistakes, summary.test.samples)
     return found
 
 

@@ -51,7 +51,7 @@ def test_a_studys_networks_have_all_their_seeds_and_only_complete_ones() -> None
     trials = study(seeds(8, [0.9, 0.8]), seeds(16, [0.7]), seeds(32, [0.6], state="FAIL"))
     configurations = {0: GRU, 1: GRU, 2: LSTM, 3: LSTM}
     mistakes = pd.DataFrame({"number": [0, 1, 1, 3], "index": [4, 0, 4, 2]})
-    first, second = table_of.tested_in_study("book", configurations, trials, mistakes, 5)
+    first, second = table_of.networks_of("book", configurations, trials, mistakes, 5)
     assert (first.role, first.parameters, second.parameters) == ("book", 800, 1600)
     assert first.right.tolist() == [[True] * 4 + [False], [False, True, True, True, False]]
     assert second.right.all()
