@@ -11,6 +11,7 @@ import typer
 import yaml
 
 from pipeline.cli import app
+from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.report.text import interval, percent
 
@@ -36,7 +37,7 @@ def test_the_answer_has_the_committed_figures_and_no_others() -> None:
     )
     tested = pd.read_csv(ROOT / "data/reports/test.csv")
     chosen, best, race = choice["choice"], choice["best"], choice["race"]
-    [most_accurate] = tested[tested["role"] == "most accurate"].to_dict("records") or [None]
+    most_accurate = next(iter(records(tested[tested["role"] == "most accurate"])), None)
     figures = [
         network_name(chosen),
         f"{metrics['parameters']:,} parameters",

@@ -130,7 +130,7 @@ def test_rows_of_a_configuration_are_those_that_agree_in_everything(rows: list[d
 
 
 def test_every_setting_tells_configurations_apart() -> None:
-    on = {"global_clipnorm": 1.0, "ema_momentum": 0.9}  # which are off, None, by default
+    on: dict[str, Any] = {"global_clipnorm": 1.0, "ema_momentum": 0.9}  # which are off, None, by default
     rows = table(trial(0, 8, 0.9, **on))
     assert is_configuration(rows, trial(7, 8, 0.1, seed=5, **on)).all(), "number, seed and accuracy are no settings"
     for name in CONFIGURATION:

@@ -17,7 +17,7 @@ from pipeline.analysis.choice import Candidate, Choice, choose_champion
 from pipeline.analysis.comparisons import mcnemar
 from pipeline.analysis.configurations import accuracy_interval
 from pipeline.analysis.evaluation import AgainstTheBest, Metrics
-from pipeline.analysis.on_test_data import Tested, on_test_data, tested_in_study
+from pipeline.analysis.on_test_data import Tested, networks_of, on_test_data
 from pipeline.analysis.prediction_times import BATCH_SIZES, COLUMNS, NETWORK
 from pipeline.commands.champion import choose
 from pipeline.data.sequences import SequencesSummary, SplitSummary
@@ -270,7 +270,7 @@ def _make_results(params: Params) -> None:
     ).write(paths.MCNEMAR)  # fmt: skip
     others = [Tested("most accurate", best.refit, best.parameters, best_right)] if best != chosen else []
     books = book_records()
-    tested = tested_in_study(
+    tested = networks_of(
         "book", {row.trial.number: row.trial.configuration for row in books}, read_trials("book"),
         pd.read_csv(paths.study_folder("book") / MISTAKES), TEST_SAMPLES,
     )  # fmt: skip
