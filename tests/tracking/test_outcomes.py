@@ -77,6 +77,7 @@ def test_evaluation_keeps_its_figures_and_files(home: Path) -> None:
     metrics.write(paths.METRICS)
     paths.CONFUSION.write_text("actual,predicted\n0,0\n")
     paths.MCNEMAR.write_text("null\n")
+    paths.TEST_TABLE.write_text("role\n")
     paths.PREDICTION_TIMES.write_text("cell\n")
     paths.PREDICTIONS.write_text("a row for each test sequence\n")
     log_evaluation(experiment="mnist-rnn", metrics=metrics, data=DATA, folder=paths.REPORTS)
@@ -103,4 +104,4 @@ def test_evaluation_keeps_its_figures_and_files(home: Path) -> None:
     [used] = run.inputs.dataset_inputs
     assert [tag.value for tag in used.tags] == ["testing"]
     artifacts = [file.path for file in MlflowClient(paths.tracking_uri()).list_artifacts(run.info.run_id)]
-    assert artifacts == ["confusion.csv", "mcnemar.json", "metrics.json", "prediction_times.csv"]
+    assert artifacts == ["confusion.csv", "mcnemar.json", "metrics.json", "prediction_times.csv", "test.csv"]

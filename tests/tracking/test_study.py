@@ -99,6 +99,15 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
         "merge_mode": "concat",
         "unroll": "False",
         "view": "rows",
+        "pooling": "last",
+        "layer_normalization": "False",
+        "residual": "False",
+        "learning_rate_schedule": "constant",
+        "warmup_epochs": "0.0",
+        "weight_decay": "0.0",
+        "global_clipnorm": "null",
+        "label_smoothing": "0.0",
+        "ema_momentum": "null",
     }
     tags = complete.data.tags
     assert {name: tags[name] for name in ("stage", "study", "trial", "seed", "fingerprint", "optuna_study")} == {
