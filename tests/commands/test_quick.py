@@ -39,10 +39,7 @@ def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
         ("simple_rnn", 32, "sgd"),
         ("simple_rnn", 32, "rmsprop"),
         ("simple_rnn", 32, "adam"),
-        ("lstm", 32, "adam"),
-        ("gru", 32, "adam"),
         ("mlp", 32, "adam"),
-        ("cnn", 32, "adam"),
     ], "512 units of simple_rnn become 32 as well, and are there only once"
     assert book.training.epochs == 4
     assert isinstance(capacity, GridStudy)
