@@ -106,12 +106,12 @@ def test_what_trained_differently_before_is_not_taken_for_the_same(monkeypatch: 
     with monkeypatch.context() as another:
         another.setattr(identity, "SEMANTICS_VERSION", identity.SEMANTICS_VERSION + 1)
         assert key_of(training) != now
-    version = identity.importlib.metadata.version
+    version = identity._version
     for library in ("tensorflow", "keras"):
         with monkeypatch.context() as another:
             another.setattr(
-                identity.importlib.metadata,
-                "version",
+                identity,
+                "_version",
                 lambda name, changed=library: f"{version(name)}+1" if name == changed else version(name),
             )
             assert key_of(training) != now
