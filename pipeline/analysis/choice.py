@@ -212,7 +212,14 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
     if table.empty:
         raise PipelineError(f"{definition.name} has no complete trial: see the column `state` of its trials.csv")
     state = race_standing(definition, accuracies)
-    leader = int(state.leader[0]) if len(accuracies) >= rules.min_blocks else int(np.nanargmax(accuracies.mean(axis=0)))
+    if not state.running.any():
+        raise PipelineError(f"{definition.name}: every network had a training that failed: see its race.csv")
+    looked = len(accuracies) >= rules.min_blocks
+    leader = (
+        int(state.leader[0])
+        if looked
+        else int(np.nanargmax(np.where(state.running[0], accuracies.mean(axis=0), np.nan)))
+    )
     good = np.flatnonzero(state.as_good[0] & state.running[0])
     chosen = int(good[0]) if len(good) else leader
 
@@ -226,7 +233,9 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
         entrant: _plain(
             {name: row[name] for name in CANDIDATE if name in row}
             | {name: reasons[entrant][name] for name in OF_THE_RACE}
-            | {"study": definition.name, "within_one_standard_error": bool(row["validation_accuracy"] >= threshold)}
+            | {"study": definition.name}
+            # Over the blocks that both have: after that it may have left.
+            | {"within_one_standard_error": bool(reasons[entrant]["behind"] <= standard_error or entrant == leader)}
         )
         for entrant, row in rows.items()
     }
@@ -240,7 +249,7 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
     return Choice(
         data_sha256=tuple(data_sha256),
         rule=RACE_RULE.format(tolerance=f"{100 * rules.tolerance:.2g} points"),
-        compared_train_samples=definition.available_samples,
+        compared_train_samples=int(table["train_samples"].max()),
         left_out=(),
         standard_error=standard_error,
         threshold=threshold,

@@ -75,8 +75,14 @@ class Params(Frozen):
                 others = ", ".join(other for other in self.studies if other != RACE)
                 raise ValueError(f"race.entrants names {name!r}, which is not among the studies: {others}")
             study = self.studies[name]
+            if study.held_out == "test" and not isinstance(study, ListStudy):
+                raise ValueError(
+                    f"race.entrants names {name!r}, which is measured on the test data: give it another held_out, or "
+                    "leave it out"
+                )
             if isinstance(study, SampledStudy):
                 differing = [axis for axis in ("epochs", "train_samples") if getattr(study.space, axis)]
+                differing += ["view"] * (study.space.view != (None,))
                 if differing or study.training.model_fields_set:
                     raise ValueError(
                         f"race.entrants names {name!r}, which trains otherwise than the race does: it may have no "
@@ -94,7 +100,7 @@ class Params(Frozen):
     def _champion_can_choose(self) -> Self:
         for name in self.champion.studies:
             if name == RACE and len(self.champion.studies) > 1:
-                raise ValueError("champion.studies names the race and others: a race decides alone")
+                raise ValueError("champion.studies names the race and others: a race decides alone, `studies: [race]`")
             if name not in self.studies:
                 raise ValueError(
                     f"champion.studies names {name!r}, which is not among the studies: {', '.join(self.studies)}"

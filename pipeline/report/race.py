@@ -78,13 +78,13 @@ def _course(table: pd.DataFrame, rules: RaceStudy, trainings: int) -> str:
         else "and it is not settled"
     )
     return (
-        f"{plural(len(table), 'network')} started. In each block those still in the race are trained once, with a seed "
-        f"of their own block and on nine tenths of the images, and measured on the tenth that is left. There were "
+        f"{plural(len(table), 'network')} started. In each block those still in the race are trained once, with the "
+        f"block's seed, and measured on a tenth that no other block holds out. There were "
         f"{plural(blocks, 'block')}, {end}. {plural(left, 'network')} stayed to the end. That took {trainings} "
         f"trainings of the {len(table) * rules.max_blocks} that {plural(rules.max_blocks, 'block')} of all networks "
-        f"would be. All statements of the race together are made with {rules.confidence:.0%} confidence, however often "
-        "it looked."
-    ).replace("%", " %")
+        f"would be. With {100 * rules.confidence:g} % confidence, however often it looked, nobody has left who is as "
+        "good, and whoever is named as good is."
+    )
 
 
 def _unknown(table: pd.DataFrame, rules: RaceStudy) -> list[str]:
@@ -121,8 +121,6 @@ def between(low: float, high: float) -> str:
     """By how much a network may be less accurate, or more."""
     if low >= 0:
         return f"it may be {points(low)} to {points(high)} points less accurate"
-    if high <= 0:
-        return f"it may be {points(-high)} to {points(-low)} points more accurate"
     return f"it may be up to {points(high)} points less accurate and up to {points(-low)} points more accurate"
 
 

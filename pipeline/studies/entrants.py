@@ -33,7 +33,12 @@ def entrants_of(studies: Mapping[str, tuple[StudyDefinition, pd.DataFrame]]) -> 
     )  # fmt: skip
     sizes = definitions[0].summary.sizes
     found = [entrant for definition, trials in studies.values() for entrant in _sent_by(definition, trials, largest)]
-    return sorted(dict.fromkeys(found), key=lambda entrant: parameter_count(entrant.network, *sizes))
+    # A rate that is Keras's default may be left out or written out.
+    distinct = {
+        entrant.model_copy(update={"learning_rate": entrant.effective_learning_rate}): entrant
+        for entrant in reversed(found)
+    }
+    return sorted(reversed(distinct.values()), key=lambda entrant: parameter_count(entrant.network, *sizes))
 
 
 def _sent_by(definition: StudyDefinition, trials: pd.DataFrame, largest: int | None) -> Iterator[Configuration]:

@@ -33,6 +33,14 @@ class TrainingData:
     classes: int
     held_out_x: NDArray[np.float32] | None = None
     held_out_y: NDArray[np.int64] | None = None
+    first: int = 0  # of the rows, where a training on fewer begins
+
+    def rows(self, count: int | None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """So many training rows, all of them for None: those from `first` on, and then from the beginning again."""
+        if count is None or count >= len(self.y):
+            return self.x, self.y
+        chosen = np.arange(self.first, self.first + count) % len(self.y)
+        return self.x[chosen], self.y[chosen]
 
 
 def fold_of(seed: int) -> int:
@@ -75,5 +83,6 @@ def load_data(sequences: Path, held_out: HeldOut, view: View | None = None, fold
     if fold is not None:
         start, stop = fold_limits(len(y), fold)
         rest = np.r_[:start, stop : len(y)]
-        return TrainingData(x[rest], y[rest], classes, x[start:stop], y[start:stop])
+        # Trainings on few samples take those after the fold: in every fold others.
+        return TrainingData(x[rest], y[rest], classes, x[start:stop], y[start:stop], first=start)
     return TrainingData(x, y, classes, *read(TEST))

@@ -49,9 +49,11 @@ def configure_tensorflow(instructions: Instructions) -> None:
     One thread a process and a process a core is both reproducible and, on small networks, the fastest. Raises
     RuntimeError in a process that has imported TensorFlow for other instructions.
     """
-    wanted = ENVIRONMENTS[instructions]
+    wanted = {name: ENVIRONMENTS[instructions].get(name) for name in ENVIRONMENTS["avx2"]}
     if "tensorflow" not in sys.modules:
-        os.environ.update(wanted)
+        for name, value in wanted.items():
+            os.environ.pop(name, None)
+            os.environ |= {name: value} if value is not None else {}
     elif other := {name: os.environ.get(name) for name in wanted if os.environ.get(name) != wanted[name]}:
         raise RuntimeError(
             f"this process has imported TensorFlow with {other}, training.instructions {instructions} (params.yaml) "

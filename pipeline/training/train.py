@@ -39,14 +39,14 @@ def train(
     Rates, gradients and weights are made as `TrainingSettings` says. With `patience` set, the best epoch is the one
     with the lowest held-out loss, and training stops when that has not improved for `patience` epochs. Without it, or
     with nothing held out, every epoch is trained and the last one counts. The same arguments give the same weights to
-    the last bit, no matter how the process was used before, and on whichever processor (docs/reproducibility.md).
+    the last bit, no matter how the process was used before (docs/reproducibility.md: on which processors).
 
     Raises TrainingFailed when the loss is no longer a number.
     """
     import keras
     import tensorflow as tf
 
-    x, y = data.x[: configuration.train_samples], data.y[: configuration.train_samples]
+    x, y = data.rows(configuration.train_samples)
     samples = len(x)
     # As many training samples as are held out: the two accuracies then have the same standard error.
     measured = samples if data.held_out_x is None else min(samples, len(data.held_out_x))

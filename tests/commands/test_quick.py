@@ -40,7 +40,7 @@ def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
         ("simple_rnn", 32, "rmsprop"),
         ("simple_rnn", 32, "adam"),
         ("mlp", 32, "adam"),
-    ], "512 units of simple_rnn become 32 as well, and are there only once"
+    ]
     assert book.training.epochs == 4
     assert isinstance(capacity, GridStudy)
     assert (capacity.space.units, capacity.seeds, capacity.space.epochs) == ((4, 16, 32), 1, (4,))
