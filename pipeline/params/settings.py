@@ -48,12 +48,11 @@ class TrainingSettings(Frozen):
 
     The other settings are off by default. `learning_rate_schedule: cosine` lets the rate fall along half a cosine to 0
     at the last step (Loshchilov and Hutter, SGDR, ICLR 2017); in `warmup_epochs` before that it rises in a line from 0.
-    `weight_decay` takes this share times the rate off every weight at every step, beside what the gradient does: with
-    `adamw`, which is Adam but for its name, it makes AdamW (the same, ICLR 2019). `global_clipnorm` shortens the
-    gradient of a step to at most this length (Pascanu et al., ICML 2013). `label_smoothing` takes so much of the
-    target's probability and spreads it
-    over all classes (Szegedy et al., CVPR 2016). `ema_momentum` measures and keeps, instead of the weights, their
-    exponential moving average over steps (Polyak and Juditsky, 1992). All have Keras's names and meaning.
+    `weight_decay` takes this share times the rate off every weight at every step (Loshchilov and Hutter, ICLR 2019);
+    without it `adamw` is Adam. `global_clipnorm` shortens the gradient of a step to at most this length (Pascanu et
+    al., ICML 2013). `label_smoothing` takes so much of the target's probability and spreads it over all classes
+    (Szegedy et al., CVPR 2016). `ema_momentum` measures and keeps, instead of the weights, their exponential moving
+    average over steps (Polyak and Juditsky, 1992). All have Keras's names and meaning, but not its defaults.
     """
 
     optimizer: Optimizer = "adam"

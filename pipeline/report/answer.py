@@ -177,8 +177,9 @@ def _lines_of_the_test(results: Results) -> list[str]:
         line += f", has {_tested(best)}"
     better = [described(row) for row in shown(results, "better")]
     if better:
-        return [f"{line}.", f"Shown to be better than it on these images: {listed(better)}."]
-    return [f"{line}. None of the {plural(len(table) - 1, 'other network')} tested is shown to be better than it."
+        return [f"{line}.", f"Shown to be better than it on these images, first models compared: {listed(better)}."]
+    return [f"{line}. None of the {plural(len(table) - 1, 'other network')} tested is shown to be better than it, "
+            "first models compared."
             if len(table) > 1 else f"{line}."]  # fmt: skip
 
 

@@ -119,10 +119,13 @@ def _of_the_recipe(results: Results, choice: Choice) -> list[str]:
         f"{_range(trained, 'epochs')} epochs"
         for name, trained in compared.trials.items()
     ]
+    recipe = f"The recipe: {'; '.join(recipes)}. A size that does badly may only need another recipe, or more epochs."
     trials = pd.concat(compared.trials.values())
     at_the_end = trials["best_epoch"] == trials["epochs"]
+    if at_the_end.all():  # as without early stopping
+        return [recipe]
     return [
-        f"The recipe: {'; '.join(recipes)}. A size that does badly may only need another recipe.",
+        recipe,
         f"{at_the_end.sum()} of the {plural(len(at_the_end), 'training')} compared are counted at the last allowed "
         "epoch: with more epochs these might still improve.",
     ]

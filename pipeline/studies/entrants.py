@@ -38,7 +38,7 @@ def entrants_of(studies: Mapping[str, tuple[StudyDefinition, pd.DataFrame]]) -> 
         entrant.model_copy(update={"learning_rate": entrant.effective_learning_rate}): entrant
         for entrant in reversed(found)
     }
-    return sorted(reversed(distinct.values()), key=lambda entrant: parameter_count(entrant.network, *sizes))
+    return sorted(distinct.values(), key=lambda entrant: parameter_count(entrant.network, *sizes))
 
 
 def _sent_by(definition: StudyDefinition, trials: pd.DataFrame, largest: int | None) -> Iterator[Configuration]:

@@ -106,7 +106,7 @@ def test_a_race_chooses_the_smallest_that_is_shown_to_be_as_good(
     choice = choose_by_race(*raced, ["a", "b"])
     assert choice.race is not None
     assert choice.race.model_dump() == {
-        "tolerance": 0.002, "confidence": 0.95, "blocks": 10, "max_blocks": 10, "trainings": 53, "most_trainings": 80,
+        "tolerance": 0.002, "confidence": 0.95, "blocks": 10, "max_blocks": 10, "trainings": 59, "most_trainings": 80,
         "settled": False, "shown": True, "not_known": (3, 4),
     }  # fmt: skip
     assert choice.rule.startswith("The smallest network shown to be at most 0.2 points less accurate than any other")

@@ -24,7 +24,7 @@ from pipeline.data.sequences import SequencesSummary, SplitSummary
 from pipeline.params.document import RACE, Params, load_params
 from pipeline.params.network import parameter_count
 from pipeline.params.settings import Configuration
-from pipeline.params.studies import IntegerRange, RaceStudy, SampledStudy
+from pipeline.params.studies import GridStudy, IntegerRange, RaceStudy, SampledStudy
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.proposals import budget_places, units_within
 from pipeline.studies.race_results import race_standing
@@ -40,10 +40,15 @@ PROCESSOR = "AMD EPYC (family 25, model 1, no AVX-512)"
 
 @cache
 def project_params() -> Params:
-    """The project's own params.yaml, with a race of ten blocks among the networks of three studies."""
+    """The project's own params.yaml, but for a grid of four numbers of samples, and a race of ten blocks among the
+    networks of three studies."""
     params = load_params(ROOT / "params.yaml")
+    grid = params.study("capacity")
+    assert isinstance(grid, GridStudy)
+    space = grid.space.model_copy(update={"train_samples": (1_000, 3_000, 10_000, 54_000)})
+    capacity = grid.model_copy(update={"space": space})
     race = params.study(RACE).model_copy(update={"max_blocks": 10, "entrants": ("book", "capacity", "search")})
-    return params.model_copy(update={"studies": params.studies | {RACE: race}})
+    return params.model_copy(update={"studies": params.studies | {"capacity": capacity, RACE: race}})
 
 
 @cache

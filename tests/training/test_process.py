@@ -49,13 +49,32 @@ try:
     configure_tensorflow("avx2")
 except RuntimeError as error:
     print(error)
-configure_tensorflow("native")  # whatever it was imported with
 """
 
 
 def test_instructions_are_the_variables_that_tensorflow_reads() -> None:
     assert ENVIRONMENTS["avx2"] == {"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": "0"}
     assert ENVIRONMENTS["native"] == {}
+
+
+def test_native_is_what_no_variable_limits() -> None:
+    """Variables that somebody has set are taken away before the import, and found out after it."""
+    script = (
+        "import os, sys\n"
+        "from pipeline.training.process import configure_tensorflow\n"
+        "if sys.argv[1] == 'imported': import tensorflow\n"
+        "try: configure_tensorflow('native')\n"
+        "except RuntimeError as error: print('refused')\n"
+        "print(sorted(name for name in os.environ if name.startswith('ONEDNN')))\n"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", script, when], cwd=ROOT, check=True, capture_output=True, text=True,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | dict(ENVIRONMENTS["avx2"]),
+        ).stdout.split("\n")[:-1]
+        for when in ("before", "imported")
+    ]  # fmt: skip
+    assert said == [["[]"], ["refused", "['ONEDNN_MAX_CPU_ISA']"]]
 
 
 def test_a_process_that_has_tensorflow_for_other_instructions_does_not_train() -> None:
