@@ -90,10 +90,11 @@ def _course(table: pd.DataFrame, rules: RaceStudy, trainings: int) -> str:
 def _unknown(table: pd.DataFrame, rules: RaceStudy) -> list[str]:
     """A sentence for each network of which it is not known whether it is good enough."""
     open_ = table["left_after"].isna() & ~table["as_good"].astype(bool)
-    return [_of_unknown(row, rules, tolerance_words(rules.tolerance)) for row in records(table[open_])]
+    return [_of_unknown(row, rules, len(table)) for row in records(table[open_])]
 
 
-def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, tolerance: str) -> str:
+def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, entrants: int) -> str:
+    tolerance = tolerance_words(rules.tolerance)
     name = f"{network_name(row)} ({row['parameters']:,} parameters)"
     if pd.isna(row["behind_high"]):
         return f"{name} has not been compared yet: the race looks after {plural(rules.min_blocks, 'block')} first."
@@ -104,7 +105,7 @@ def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, tolerance: str) -> str
             f"{name} is shown to be at most {tolerance} less accurate than the leader, but not than every "
             "other network that is left."
         )
-    needed = blocks_to_settle(rules, row["blocks"], row["behind"], row["behind_high"])
+    needed = blocks_to_settle(rules, entrants, row["blocks"], row["behind"], row["behind_high"])
     told = (
         "Its mean is so near to the tolerance that no number of blocks is likely to tell."
         if needed is None

@@ -159,7 +159,7 @@ def error_spent(rules: RaceStudy, block: int) -> float:
 
 
 def blocks_to_settle(
-    rules: RaceStudy, blocks: int, behind: float, behind_high: float, most_blocks: int = 1000
+    rules: RaceStudy, entrants: int, blocks: int, behind: float, behind_high: float, most_blocks: int = 1000
 ) -> int | None:
     """About how many blocks in all would show whether an entrant is more than the tolerance worse than the leader.
 
@@ -169,6 +169,8 @@ def blocks_to_settle(
     """
     level = error_spent(rules, blocks) / 2
     spread = (behind_high - behind) / _reach(np.array([blocks]), level)[0]
+    if behind > rules.tolerance:  # it would have to leave
+        level /= max(entrants - 1, 1)
     numbers = np.arange(blocks + 1, most_blocks + 1)
     enough = np.flatnonzero(spread * _reach(numbers, level) <= abs(rules.tolerance - behind))
     return int(numbers[enough[0]]) if len(enough) else None

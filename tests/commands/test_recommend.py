@@ -13,17 +13,15 @@ from pipeline.commands.recommend import recommend
 from pipeline.data.sequences import SequencesSummary
 from pipeline.documents import records
 from pipeline.errors import PipelineError
-from pipeline.params.document import Params, load_params
+from pipeline.params.document import Params
 from pipeline.params.network import network_name
-from tests.helpers.results import read_trials, write_results, write_summary
-
-ROOT = Path(__file__).parents[2]
+from tests.helpers.results import project_params, read_trials, write_results, write_summary
 
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     monkeypatch.chdir(tmp_path)
-    return load_params(ROOT / "params.yaml")
+    return project_params()
 
 
 def answer(params: Params, **limits: float | None) -> tuple[bool, str]:

@@ -15,7 +15,7 @@ def test_data_and_studies_are_identified(page: ReadPage, results: Results) -> No
     ]  # fmt: skip
     assert [row[:3] for row in studies[1:]] == [
         [name, results.studies[name].summary.fingerprint, trainings]
-        for name, trainings in (("book", "4"), ("capacity", "108"), ("search", "54"), ("race", "53"))
+        for name, trainings in (("book", "4"), ("capacity", "108"), ("search", "54"), ("race", str(_of_race(results))))
     ]
     assert {row[3] for row in studies[1:]} == {PROCESSOR}
     assert studies[1][4:] == ["2026-11-26 15:00", "2026-11-26 15:03"]
@@ -26,9 +26,16 @@ def test_the_page_says_where_its_trainings_were_done_and_that_they_are_replayed(
 ) -> None:
     here = results.lineage.environment["processor"]
     assert (
-        "Behind this page are 219 trainings. The table says on which processors they were done, and when the first and "
-        "the last of them ended. They are kept in the record (data/record): a study that asks for the same trainings "
-        f"replays them from there, on any machine, and trains none of them again. The page was made on {here}."
+        f"Behind this page are {4 + 108 + 54 + _of_race(results)} trainings. The table says on which processors they "
+        "were done, and when the first and the last of them ended. They are kept in the record (data/record): a study "
+        "that asks for the same trainings replays them from there, on any machine, and trains none of them "
+        f"again. The page was made on {here}."
     ) in page.text
     nothing = provenance(dataclasses.replace(results, studies={}))
     assert nothing.trainings_words.startswith("No study has trained a network yet.")
+
+
+def _of_race(results: Results) -> int:
+    """The trainings of the race: one for each block that a network took part in."""
+    assert results.race_table is not None
+    return int(results.race_table["blocks"].sum())
