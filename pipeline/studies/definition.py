@@ -45,7 +45,7 @@ class StudyDefinition:
         self.defaults = params.training.model_copy(update=self.study.training.model_dump(exclude_unset=True))
         self.summary = summary
         #: The networks of a race, the smallest first; none in other studies.
-        self.entrants = list(entrants)
+        self.entrants = [self._capped(entrant) for entrant in entrants]
         #: The trials of a list or grid; none where they depend on results.
         self.fixed_trials = (
             [] if isinstance(self.study, SampledStudy | RaceStudy) else self._distinct_trials(self.study)
