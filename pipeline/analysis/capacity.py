@@ -144,7 +144,8 @@ def saturation_capacity(returns: pd.DataFrame, tolerance: float) -> pd.DataFrame
     in all would show that step to bring at most the tolerance, or more than nothing, if its mean and its spread stayed
     as they are; missing where no number would, and where the spread is not known.
 
-    Where the last step truly brings more than the tolerance, "levels off" is said in at most 2.5 % of studies.
+    Where the last step truly brings more than the tolerance, "levels off" is said in at most 2.5 % of studies whose
+    seeds are independent. Trainings on folds share images, so their intervals are somewhat too short.
     """
     rows = [
         dict(zip(SETTINGS, key, strict=True)) | _saturation(steps.sort_values("parameters"), tolerance)

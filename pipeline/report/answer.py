@@ -172,9 +172,9 @@ def _lines_of_the_test(results: Results) -> list[str]:
     champion, best = rows["champion"], rows.get("most accurate")
     line = f"On the test images {network_name(choice.choice)} has {_tested(champion)}"
     if best is not None:
-        line += f"; the most accurate in the race, {network_name(best)} with {number(best['parameters'])} parameters"
-        line = line if choice.race is not None else line.replace(" in the race", "")
-        line += f", has {_tested(best)}"
+        where = " in the race" * (choice.race is not None)
+        line += f"; the most accurate{where}, {network_name(best)} with {number(best['parameters'])} parameters, has "
+        line += _tested(best)
     better = [described(row) for row in shown(results, "better")]
     if better:
         return [f"{line}.", f"Shown to be better than it on these images, first models compared: {listed(better)}."]

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from pipeline.documents import records
-from pipeline.params.network import CELLS, network_name
+from pipeline.params.network import CELLS, NetworkSpec, network_name
 from pipeline.params.studies import RaceStudy
 from pipeline.report.drawing import cost_axis, legend, points_tick, ring, styled, to_svg
 from pipeline.report.palette import INK, MARK
 from pipeline.report.results import Results
 from pipeline.report.text import Table, interval, number, percent, plural, points, text_table, tolerance_words
+from pipeline.studies.race_results import TRAINED_BY
 from pipeline.studies.racing import blocks_to_settle
 from pipeline.training.inputs import FOLDS
 
@@ -57,13 +58,7 @@ def race(results: Results) -> Race | None:
 
 def _is(row: Mapping[str, Any], network: Mapping[str, Any]) -> bool:
     """Whether a row of race.csv is about this network, trained this way."""
-    return all(network[name] == row[name] for name in network if name in row and name in SETTINGS)
-
-
-SETTINGS = (
-    "cell", "units", "depth", "bidirectional", "merge_mode", "dropout", "recurrent_dropout", "unroll", "pooling",
-    "layer_normalization", "residual", "optimizer", "learning_rate", "batch_size", "epochs",
-)  # fmt: skip
+    return all(network[name] == row[name] for name in (*NetworkSpec.model_fields, *TRAINED_BY))
 
 
 def _course(table: pd.DataFrame, rules: RaceStudy, trainings: int) -> str:
