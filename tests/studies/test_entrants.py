@@ -71,8 +71,8 @@ FOUND = of_search(
     (3, "lstm", 15, 0.04, 0.95, "COMPLETE"),  # the best of 3000
     (4, "gru", 6, 0.05, 0.99, "PRUNED"),
     (5, "gru", 19, 0.06, float("nan"), "FAIL"),
-    (6, "gru", 3, 0.07, 0.84, "COMPLETE"),
-    (7, "lstm", 14, 0.08, 0.94, "COMPLETE"),
+    (6, "gru", 3, 0.07, 0.70, "COMPLETE"),
+    (7, "lstm", 14, 0.08, 0.85, "COMPLETE"),
 )
 
 
@@ -84,6 +84,25 @@ def test_a_search_sends_the_best_of_each_budget() -> None:
         name: {value} for name, value in SHARED.items()
     }
     assert {each.train_samples for each in found} == {None}, "all there are"
+
+
+def test_a_search_also_sends_the_next_that_validation_data_cannot_tell_from_the_best() -> None:
+    """One standard error of an accuracy of 0.9 on 60 samples is 0.039."""
+    trials = of_search(
+        (0, "gru", 4, 0.01, 0.90, "COMPLETE"),
+        (1, "lstm", 15, 0.02, 0.90, "COMPLETE"),
+        (2, "gru", 4, 0.03, 0.89, "COMPLETE"),  # the same network, trained otherwise
+        (3, "lstm", 13, 0.04, 0.88, "COMPLETE"),  # the third
+        (4, "gru", 3, 0.05, 0.87, "COMPLETE"),
+        (5, "lstm", 14, 0.06, 0.89, "COMPLETE"),
+        (6, "gru", 2, 0.07, 0.83, "COMPLETE"),
+    )
+    found = entrants(search=(SEARCH, trials))
+    assert [(each.cell, each.units, each.learning_rate) for each in found] == [
+        ("gru", 3, 0.05), ("gru", 4, 0.01), ("lstm", 14, 0.06), ("lstm", 15, 0.02),
+    ]  # fmt: skip
+    far = trials.assign(validation_accuracy=trials["validation_accuracy"].where(trials["number"] < 2, 0.83))
+    assert [each.units for each in entrants(search=(SEARCH, far))] == [4, 15]
 
 
 def test_a_search_without_budgets_sends_its_best() -> None:
@@ -107,12 +126,18 @@ def test_a_search_without_complete_trials_sends_nothing(trials: pd.DataFrame) ->
     assert entrants(search=(SEARCH, trials)) == []
 
 
-def test_a_grid_sends_its_best_on_most_samples_at_its_cells_rate() -> None:
+def test_a_grid_sends_its_best_on_all_samples_at_its_cells_rate() -> None:
     trials = of_grid({("gru", 8, 48): [0.99, 0.99], ("lstm", 4, 96): [0.80, 0.92], ("gru", 4, 96): [0.95, 0.75]})
     (found,) = entrants(grid=(GRID, trials))
     assert (found.cell, found.units, found.learning_rate) == ("lstm", 4, 0.03), "0.86 against 0.85 on average"
     assert {name: getattr(found, name) for name in SHARED} == SHARED, "not as the grid trains"
     assert found.train_samples is None
+
+
+def test_a_grid_on_fewer_samples_sends_nothing() -> None:
+    few = GRID | {"space": GRID["space"] | {"train_samples": [24, 48]}}
+    trials = of_grid({("gru", 8, 48): [0.99, 0.99]})
+    assert entrants(grid=(few, trials[trials["train_samples"] == 48])) == []
 
 
 def test_a_list_sends_its_recurrent_networks_as_everybody_is_trained() -> None:
