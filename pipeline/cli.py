@@ -178,10 +178,10 @@ def predict(
     file: Annotated[Path, typer.Argument(help="An .npz with an array x: images, or sequences as the champion reads")],
 ) -> None:
     """Classify your own samples by the champion: index, label and probability as CSV on standard output."""
-    with plain_errors():
+    with params_yaml() as params:
         from pipeline.commands.predict import predict_file
 
-        predict_file(file)
+        predict_file(file, params.training.instructions)
 
 
 @app.command(rich_help_panel=CARE)

@@ -58,7 +58,7 @@ class Lineage:
             steps = ["make quick"]  # its workspace lies in the project's folder, but is made by this command only
         else:
             apply = [f"dvc exp apply {self.dvc_experiment}"] if self.dvc_experiment else []
-            stage = f"study@{self.study}" if self.stage == "study" else self.stage
+            stage = paths.study_stage(self.study) if self.stage == "study" else self.stage
             steps = [*apply, f"dvc repro {stage}"]
         checkout = [f"git checkout {self.git_commit}"] if self.git_commit else []
         return " && ".join([*checkout, *steps])

@@ -56,6 +56,11 @@ def study_folder(name: str) -> Path:
     return STUDIES / name
 
 
+def study_stage(name: str) -> str:
+    """The stage of dvc.yaml that makes these results: the race is one of its own."""
+    return name if study_folder(name) == RACE.parent else f"study@{name}"
+
+
 def home() -> Path:
     """The folder of the databases: `PIPELINE_HOME`, else the DVC root, else the current folder.
 

@@ -44,6 +44,12 @@ def study_lineage(experiment: str = "mnist-rnn") -> Lineage:
     )
 
 
+def test_the_race_is_a_stage_of_its_own(project: Path) -> None:
+    commit = committed(project)
+    race = lineage("study", experiment="mnist-rnn", data=DATA, fingerprint="abc", study="race")
+    assert race.reproduce == f"git checkout {commit} && dvc repro race"
+
+
 def test_tags_in_a_clean_repository(project: Path) -> None:
     commit = committed(project)
     assert (

@@ -12,15 +12,19 @@ from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import load_models, predict
 from pipeline.data.sequences import SequencesSummary, as_sequences
 from pipeline.errors import PipelineError
+from pipeline.params.settings import Instructions
+from pipeline.training.process import configure_tensorflow
 
 
-def predict_file(path: Path) -> None:
+def predict_file(path: Path, instructions: Instructions) -> None:
     """Print index, predicted label and its probability as CSV, a line for each sample of `x` in an .npz.
 
     `x` is as in the data the champion learned from: images uint8 (n, height, width), which are read as the
     champion's view of them, or sequences (n, timesteps, features). Probabilities are means over the champion's seeds.
-    Raises PipelineError for anything else, or where there is no champion of these data.
+    `instructions` are those of the training: with others the last digits differ. Raises PipelineError for anything else,
+    or where there is no champion of these data.
     """
+    configure_tensorflow(instructions)
     models = load_models(paths.CHAMPION).values()
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
     Choice.read_for(summary.learning_sha256, paths.CHOICE)  # labels and sizes are those of its data

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import paths
 from pipeline.errors import PipelineError
 from pipeline.studies.results import has_results
 from pipeline.tracking.run_store import PARENT_TAG, RunStore
@@ -56,7 +57,7 @@ def _find(store: RunStore, experiment: str, name: str) -> Run:
         if has_results(study):
             way_out = "its results are there: `python -m pipeline rebuild-tracking` makes runs of them"
         else:
-            way_out = f"it has those of {', '.join(known)}" if known else f"`dvc repro study@{study}` makes them"
+            way_out = f"it has those of {', '.join(known)}" if known else f"`dvc repro {paths.study_stage(study)}` makes them"
         raise PipelineError(f"experiment {experiment} has no runs of a study {study!r}; {way_out}")
     found = [run for run in runs if run.data.tags["trial"] == trial]
     if not found:

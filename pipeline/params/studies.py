@@ -269,7 +269,7 @@ class RaceStudy(StudyBase):
     entrants: Choices[str]
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.002
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    min_blocks: Annotated[int, Field(ge=2)] = 3
+    min_blocks: Annotated[int, Field(ge=2)] = 2
     max_blocks: Annotated[int, Field(ge=2, le=10)] = 10
 
     @model_validator(mode="after")

@@ -85,10 +85,11 @@ def _course(table: pd.DataFrame, rules: RaceStudy, trainings: int) -> str:
 def _unknown(table: pd.DataFrame, rules: RaceStudy) -> list[str]:
     """A sentence for each network of which it is not known whether it is good enough."""
     open_ = table["left_after"].isna() & ~table["as_good"].astype(bool)
-    return [_of_unknown(row, rules, len(table)) for row in records(table[open_])]
+    left = int(table["left_after"].isna().sum())
+    return [_of_unknown(row, rules, len(table), left) for row in records(table[open_])]
 
 
-def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, entrants: int) -> str:
+def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, entrants: int, left: int) -> str:
     tolerance = tolerance_words(rules.tolerance)
     name = f"{network_name(row)} ({row['parameters']:,} parameters)"
     if pd.isna(row["behind_high"]):
@@ -100,7 +101,7 @@ def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, entrants: int) -> str:
             f"{name} is shown to be at most {tolerance} less accurate than the leader, but not than every "
             "other network that is left."
         )
-    needed = blocks_to_settle(rules, entrants, row["blocks"], row["behind"], row["behind_high"])
+    needed = blocks_to_settle(rules, entrants, left, row["blocks"], row["behind"], row["behind_high"])
     told = (
         "Its mean is so near to the tolerance that no number of blocks is likely to tell."
         if needed is None

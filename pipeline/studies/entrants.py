@@ -16,6 +16,7 @@ from pipeline.studies.proposals import budget_places, configure
 
 # Two networks that differ in nothing of these differ in how they are trained: one of them is enough.
 SHAPE = [name for name in NetworkSpec.model_fields if "dropout" not in name]
+REACH = 2
 
 
 def entrants_of(studies: Mapping[str, tuple[StudyDefinition, pd.DataFrame]]) -> list[Configuration]:
@@ -26,8 +27,8 @@ def entrants_of(studies: Mapping[str, tuple[StudyDefinition, pd.DataFrame]]) -> 
     one of another shape, if that is within one standard error of the highest: one set of validation data can't tell the
     two apart. A grid sends the network with the highest mean accuracy among those trained on all samples. A list, such
     as the book's, sends its recurrent networks. The last two are trained as `training` of params.yaml says, by a grid's
-    learning rate if it gives one, and come along only if they are no larger than the largest budget. Failed and pruned
-    trials send nothing.
+    learning rate if it gives one, and come along only if they are at most `REACH` times as large as the largest budget:
+    others would cost more than all that the budgets are for. Failed and pruned trials send nothing.
     """
     definitions = [definition for definition, _ in studies.values()]
     largest = max(
@@ -65,7 +66,7 @@ def _sent_by(definition: StudyDefinition, trials: pd.DataFrame, largest: int | N
         means = whole["validation_accuracy"].groupby(whole["number"].map(found), sort=False).mean()
         networks = [(best.network, best.learning_rate) for best in means.nlargest(1).index]
     for network, rate in networks:
-        if largest is None or parameter_count(network, *sizes) <= largest:
+        if largest is None or parameter_count(network, *sizes) <= REACH * largest:
             yield configure(network.model_dump() | {"learning_rate": rate}, definition.shared_defaults)
 
 

@@ -6,8 +6,8 @@ Entrants are ordered by size, the smallest first. Accuracies are fractions.
 Two entrants are compared by their differences of accuracy, block by block, with Student's t. Three things are special.
 
 - Variances. After few blocks the variance of one pair's differences is hardly known. So it is moderated: weighed with
-  the average over all pairs that are still in the race, in proportion to the two networks' errors, as much as
-  `PRIOR_DEGREES` blocks would weigh (Smyth, Linear Models and Empirical Bayes Methods, Statistical Applications in
+  the average over all pairs that are still in the race, in proportion to the two networks' errors. That average weighs
+  as much as `PRIOR_DEGREES` blocks, or as much as the other networks have told, if that is less (Smyth, Linear Models and Empirical Bayes Methods, Statistical Applications in
   Genetics and Molecular Biology 3 (2004), article 3).
 - Overlap. The trainings of two blocks share eight ninths of their images, so the blocks' mean varies more than if they
   were independent: its variance is s² (1/b + 1/9) after b blocks (Nadeau and Bengio, Inference for the Generalization
@@ -99,8 +99,9 @@ def _look(
     every = np.arange(races)
     means = np.where(state.running, np.nan_to_num(accuracies.mean(axis=1)), -np.inf)
     leader = means.argmax(axis=1)
-    difference, error = _differences(accuracies, state.running, held_out)
-    degrees, spent = PRIOR_DEGREES + blocks - 1, error_spent(rules, blocks) / 2
+    degrees = prior_degrees(blocks, state.running.sum(axis=1))[:, None, None] + blocks - 1
+    difference, error = _differences(accuracies, state.running, degrees, held_out)
+    spent = error_spent(rules, blocks) / 2
     reach = stats.t.isf(spent, degrees) * error
     reach_of_leaving = stats.t.isf(spent / max(entrants - 1, 1), degrees) * error
 
@@ -126,12 +127,20 @@ def _look(
     state.settled[settled] = smallest[settled]
 
 
+def prior_degrees(blocks: int | NDArray[np.int64], running: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many degrees of freedom the average variance adds to a pair's own, with so many entrants running.
+
+    `running` networks have (running - 1) (blocks - 1) degrees of freedom between them, the pair's own included.
+    """
+    return np.minimum(PRIOR_DEGREES, np.maximum(running - 2, 0) * (blocks - 1))
+
+
 def _differences(
-    accuracies: NDArray[np.float64], running: NDArray[np.bool_], held_out: int
+    accuracies: NDArray[np.float64], running: NDArray[np.bool_], degrees: NDArray[np.int64], held_out: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean difference of each pair of entrants and its standard error: both (R, k, k), first minus second.
 
-    Without a meaning for entrants that are not `running`.
+    `degrees` (R, 1, 1) are those of freedom of the error. Without a meaning for entrants that are not `running`.
     """
     blocks, entrants = accuracies.shape[1:]
     values = np.where(running[:, None], accuracies, 0.0)
@@ -144,9 +153,8 @@ def _differences(
     errors = missed[:, :, None] + missed[:, None]
     pairs = running[:, :, None] & running[:, None] & ~np.eye(entrants, dtype=bool)
     shared = np.where(pairs, variance / errors, 0.0).sum(axis=(1, 2)) / np.maximum(pairs.sum(axis=(1, 2)), 1)
-    moderated = (PRIOR_DEGREES * shared[:, None, None] * errors + (blocks - 1) * variance) / (
-        PRIOR_DEGREES + blocks - 1
-    )
+    prior = (degrees - (blocks - 1)) * shared[:, None, None] * errors
+    moderated = (prior + (blocks - 1) * variance) / degrees
     least = 1 / held_out**2  # networks that tie block by block would otherwise be taken for the same
     error = np.sqrt(np.maximum(moderated, least) * (1 / blocks + OVERLAP))
     return means[:, :, None] - means[:, None], error
@@ -159,24 +167,32 @@ def error_spent(rules: RaceStudy, block: int) -> float:
 
 
 def blocks_to_settle(
-    rules: RaceStudy, entrants: int, blocks: int, behind: float, behind_high: float, most_blocks: int = 1000
+    rules: RaceStudy,
+    entrants: int,
+    running: int,
+    blocks: int,
+    behind: float,
+    behind_high: float,
+    most_blocks: int = 1000,
 ) -> int | None:
     """About how many blocks in all would show whether an entrant is more than the tolerance worse than the leader.
 
-    `behind` and `behind_high` are those of `Standing` after so many `blocks`. The answer takes it that mean and spread
-    stay as they are and that the next look errs as often as the last. None where no number up to `most_blocks` would:
+    `behind` and `behind_high` are those of `Standing` after so many `blocks`, with so many of the entrants still
+    `running`. The answer takes it that these stay, that mean and spread stay as they are and that the next look errs as
+    often as the last. None where no number up to `most_blocks` would:
     as the blocks overlap, an interval does not become as narrow as one likes.
     """
     level = error_spent(rules, blocks) / 2
-    spread = (behind_high - behind) / _reach(np.array([blocks]), level)[0]
+    spread = (behind_high - behind) / _reach(np.array([blocks]), running, level)[0]
     if behind > rules.tolerance:  # it would have to leave
         level /= max(entrants - 1, 1)
     numbers = np.arange(blocks + 1, most_blocks + 1)
-    enough = np.flatnonzero(spread * _reach(numbers, level) <= abs(rules.tolerance - behind))
+    enough = np.flatnonzero(spread * _reach(numbers, running, level) <= abs(rules.tolerance - behind))
     return int(numbers[enough[0]]) if len(enough) else None
 
 
-def _reach(blocks: NDArray[np.int64], level: float) -> NDArray[np.float64]:
+def _reach(blocks: NDArray[np.int64], running: int, level: float) -> NDArray[np.float64]:
     """Half of an interval after so many blocks, for differences that deviate by 1."""
-    reach: NDArray[np.float64] = stats.t.isf(level, PRIOR_DEGREES + blocks - 1) * np.sqrt(1 / blocks + OVERLAP)
+    degrees = prior_degrees(blocks, np.array(running)) + blocks - 1
+    reach: NDArray[np.float64] = stats.t.isf(level, degrees) * np.sqrt(1 / blocks + OVERLAP)
     return reach

@@ -162,17 +162,17 @@ def read_results(name: str, params: Params, summary: SequencesSummary) -> StudyR
     Raises PipelineError where there are none, where a file is missing, and where they are of other data, of other
     parameters or of other versions of the libraries: such results never answer.
     """
-    folder = paths.study_folder(name)
+    folder, stage = paths.study_folder(name), paths.study_stage(name)
     if not (folder / "best.json").exists():
-        raise PipelineError(f"study {name} has not run: `dvc repro study@{name}` makes {folder}")
+        raise PipelineError(f"study {name} has not run: `dvc repro {stage}` makes {folder}")
     study = StudySummary.read(folder / "best.json")
     if study.fingerprint != study_definition(name, params, summary).fingerprint:
         raise PipelineError(
             f"{folder} does not hold study {name} as params.yaml, data/sequences and the installed libraries say: run "
-            f"`dvc repro --force study@{name}` first"
+            f"`dvc repro --force {stage}` first"
         )
     if missing := [file for file in FILES if not (folder / file).exists()]:
-        raise PipelineError(f"{folder} lacks {', '.join(missing)}: `dvc repro study@{name}` makes them")
+        raise PipelineError(f"{folder} lacks {', '.join(missing)}: `dvc repro {stage}` makes them")
     tables = {table: pd.read_csv(folder / f"{table}.csv") for table in TABLES}
     networks = {file: NetworkText(**text) for file, text in paths.read_json(folder / "networks.json").items()}
     return StudyResults(study, networks=networks, **tables)

@@ -39,7 +39,7 @@ def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
 def test_images_are_read_in_the_champions_view(champion: list, capsys: pytest.CaptureFixture[str]) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 6), dtype=np.uint8)
     np.savez("samples.npz", x=images)
-    predict_file(Path("samples.npz"))
+    predict_file(Path("samples.npz"), "avx2")
     table = pd.read_csv(StringIO(capsys.readouterr().out))
     x = as_sequences(images, "columns", 0)
     expected = np.mean([model.predict(x, verbose=0) for model in champion], axis=0)
@@ -47,7 +47,7 @@ def test_images_are_read_in_the_champions_view(champion: list, capsys: pytest.Ca
     assert table["predicted"].tolist() == np.array([3, 5, 8])[expected.argmax(axis=1)].tolist()
     np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
     np.savez("sequences.npz", x=x)
-    predict_file(Path("sequences.npz"))
+    predict_file(Path("sequences.npz"), "avx2")
     pd.testing.assert_frame_equal(pd.read_csv(StringIO(capsys.readouterr().out)), table)
 
 
@@ -65,13 +65,13 @@ def test_images_are_read_in_the_champions_view(champion: list, capsys: pytest.Ca
 def test_what_the_champion_cannot_read_is_refused(arrays: dict[str, np.ndarray], sentence: str) -> None:
     np.savez("samples.npz", **arrays)  # type: ignore[arg-type]
     with pytest.raises(PipelineError, match=sentence):
-        predict_file(Path("samples.npz"))
+        predict_file(Path("samples.npz"), "avx2")
 
 
 def test_without_a_champion_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PipelineError, match="run `python -m pipeline champion` first"):
-        predict_file(Path("samples.npz"))
+        predict_file(Path("samples.npz"), "avx2")
 
 
 def test_a_champion_of_other_data_does_not_answer(champion: list) -> None:
@@ -80,4 +80,4 @@ def test_a_champion_of_other_data_does_not_answer(champion: list) -> None:
     other = summary.train.model_copy(update={"sha256": "1" * 64})
     summary.model_copy(update={"train": other}).write(paths.SEQUENCES_SUMMARY)
     with pytest.raises(PipelineError, match=r"choice\.json was chosen from other data than data/sequences holds"):
-        predict_file(Path("samples.npz"))
+        predict_file(Path("samples.npz"), "avx2")

@@ -32,10 +32,12 @@ def test_the_projects_own_params_are_right() -> None:
     table_1_5_1 = [t for t in book.trials if t.cell == "simple_rnn"]
     assert [(t.units, t.optimizer, t.seeds or book.seeds) for t in table_1_5_1] == [
         (256, "sgd", 1),
+        (256, "rmsprop", 1),
         (256, "adam", 1),
+        (512, "sgd", 1),
     ]
     assert all(t.dropout == 0.2 for t in table_1_5_1)
-    assert {t.cell for t in book.trials} == {"simple_rnn", "mlp"}
+    assert {t.cell for t in book.trials} == {"simple_rnn", "lstm", "gru", "mlp", "cnn"}
     plain = TrainingSettings(optimizer="adam", epochs=20)
     assert (
         params.training.model_copy(update=book.training.model_dump(exclude_unset=True)).model_dump(
@@ -49,7 +51,7 @@ def test_the_projects_own_params_are_right() -> None:
     ("path", "value", "message"),
     [
         ("training.batchsize", 64, "training.batchsize: unknown key; check its spelling"),
-        ("studies.champion", RIGHT["studies"]["views"], "studies: no study may be called 'champion'"),
+        ("studies.champion", RIGHT["studies"]["views"], "studies: no study may be called 'champion', rename it: data/record"),
         ("training.epochs", "ten", "training.epochs: must be a valid integer, got 'ten'"),
         ("training.learning_rate", "1e-3", "training.learning_rate: must be a number, got the text '1e-3'"),
         ("studies.capacity.space.units", [32, 0], "studies.capacity.space.units.1: must be at least 1, got 0"),
@@ -71,7 +73,7 @@ def test_the_projects_own_params_are_right() -> None:
         ),
         ("studies.search.space.units", [4, 256], "studies.search: parameter_budgets decide how many units a network"),
         ("studies.search.parameter_budgets", [0], "studies.search.parameter_budgets.0: must be at least 1, got 0"),
-        ("studies.book.trials.2.bidirectional", True, "studies.book.trials.2: cell mlp is not recurrent"),
+        ("studies.book.trials.6.bidirectional", True, "studies.book.trials.6: cell mlp is not recurrent"),
         ("studies.capacity.space.cell", [], "studies.capacity.space.cell: must have at least one value, got []"),
         (
             "studies.search.sampler",
@@ -114,7 +116,7 @@ def test_the_race_is_a_study_that_stands_beside_the_others() -> None:
     race = params.study("race")
     assert isinstance(race, RaceStudy)
     assert (race.held_out, race.entrants, race.tolerance) == ("fold", ("search", "capacity", "book"), 0.003)
-    assert (race.confidence, race.min_blocks, race.max_blocks, race.seed) == (0.95, 3, 10, 0)
+    assert (race.confidence, race.min_blocks, race.max_blocks, race.seed) == (0.95, 2, 10, 0)
     assert list(params.studies)[-1] == "race"
 
 
@@ -163,7 +165,7 @@ def test_no_other_study_is_a_race() -> None:
     with pytest.raises(PipelineError) as caught:
         validate_params(with_value("studies.another", RACE | {"sampler": "race"}), "params.yaml")
     assert str(caught.value) == (
-        "params.yaml: studies.another.sampler: there is one race, and it stands beside the studies"
+        "params.yaml: studies.another.sampler: there is one race, and it stands beside the studies, as `race:`"
     )
 
 
@@ -195,7 +197,8 @@ def test_no_study_is_called_race_where_there_is_a_race() -> None:
     with pytest.raises(PipelineError) as caught:
         validate_params(document, "params.yaml")
     assert str(caught.value) == (
-        "params.yaml: studies: no study may be called 'race': the race stands beside the studies"
+        "params.yaml: studies: no study may be called 'race': the race stands beside the studies, as `race:`, rename "
+        "this one"
     )
 
 

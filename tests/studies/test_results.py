@@ -245,3 +245,6 @@ def test_a_study_that_never_ran_is_named_with_its_cure(tmp_path: Path, monkeypat
         PipelineError, match=r"^study grid has not run: `dvc repro study@grid` makes data/studies/grid$"
     ):
         read_results("grid", params, SUMMARY)
+    race = params_with({"grid": GRID, "race": {"sampler": "race", "entrants": ["grid"]}})
+    with pytest.raises(PipelineError, match=r"^study race has not run: `dvc repro race` makes data/studies/race$"):
+        read_results("race", race, SUMMARY)
