@@ -261,7 +261,8 @@ class RaceStudy(StudyBase):
     In block b every network that is still in the race is trained once, with seed b and tenth number b held out. After
     each block from `min_blocks` on those leave that are shown to be worse than the leader by more than `tolerance`, a
     difference of accuracies as fractions. `confidence` is that of all of the race's statements together, however often
-    it looks. `entrants` names the studies that send networks, see `studies.entrants`.
+    it looks; with fewer than five blocks it would err more often. `entrants` names the studies that send networks, see
+    `studies.entrants`.
     """
 
     sampler: Literal["race"] = "race"
@@ -270,7 +271,7 @@ class RaceStudy(StudyBase):
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.002
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     min_blocks: Annotated[int, Field(ge=2)] = 2
-    max_blocks: Annotated[int, Field(ge=2, le=10)] = 10
+    max_blocks: Annotated[int, Field(ge=5, le=10)] = 10
 
     @model_validator(mode="after")
     def _looks_at_least_once(self) -> Self:

@@ -234,7 +234,7 @@ def test_a_race_errs_in_at_most_one_of_twenty(truth: str, noise: str) -> None:
     assert found.wrongly_named <= 0.05 * found.named
 
 
-@pytest.mark.parametrize("max_blocks", [2, 3, 5])
+@pytest.mark.parametrize("max_blocks", [5, 6])
 @pytest.mark.parametrize("truth", ["one just within", "nine just outside", "a pair, just within", "a pair, just outside"])
 def test_a_short_race_errs_no_more_often(truth: str, max_blocks: int) -> None:
     found = outcome(truth, "overlapping", max_blocks)
