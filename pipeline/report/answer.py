@@ -137,8 +137,9 @@ def _headline(choice: Choice) -> str:
 
 
 def _lines_of_the_race(choice: Choice) -> list[str]:
-    """The smaller networks of which the race does not know, and the choice by the rule of one standard error."""
-    found, chosen, lines = choice.race, choice.choice, []
+    """The smaller networks of which the race does not know, larger ones, and the choice by the rule of one standard
+    error."""
+    found, chosen, best, lines = choice.race, choice.choice, choice.best, []
     if found is None:
         return []
     running = [row for row in choice.candidates if row.left_after is None and not row.as_good]
@@ -146,6 +147,11 @@ def _lines_of_the_race(choice: Choice) -> list[str]:
     if smaller:
         told = [f"{network_name(row)} ({number(row.parameters)} parameters)" + _may_be(row) for row in smaller]
         lines.append(f"Whether a smaller network is good enough is not known: {'; '.join(told)}.")
+    if all(row.parameters <= best.parameters for row in choice.candidates if row.cell == best.cell):
+        lines.append(
+            f"The most accurate, {network_name(best)}, is the largest {CELLS[best.cell].title} of the race: whether a "
+            "larger one would be more accurate is not known."
+        )
     rule = choice.one_standard_error
     if rule is not None and rule.model_dump() != chosen.model_dump(exclude={"refit_epochs"}):
         lines.append(

@@ -106,16 +106,16 @@ def test_a_race_chooses_the_smallest_that_is_shown_to_be_as_good(
     choice = choose_by_race(*raced, ["a", "b"])
     assert choice.race is not None
     assert choice.race.model_dump() == {
-        "tolerance": 0.002, "confidence": 0.95, "blocks": 10, "max_blocks": 10, "trainings": 59, "most_trainings": 80,
-        "settled": False, "shown": True, "not_known": (3, 4),
+        "tolerance": 0.002, "confidence": 0.95, "blocks": 10, "max_blocks": 10, "trainings": 85, "most_trainings": 120,
+        "settled": False, "shown": True, "not_known": (6, 7),
     }  # fmt: skip
     assert choice.rule.startswith("The smallest network shown to be at most 0.2 points less accurate than any other")
     chosen = choice.choice
-    assert (chosen.study, chosen.parameters, chosen.as_good, chosen.left_after) == ("race", 64_123, True, None)
+    assert (chosen.study, chosen.parameters, chosen.as_good, chosen.left_after) == ("race", 29_335, True, None)
     assert chosen.behind_high is not None
     assert 0 < chosen.behind_high < 0.002
-    assert (choice.best.parameters, choice.best.behind, choice.candidates[0].parameters) == (128_039, 0.0, 128_039)
-    assert len(choice.candidates) == 8
+    assert (choice.best.parameters, choice.best.behind, choice.candidates[0].parameters) == (63_814, 0.0, 63_814)
+    assert len(choice.candidates) == 12
     assert choice.one_standard_error is not None
     assert choice.one_standard_error.validation_accuracy >= choice.threshold
     smaller = [row for row in choice.candidates if row.parameters < choice.one_standard_error.parameters]

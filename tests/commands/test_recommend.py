@@ -40,8 +40,8 @@ def test_without_a_limit_it_is_the_champion(params: Params) -> None:
     write_results()
     found, text = answer(params)
     assert found
-    assert text.startswith("Use GRU 1×129 mean+max: 64,123 parameters")
-    assert "8 of 8 networks trained on 54,000 samples qualify" in text
+    assert text.startswith("Use GRU 2×51 mean+max: 29,335 parameters")
+    assert "12 of 12 networks trained on 54,000 samples qualify" in text
     assert "In the race: shown to be at most 0.2 points worse than any other one left in the race." in text
 
 
@@ -50,7 +50,7 @@ def test_no_network_above_the_limit_of_parameters_is_named(params: Params) -> No
     found, text = answer(params, max_parameters=30_000)
     within = compared()[compared()["parameters"] <= 30_000]
     assert found
-    assert f"{len(within)} of 8 networks" in text
+    assert f"{len(within)} of 12 networks" in text
     rows = [line for line in text.splitlines() if "│ race" in line]
     assert len(rows) == min(len(within), 8)
     assert all(int(row.split("│")[3].replace(",", "")) <= 30_000 for row in rows)
@@ -75,11 +75,11 @@ def test_time_is_that_of_one_sequence_alone(params: Params) -> None:
     limit = float(alone["median_ms"].median())
     found, text = answer(params, max_predict_ms=limit)
     assert found
-    assert f"{(alone['median_ms'] <= limit).sum()} of 8 networks" in text
+    assert f"{(alone['median_ms'] <= limit).sum()} of 12 networks" in text
     least = float(alone["median_ms"].min())
     found, text = answer(params, max_predict_ms=least)
     assert found
-    assert f"{least:.3g} ms for one prediction. 1 of 8 networks" in text
+    assert f"{least:.3g} ms for one prediction. 1 of 12 networks" in text
 
 
 def test_without_prediction_times_only_the_limit_on_them_cannot_be_obeyed(params: Params) -> None:

@@ -13,7 +13,7 @@ from tests.helpers.results import read_trials, search_records, without_race, wri
 def test_limits_are_computed(page: ReadPage, results: Results) -> None:
     assert "One data set: mnist read as rows, sequences of 28 steps with 28 features, 10 classes." in page.text
     assert (
-        "The validation accuracy of the choice, GRU 1×129 mean+max, is the mean over 10 blocks, and varies" in page.text
+        "The validation accuracy of the choice, GRU 2×51 mean+max, is the mean over 10 blocks, and varies" in page.text
     )
     assert "Each holds out another tenth of the training and validation images, 6,000 of them" in page.text
     assert "It was chosen among 8 configurations" in page.text
