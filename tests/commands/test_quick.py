@@ -32,22 +32,26 @@ def test_shrunk_params_are_valid_and_keep_every_study(document: dict[str, Any]) 
 
 def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
     params = validate_params(shrink(document), "shrunk")
-    assert (params.training.epochs, params.training.batch_size, params.training.train_samples) == (4, 32, 4000)
+    assert (params.training.epochs, params.training.batch_size, params.training.train_samples) == (8, 32, 4000)
     book, capacity, search, views, race = params.studies.values()
     assert isinstance(book, ListStudy)
     assert [(t.cell, t.units, t.optimizer) for t in book.trials] == [
         ("simple_rnn", 32, "sgd"),
+        ("simple_rnn", 32, "rmsprop"),
         ("simple_rnn", 32, "adam"),
+        ("lstm", 32, "adam"),
+        ("gru", 32, "adam"),
         ("mlp", 32, "adam"),
+        ("cnn", 32, "adam"),
     ]
-    assert book.training.epochs == 4
+    assert book.training.epochs == 8
     assert isinstance(capacity, GridStudy)
-    assert (capacity.space.units, capacity.seeds, capacity.space.epochs) == ((4, 16, 32), 1, (4,))
-    assert capacity.space.train_samples == (3000, 4000)
+    assert (capacity.space.units, capacity.seeds, capacity.space.epochs) == ((4, 16, 32), 1, (8,))
+    assert capacity.space.train_samples == (1000, 4000)
     assert isinstance(views, GridStudy)
     assert (views.space.units, views.seeds) == ((32,), 1)
     assert isinstance(search, SampledStudy)
-    assert (search.trials, search.parameter_budgets, len(search.enqueue)) == (9, (1000, 3000, 10000), 3)
+    assert (search.trials, search.parameter_budgets, len(search.enqueue)) == (12, (1000, 3000, 10000), 4)
     assert search.space.units == IntegerRange(low=4, high=32)
     assert isinstance(race, RaceStudy)
     assert (race.tolerance, race.max_blocks) == (0.02, 5)
