@@ -22,6 +22,7 @@ from pipeline.report.networks import Network, networks
 from pipeline.report.provenance import Provenance, provenance
 from pipeline.report.race import Race, race
 from pipeline.report.results import Results
+from pipeline.report.scaling import Scaling, scaling
 from pipeline.report.search import Search, searches
 from pipeline.report.studies import Study, studies
 from pipeline.report.tested import Tested, tested
@@ -43,6 +44,7 @@ class Page:
     race: Race | None
     comparisons: Comparisons | None
     capacity: Capacity | None
+    scaling: Scaling | None
     curves: Curves | None
     searches: tuple[Search, ...]
     cost: Cost | None
@@ -59,8 +61,8 @@ class Page:
     def figures(self) -> dict[str, str]:
         """Every figure of the page as SVG text, by name."""
         sections = (
-            self.answer, self.race, self.comparisons, self.capacity, self.curves, *self.searches, self.cost,
-            self.mistakes,
+            self.answer, self.race, self.comparisons, self.capacity, self.scaling, self.curves, *self.searches,
+            self.cost, self.mistakes,
         )  # fmt: skip
         return {name: svg for section in sections if section for name, svg in section.figures.items()}
 
@@ -73,6 +75,7 @@ def assemble(results: Results) -> Page:
         race=race(results),
         comparisons=comparisons(results),
         capacity=capacity(results),
+        scaling=scaling(results),
         curves=curves(results),
         searches=searches(results),
         cost=cost(results),

@@ -29,15 +29,15 @@ from tests.helpers.results import (
 
 # As files; the answer has a file of its own, and one figure is of times, which are never the same again.
 FIGURES = [
-    "capacity_maps", "confusion", "curves_chosen", "curves_largest", "curves_smallest", "expected_best_search",
-    "gap_against_samples", "most_confident", "most_confused", "race", "reliability",
+    "capacity_maps", "confusion", "curves_chosen", "curves_largest", "curves_smallest", "error_law",
+    "expected_best_search", "gap_against_samples", "most_confident", "most_confused", "race", "reliability",
 ]  # fmt: skip
 
 
 def test_links_lead_to_sections(whole: Path, page: ReadPage) -> None:
     text = (whole / paths.REPORT).read_text(encoding="utf-8")
     inside = re.findall(r'<a href="#(\w+)"', text)
-    assert len(inside) == 9
+    assert len(inside) == 10
     assert set(inside) <= page.headings
 
 
