@@ -21,8 +21,8 @@ def predict_file(path: Path, instructions: Instructions) -> None:
 
     `x` is as in the data the champion learned from: images uint8 (n, height, width), which are read as the
     champion's view of them, or sequences (n, timesteps, features). Probabilities are means over the champion's seeds.
-    `instructions` are those of the training: with others the last digits differ. Raises PipelineError for anything else,
-    or where there is no champion of these data.
+    `instructions` are those of the training: with others the last digits differ. Raises PipelineError for anything
+    else, or where there is no champion of these data.
     """
     configure_tensorflow(instructions)
     models = load_models(paths.CHAMPION).values()

@@ -57,7 +57,9 @@ def _find(store: RunStore, experiment: str, name: str) -> Run:
         if has_results(study):
             way_out = "its results are there: `python -m pipeline rebuild-tracking` makes runs of them"
         else:
-            way_out = f"it has those of {', '.join(known)}" if known else f"`dvc repro {paths.study_stage(study)}` makes them"
+            way_out = (
+                f"it has those of {', '.join(known)}" if known else f"`dvc repro {paths.study_stage(study)}` makes them"
+            )
         raise PipelineError(f"experiment {experiment} has no runs of a study {study!r}; {way_out}")
     found = [run for run in runs if run.data.tags["trial"] == trial]
     if not found:

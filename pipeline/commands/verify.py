@@ -35,7 +35,8 @@ def verify_study(params: Params, name: str, numbers: str, sample: int) -> bool:
     lengths = results.curves.groupby("number")["epoch"].max().to_dict()
     if any(row["number"] not in lengths for row in rows):
         raise PipelineError(
-            f"{paths.study_folder(name)}/curves.csv is not of the same run as trials.csv: run `dvc repro {paths.study_stage(name)}`"
+            f"{paths.study_folder(name)}/curves.csv is not of the same run as trials.csv: run "
+            f"`dvc repro {paths.study_stage(name)}`"
         )
     make_sequences(params)
     trials = {row["number"]: study.recorded_trial(row) for row in rows}

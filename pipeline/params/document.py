@@ -53,11 +53,16 @@ class Params(Frozen):
         if not isinstance(document, dict) or not isinstance(studies := document.get("studies"), dict):
             return document
         if RACE in studies:
-            raise ValueError(f"studies: no study may be called {RACE!r}: the race stands beside the studies, as `race:`, rename this one")
+            raise ValueError(
+                f"studies: no study may be called {RACE!r}: the race stands beside the studies, as `race:`, rename this "
+                "one"
+            )
         if stray := [
             name for name, study in studies.items() if isinstance(study, dict) and study.get("sampler") == RACE
         ]:
-            raise ValueError(f"studies.{stray[0]}.sampler: there is one race, and it stands beside the studies, as `race:`")
+            raise ValueError(
+                f"studies.{stray[0]}.sampler: there is one race, and it stands beside the studies, as `race:`"
+            )
         if RACE not in document:
             return document
         if not isinstance(race := document[RACE], dict):
@@ -93,7 +98,9 @@ class Params(Frozen):
     @model_validator(mode="after")
     def _names_of_records_differ(self) -> Self:
         if "champion" in self.studies:
-            raise ValueError("studies: no study may be called 'champion', rename it: data/record keeps the champion by that name")
+            raise ValueError(
+                "studies: no study may be called 'champion', rename it: data/record keeps the champion by that name"
+            )
         return self
 
     @model_validator(mode="after")

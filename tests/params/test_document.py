@@ -51,7 +51,11 @@ def test_the_projects_own_params_are_right() -> None:
     ("path", "value", "message"),
     [
         ("training.batchsize", 64, "training.batchsize: unknown key; check its spelling"),
-        ("studies.champion", RIGHT["studies"]["views"], "studies: no study may be called 'champion', rename it: data/record"),
+        (
+            "studies.champion",
+            RIGHT["studies"]["views"],
+            "studies: no study may be called 'champion', rename it: data/record",
+        ),
         ("training.epochs", "ten", "training.epochs: must be a valid integer, got 'ten'"),
         ("training.learning_rate", "1e-3", "training.learning_rate: must be a number, got the text '1e-3'"),
         ("studies.capacity.space.units", [32, 0], "studies.capacity.space.units.1: must be at least 1, got 0"),

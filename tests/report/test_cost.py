@@ -31,8 +31,7 @@ def test_costs_are_those_of_one_sequence_and_of_a_batch(page: ReadPage, results:
     chosen = results.choice.choice
     alone, batch = chosen.parameters / 1e6, chosen.parameters / 1e6 * 128**0.5
     assert (
-        f"GRU 2×51 mean+max, answers one sequence in {alone:.3g} ms (median of 50 calls; half of them took"
-        in page.text
+        f"GRU 2×51 mean+max, answers one sequence in {alone:.3g} ms (median of 50 calls; half of them took" in page.text
     )
     assert f"answers 128 at once in {batch:.3g} ms" in page.text
     assert "at 96 GFLOP/s on one thread" in page.text

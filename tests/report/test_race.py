@@ -92,8 +92,8 @@ def test_no_network_is_said_to_be_unknown_where_it_is_known(results: Results) ->
     made = race(dataclasses.replace(results, race_table=table))
     assert made is not None
     assert made.findings[3] == (
-        "GRU 2×51 mean+max (29,335 parameters) is shown to be at most 0.2 points less accurate than the leader, but not "
-        "than every other network that is left."
+        "GRU 2×51 mean+max (29,335 parameters) is shown to be at most 0.2 points less accurate than the leader, but "
+        "not than every other network that is left."
     )
     assert made.findings[4].startswith("GRU 2×78 mean+max (63,814 parameters) leads, but is not shown to be at most")
 

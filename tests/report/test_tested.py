@@ -28,8 +28,8 @@ def test_every_network_has_a_row_and_the_verdict_is_told(page: ReadPage, results
     made = section_of(results)
     assert made is not None
     assert made.finding == (
-        "No network is shown to be better than the champion. Of 5 other networks no difference is shown, which does not "
-        "say that there is none: the intervals say how large it may be."
+        "No network is shown to be better than the champion. Of 5 other networks no difference is shown, which does "
+        "not say that there is none: the intervals say how large it may be."
     )
 
 
@@ -41,9 +41,9 @@ def test_the_better_and_the_worse_are_named(results: Results) -> None:
     made = section_of(dataclasses.replace(results, test_table=table))
     assert made is not None
     assert made.finding.startswith(
-        f"Shown to be better than the champion: GRU 2×78 mean+max (adamw, 63,814 parameters) by {by(better)}. Shown to be "
-        f"worse: SimpleRNN 1×512 of the study book (sgd, 282,122 parameters) by {by(worse[0])} and SimpleRNN 1×256 of the "
-        f"study book (sgd, 75,530 parameters) by {by(worse[1])}. Of 2 other networks no difference is shown"
+        f"Shown to be better than the champion: GRU 2×78 mean+max (adamw, 63,814 parameters) by {by(better)}. Shown to "
+        f"be worse: SimpleRNN 1×512 of the study book (sgd, 282,122 parameters) by {by(worse[0])} and SimpleRNN 1×256 of "
+        f"the study book (sgd, 75,530 parameters) by {by(worse[1])}. Of 2 other networks no difference is shown"
     )
     assert [row["units"] for row in shown(dataclasses.replace(results, test_table=table), "better")] == [78]
 

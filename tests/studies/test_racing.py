@@ -40,7 +40,7 @@ def test_nobody_is_judged_before_the_first_look() -> None:
 
 
 def test_an_example_by_hand() -> None:
-    """Differences 0.029, 0.030, 0.031 of two networks: mean 0.030 and variance 1e-6. There is no other to moderate it."""
+    """Differences 0.029, 0.030, 0.031 of two networks: mean 0.030, variance 1e-6. No other moderates it."""
     found = race([0.959, 0.988], [0.959, 0.989], [0.959, 0.990], min_blocks=3)
     error = math.sqrt(1e-6 * (1 / 3 + 1 / 9))
     reach = stats.t.ppf(1 - 0.05 * 0.09 / 2, 2) * error
@@ -182,9 +182,7 @@ class Outcome(NamedTuple):
     trained: float
 
 
-def draw(
-    truth: NDArray[np.float64], overlap: float, spread: float, blocks: int = RULES.max_blocks
-) -> NDArray[np.float64]:
+def draw(truth: NDArray[np.float64], noise: str, blocks: int = RULES.max_blocks) -> NDArray[np.float64]:
     """Accuracies (races, blocks, entrants) of these true ones.
 
     The noise of 6,000 images is binomial in size and shared by the networks for `CORRELATION` of its variance. That of
@@ -192,6 +190,7 @@ def draw(
     `overlap` is the correlation between blocks of a network's own noise, because they share training images.
     """
     rng = np.random.default_rng(1)
+    overlap, spread = NOISES[noise]["overlap"], NOISES[noise]["spread"]
     shape = (RACES, blocks, len(truth))
     error = 1 - truth
     images = np.sqrt(error * truth / HELD_OUT)
@@ -209,7 +208,7 @@ def draw(
 def outcome(truth: str, noise: str, max_blocks: int = RULES.max_blocks) -> Outcome:
     true = np.array(TRUTHS[truth])
     rules = RULES.model_copy(update={"max_blocks": max_blocks})
-    accuracies = draw(true, **NOISES[noise], blocks=max_blocks)
+    accuracies = draw(true, noise, max_blocks)
     found = standing(accuracies, rules, HELD_OUT)
     within = true >= true.max() - rules.tolerance - 1e-12
     settled = found.settled >= 0
@@ -235,7 +234,9 @@ def test_a_race_errs_in_at_most_one_of_twenty(truth: str, noise: str) -> None:
 
 
 @pytest.mark.parametrize("max_blocks", [5, 6])
-@pytest.mark.parametrize("truth", ["one just within", "nine just outside", "a pair, just within", "a pair, just outside"])
+@pytest.mark.parametrize(
+    "truth", ["one just within", "nine just outside", "a pair, just within", "a pair, just outside"]
+)
 def test_a_short_race_errs_no_more_often(truth: str, max_blocks: int) -> None:
     found = outcome(truth, "overlapping", max_blocks)
     assert found.best_dropped <= 0.05
@@ -270,7 +271,7 @@ def test_a_race_names_a_network_most_often_and_spares_trainings(truth: str) -> N
 def test_without_the_correction_for_overlap_races_would_err_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where blocks are as dependent as Nadeau and Bengio assume."""
     truth = np.array(TRUTHS["nine just outside"])
-    accuracies = draw(truth, **NOISES["overlapping"])
+    accuracies = draw(truth, "overlapping")
     monkeypatch.setattr("pipeline.studies.racing.OVERLAP", 0.0)
     found = standing(accuracies, RULES, HELD_OUT)
     wrong = found.as_good[:, :-1].any(axis=1)
