@@ -54,8 +54,8 @@ class Params(Frozen):
             return document
         if RACE in studies:
             raise ValueError(
-                f"studies: no study may be called {RACE!r}: the race stands beside the studies, as `race:`, rename this "
-                "one"
+                f"studies: no study may be called {RACE!r}: the race stands beside the studies, as `race:`, rename "
+                "this one"
             )
         if stray := [
             name for name, study in studies.items() if isinstance(study, dict) and study.get("sampler") == RACE

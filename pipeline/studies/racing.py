@@ -8,8 +8,8 @@ Two entrants are compared by their differences of accuracy, block by block, with
 - Variances. After few blocks the variance of one pair's differences is hardly known. So it is moderated: weighed with
   the average over all pairs that are still in the race, in proportion to the two networks' errors. That average weighs
   as much as `PRIOR_DEGREES` blocks, or as much as the other networks have told, if that is less (Smyth,
-  Linear Models and Empirical Bayes Methods, Statistical Applications in Genetics and Molecular Biology 3 (2004), article
-  3).
+  Linear Models and Empirical Bayes Methods, Statistical Applications in Genetics and Molecular Biology 3 (2004),
+  article 3).
 - Overlap. The trainings of two blocks share eight ninths of their images, so the blocks' mean varies more than if they
   were independent: its variance is s² (1/b + 1/9) after b blocks (Nadeau and Bengio, Inference for the Generalization
   Error, Machine Learning 52 (2003), 239–281, with one tenth held out).

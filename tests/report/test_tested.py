@@ -42,8 +42,8 @@ def test_the_better_and_the_worse_are_named(results: Results) -> None:
     assert made is not None
     assert made.finding.startswith(
         f"Shown to be better than the champion: GRU 2×78 mean+max (adamw, 63,814 parameters) by {by(better)}. Shown to "
-        f"be worse: SimpleRNN 1×512 of the study book (sgd, 282,122 parameters) by {by(worse[0])} and SimpleRNN 1×256 of "
-        f"the study book (sgd, 75,530 parameters) by {by(worse[1])}. Of 2 other networks no difference is shown"
+        f"be worse: SimpleRNN 1×512 of the study book (sgd, 282,122 parameters) by {by(worse[0])} and SimpleRNN 1×256 "
+        f"of the study book (sgd, 75,530 parameters) by {by(worse[1])}. Of 2 other networks no difference is shown"
     )
     assert [row["units"] for row in shown(dataclasses.replace(results, test_table=table), "better")] == [78]
 
