@@ -22,8 +22,8 @@ def test_a_study_by_budgets_shows_the_best_of_each(results: Results) -> None:
     (search,) = searches(results)
     assert search.budgets is not None
     assert [row[0] for row in search.budgets.rows] == ["1,000", "3,000", "10,000", "30,000", "65,000"]
-    assert search.budgets.rows[4][1:4] == ["GRU 1×129 mean+max", "64,123", "98.85 %"]
-    assert [int(row[6]) for row in search.budgets.rows].count(9) == 5
+    assert search.budgets.rows[4][1:4] == ["LSTM 1×111 mean+max", "64,390", "98.91 %"]
+    assert [int(row[6]) for row in search.budgets.rows].count(10) == 5
 
 
 def test_a_study_without_budgets_has_no_table(results: Results) -> None:
