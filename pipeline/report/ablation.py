@@ -19,7 +19,7 @@ from pipeline.training.inputs import FOLDS
 
 ALL_OF_THEM = "all of these together"
 HELPS, HARMS, UNKNOWN = "shown to help", "shown to harm", "not known"
-LABEL_WIDTH = 44  # characters of a line beside the figure
+LABEL_WIDTH = 34  # characters of a line beside the figure
 
 
 @dataclass(frozen=True)
