@@ -137,7 +137,7 @@ def test_nan_in_the_results(workspace: Path) -> None:
     report.run(without_race("search"))
     made = read_page()
     assert "chosen from 35 configurations" in made.text
-    assert len(made.parts[""][0]) == 1 + 38
+    assert len(made.parts[""][0]) == 1 + 35
 
 
 def test_study_without_complete_trial(workspace: Path) -> None:
