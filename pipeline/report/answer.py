@@ -19,6 +19,7 @@ from pipeline.report.drawing import (
     accuracy_axis,
     count_tick,
     depth_legend,
+    fit_to_marks,
     legend,
     line_style,
     points_tick,
@@ -43,6 +44,7 @@ from pipeline.report.text import (
 )
 
 TITLE_WIDTH = 52  # characters
+NEARLY_NOTHING = 1e-6  # a stretched axis has no place for 0 and 100 %
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def answer(results: Results) -> Answer:
         caption=(
             f"Higher is more accurate, further left is smaller{'; the ring marks the network to use' * bool(choice)}. "
             "Each point is a configuration: point at it or touch it for its numbers. Bars are 95 % Student's t "
-            "intervals over seeds. Lines join networks that differ in their number of units alone."
+            "intervals over seeds, cut at the edge where they reach further. Lines join networks that differ in their "
+            "number of units alone."
         ),
         candidates=None if choice is None else _candidates(choice),
     )
@@ -281,6 +284,8 @@ def answer_figure(studies: Mapping[str, pd.DataFrame], choice: Finalist | None, 
             return to_svg(figure, alt)
         everything = pd.concat(studies.values())
         accuracy_axis(upper, everything["validation_accuracy"])
+        fit_to_marks(upper, everything["validation_accuracy"])
+        fit_to_marks(lower, pd.Series([0, *everything["generalization_gap"]]))
         upper.set_title("Validation accuracy" + (" (stretched towards 100 %)" if upper.get_yscale() == "logit" else ""))
         lower.set_title("Generalization gap: train minus validation accuracy, points")
         lower.yaxis.set_major_formatter(points_tick)
@@ -307,7 +312,10 @@ def _draw_study(axes: Axes, table: pd.DataFrame, measure: str, fill: Any, prefix
         colour, marker = CELLS[first["cell"]].colour, CELLS[first["cell"]].marker
         x, y = line["parameters"].to_numpy(float), line[measure].to_numpy(float)
         axes.plot(x, y, line_style(first["depth"]), color=colour, linewidth=1.4)
-        axes.vlines(x, line[f"{measure}_low"], line[f"{measure}_high"], color=colour, linewidth=1.4)
+        low, high = line[f"{measure}_low"], line[f"{measure}_high"]
+        if measure == "validation_accuracy":
+            low, high = low.clip(lower=NEARLY_NOTHING), high.clip(upper=1 - NEARLY_NOTHING)
+        axes.vlines(x, low, high, color=colour, linewidth=1.4)
         for point, row in enumerate(records(line)):
             gid = f"{prefix}-{place}-{point}"
             axes.plot(row["parameters"], row[measure], marker, color=colour, fillstyle=fill, markersize=6.5, gid=gid)

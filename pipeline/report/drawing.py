@@ -94,6 +94,17 @@ def accuracy_axis(axes: Axes, accuracies: pd.Series) -> None:
         axes.yaxis.set_minor_locator(FixedLocator([]))
 
 
+def fit_to_marks(axes: Axes, values: pd.Series) -> None:
+    """Let the marks at these heights, finite ones, fill the axes. Bars may reach further, and are cut there: with the
+    interval of two seeds in sight, all marks would be a line."""
+    low, high = values.min(), values.max()
+    if axes.get_yscale() == "logit":
+        axes.set_ylim(1 - min(1.6 * (1 - low), 0.999), 1 - (1 - high) / 1.6)
+    else:
+        room = 0.35 * (high - low) or 0.01
+        axes.set_ylim(low - room, high + room)
+
+
 def cost_axis(axes: Axes, label: str) -> None:
     """A logarithmic axis, with ticks between the powers of ten where it spans less than two of them."""
     axes.set_xscale("log")

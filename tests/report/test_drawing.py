@@ -2,11 +2,13 @@
 
 import xml.etree.ElementTree as ElementTree
 
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from pipeline.params.network import network_name
 from pipeline.report.answer import answer
-from pipeline.report.drawing import themed
+from pipeline.report.drawing import accuracy_axis, fit_to_marks, themed
 from pipeline.report.palette import THEME
 from pipeline.report.results import Results
 
@@ -29,6 +31,22 @@ def test_themed_follows_the_page(svg: str) -> None:
     root = ElementTree.fromstring(inside)
     assert root.get("width") is None
     assert root.get("viewBox") is not None
+
+
+def test_a_bar_of_two_seeds_does_not_hide_the_marks() -> None:
+    """It may reach from less than nothing to more than everything."""
+    accuracies = pd.Series([0.895, 0.99, 0.992])
+    axes = Figure().subplots()
+    axes.vlines(1, 0.6, 1.2)
+    accuracy_axis(axes, accuracies)
+    fit_to_marks(axes, accuracies)
+    assert axes.get_ylim() == pytest.approx((1 - 1.6 * 0.105, 1 - 0.008 / 1.6))
+    plain = Figure().subplots()
+    plain.vlines(1, -0.15, 0.15)
+    fit_to_marks(plain, pd.Series([0, 0.004, 0.01]))
+    assert plain.get_ylim() == pytest.approx((-0.0035, 0.0135))
+    fit_to_marks(plain, pd.Series([0.5]))
+    assert plain.get_ylim() == pytest.approx((0.49, 0.51))
 
 
 def test_network_names() -> None:
