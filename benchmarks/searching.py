@@ -166,7 +166,7 @@ def compute(configuration: Configuration, epochs: int) -> int:
     return epochs * multiplications(configuration.network, *SUMMARY.sizes)
 
 
-def definition_of(study: Mapping[str, Any], summary: SequencesSummary = SUMMARY) -> StudyDefinition:
+def definition_of(study: dict[str, Any], summary: SequencesSummary = SUMMARY) -> StudyDefinition:
     return StudyDefinition(
         "searching", params_with({"searching": {"training": TRAINING, "space": SPACE} | study}), summary
     )
@@ -185,7 +185,7 @@ def grid_of(rates: Mapping[str, Sequence[float]]) -> Grid:
     return Grid(len(configurations), needed, best, accuracies()[identity(best)][-1])
 
 
-def replay(search: Mapping[str, Any], seed: int, allowed: int) -> list[TrialRecord]:
+def replay(search: dict[str, Any], seed: int, allowed: int) -> list[TrialRecord]:
     """The trials, in order, that the search with this seed can train with the compute `allowed`."""
     purse = _Purse(allowed)
     with tempfile.TemporaryDirectory() as name, contextlib.suppress(_ComputeSpent):
@@ -214,7 +214,7 @@ def as_good(accuracy: float, best: float) -> bool:
     return accuracy >= best - TOLERANCE - 1e-9
 
 
-def measure(search: Mapping[str, Any], repetitions: int) -> list[dict[str, Any]]:
+def measure(search: dict[str, Any], repetitions: int) -> list[dict[str, Any]]:
     """For each grid, how often repetitions of a search succeed that has its compute."""
     best_of_all = max(curve[-1] for curve in accuracies().values())
     grids = [grid_of(rates) for rates in GRIDS]
@@ -242,12 +242,12 @@ def document() -> dict[str, Any]:
     table = pd.read_csv(TABLE)
     last = {key: curve[-1] for key, curve in accuracies().items()}
     grids = [grid_of(rates) for rates in GRIDS]
-    best = table.loc[table[f"accuracy_{TRAINING['epochs']}"].idxmax()]
+    best = int(table[f"accuracy_{TRAINING['epochs']}"].to_numpy().argmax())
     return {
         "configurations": len(table),
         "trained": sorted(set(table["trained_at"].str[:10])),
         "processor": sorted(set(table["processor"])),
-        "best": {**best[list(SPACE)].to_dict(), "accuracy": max(last.values())},
+        "best": {axis: table[axis].tolist()[best] for axis in SPACE} | {"accuracy": max(last.values())},
         "as_good_as_best": sum(as_good(accuracy, max(last.values())) for accuracy in last.values()),
         "grids": [
             {"networks": grid.networks, "compute": grid.compute, "accuracy": grid.accuracy}
@@ -273,7 +273,7 @@ def markdown_table(found: Mapping[str, Any]) -> str:
     for place, grid in enumerate(found["grids"]):
         lines += [
             f"With the compute of {grid['networks']} networks. The best of that grid is {named(grid)},",
-            f"{percent(grid['accuracy'])}; as good are {grid['as_good']} of all {found['configurations']} configurations.",
+            f"{percent(grid['accuracy'])}; {grid['as_good']} of {found['configurations']} configurations are as good.",
             "",
             f"| | trials | as good, of {REPETITIONS} | … of {many} | as good as the best of all, of {many} | found |",
             "|---|---|---|---|---|---|",
