@@ -23,7 +23,7 @@ TRAIN_SAMPLES = 4000
 BATCH_SIZE = 32  # of few samples, small batches still make enough steps
 TRIALS = 6
 BUDGETS = 3  # the smallest ones
-SEEDS = 5  # of the champion: with two, an interval is five times as wide
+SEEDS = 5  # of the champion: with two, an interval is seven times as wide
 COMPETING_SEEDS = 3  # of a study that chooses the champion without a race
 # With few images to measure on, a race settles coarser questions, and sooner.
 RACE = {"tolerance": 0.02, "max_blocks": 5}
