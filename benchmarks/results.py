@@ -50,12 +50,12 @@ def _written(form: str, value: float | None) -> str:
     return "" if value is None else form.format(value).replace("%", " %")
 
 
-def with_table(text: str, table: str) -> str:
-    """The text with `table` between the markers; raises ValueError if it has none."""
-    before, begin, rest = text.partition(MARKERS[0])
-    _, end, after = rest.partition(MARKERS[1])
+def with_table(text: str, table: str, markers: tuple[str, str] = MARKERS) -> str:
+    """The text of a page with `table` between the markers; raises ValueError if it has none."""
+    before, begin, rest = text.partition(markers[0])
+    _, end, after = rest.partition(markers[1])
     if not begin or not end:
-        raise ValueError(f"{PAGE} has no {MARKERS[0]} … {MARKERS[1]}: put the two markers where the table belongs")
+        raise ValueError(f"the page has no {markers[0]} … {markers[1]}: put the two markers where the table belongs")
     return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 

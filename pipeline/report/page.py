@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from pipeline.params.network import network_name
 from pipeline.report import palette
+from pipeline.report.ablation import Ablation, ablation
 from pipeline.report.answer import Answer, answer
 from pipeline.report.book import Book, book
 from pipeline.report.capacity import Capacity, capacity
@@ -47,6 +48,7 @@ class Page:
     scaling: Scaling | None
     curves: Curves | None
     searches: tuple[Search, ...]
+    ablation: Ablation | None
     cost: Cost | None
     mistakes: Mistakes | None
     tested: Tested | None
@@ -62,7 +64,7 @@ class Page:
         """Every figure of the page as SVG text, by name."""
         sections = (
             self.answer, self.race, self.comparisons, self.capacity, self.scaling, self.curves, *self.searches,
-            self.cost, self.mistakes,
+            self.ablation, self.cost, self.mistakes,
         )  # fmt: skip
         return {name: svg for section in sections if section for name, svg in section.figures.items()}
 
@@ -78,6 +80,7 @@ def assemble(results: Results) -> Page:
         scaling=scaling(results),
         curves=curves(results),
         searches=searches(results),
+        ablation=ablation(results),
         cost=cost(results),
         mistakes=mistakes(results),
         tested=tested(results),

@@ -70,5 +70,7 @@ def _table(study: StudyResults) -> Table:
         "seeds": ("seeds", number), "train_samples": ("samples", number), "optimizer": ("optimizer", str),
         "learning_rate": ("learning rate", number), "dropout": ("dropout", number),
         "batch_size": ("batch size", number), "epochs": ("epochs at most", number), "view": ("view", str),
+        "learning_rate_schedule": ("schedule", str), "warmup_epochs": ("warm-up epochs", number),
+        "weight_decay": ("weight decay", number), "global_clipnorm": ("gradients clipped at", number),
     }  # fmt: skip
-    return text_table(rows, columns, fold=["validation_accuracy_sd", "interval", *list(columns)[-8:]])
+    return text_table(rows, columns, fold=["validation_accuracy_sd", "interval", *list(columns)[-12:]])

@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline.data.sequences import SequencesSummary, SplitName
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
-from pipeline.params.settings import Configuration
+from pipeline.params.settings import Configuration, TrainingSettings
 from pipeline.params.studies import GridStudy, ListStudy, RaceStudy, SampledStudy, Space
 from pipeline.studies.estimate import REFERENCE_RATE, study_seconds, training_seconds, typical_configurations
 from pipeline.studies.proposals import configure, constants, fixed_trials
@@ -185,14 +185,29 @@ class StudyDefinition:
     def _fingerprint(self) -> str:
         # More trials extend the same study; the window means something only where a sampler learns from results.
         excluded = {"trials"} if isinstance(self.study, SampledStudy) else {"window"}
-        document = {
+        document: dict[str, Any] = {
             "data": self.data_sha256,
             "study": self.study.model_dump(mode="json", exclude=excluded | {"training"}),
             "entrants": [entrant.model_dump(mode="json") for entrant in self.entrants],
             "training": self.defaults.model_dump(mode="json"),
             "versions": training_versions("optuna"),
         }
+        if overriding := self._overriding():
+            document["overriding"] = overriding
         return stable_hash(document)[:12]
+
+    def _overriding(self) -> list[tuple[int, str]]:
+        """Where a list's entry says a value that is also that of a setting which nobody names, while this study's
+        default is another: the entry and its name. The entry's values alone do not tell that it says it."""
+        if not isinstance(self.study, ListStudy):
+            return []
+        plain = TrainingSettings()
+        return [
+            (place, name)
+            for place, entry in enumerate(self.study.trials)
+            for name in sorted(entry.model_fields_set & TrainingSettings.model_fields.keys())
+            if getattr(entry, name) == getattr(plain, name) != getattr(self.defaults, name)
+        ]
 
     def _total(self) -> int:
         match self.study:

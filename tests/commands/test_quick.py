@@ -33,7 +33,7 @@ def test_shrunk_params_are_valid_and_keep_every_study(document: dict[str, Any]) 
 def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
     params = validate_params(shrink(document), "shrunk")
     assert (params.training.epochs, params.training.batch_size, params.training.train_samples) == (8, 32, 4000)
-    book, capacity, search, views, race = params.studies.values()
+    book, capacity, search, views, ablation, race = params.studies.values()
     assert isinstance(book, ListStudy)
     assert [(t.cell, t.units, t.optimizer) for t in book.trials] == [
         ("simple_rnn", 32, "sgd"),
@@ -50,6 +50,8 @@ def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
     assert capacity.space.train_samples == (1000, 4000)
     assert isinstance(views, GridStudy)
     assert (views.space.units, views.seeds) == ((32,), 1)
+    assert isinstance(ablation, ListStudy)
+    assert (len(ablation.trials), ablation.seeds) == (8, 1)
     assert isinstance(search, SampledStudy)
     assert (search.trials, search.parameter_budgets, len(search.enqueue)) == (12, (1000, 3000, 10000), 4)
     assert search.space.units == IntegerRange(low=4, high=32)

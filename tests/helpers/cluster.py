@@ -4,7 +4,7 @@ import hashlib
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from pipeline.params.document import ExecutionParams
@@ -21,15 +21,20 @@ def toy_result(task: TrainingTask, truth: Truth | None = None) -> TrainingResult
     With a `truth` it is as flat as can be, within 0.0005 of that.
     """
     digest = _digest(task)
+    epochs = range(1, task.configuration.epochs + 1)
+    if truth is None:
+        return looked_up(task, [(digest[0] + digest[epoch] * epoch / 8) / 512 for epoch in epochs])
+    return looked_up(task, [truth(task) + (digest[0] - 127.5) / 255_000 for _ in epochs])
+
+
+def looked_up(task: TrainingTask, curve: Sequence[float]) -> TrainingResult:
+    """A training whose validation accuracies after each epoch are those of `curve`, pruned as the task says."""
     epochs: list[EpochMetrics] = []
     accuracies: list[float] = []
     pruned = False
-    for epoch in range(1, task.configuration.epochs + 1):
-        if truth is None:
-            accuracies.append((digest[0] + digest[epoch] * epoch / 8) / 512)
-        else:
-            accuracies.append(truth(task) + (digest[0] - 127.5) / 255_000)
-        epochs.append(EpochMetrics(epoch, 1.0, 0.9, 1 - accuracies[-1], accuracies[-1], 1.0, 0.8))
+    for epoch, accuracy in enumerate(curve, start=1):
+        accuracies.append(accuracy)
+        epochs.append(EpochMetrics(epoch, 1.0, 0.9, 1 - accuracy, accuracy, 1.0, 0.8))
         pruned = task.should_prune is not None and task.should_prune(accuracies)
         if pruned:
             break
@@ -39,7 +44,7 @@ def toy_result(task: TrainingTask, truth: Truth | None = None) -> TrainingResult
         epochs=tuple(epochs),
         best_epoch=best_epoch,
         pruned=pruned,
-        weights_sha256=digest.hex(),
+        weights_sha256=_digest(task).hex(),
         fit_seconds=1.0,
         predict_microseconds_per_sequence=1.0,
         model_summary="summary",
@@ -99,6 +104,10 @@ class ToyCluster(Cluster):
     def workers(self) -> int:
         return self._workers
 
+    def result(self, task: TrainingTask) -> TrainingResult:
+        """How the training ends, unless it fails."""
+        return toy_result(task, self._truth)
+
     def submit(self, key: int, task: TrainingTask, priority: float) -> None:
         self.submitted.append(key)
         self._queued.append((priority, key, task))
@@ -119,7 +128,7 @@ class ToyCluster(Cluster):
         if fails or (self._fail_every and key % self._fail_every == 1):
             return Finished(key, None, "TrainingFailed: the loss is not a finite number after epoch 1")
         started, processor_started = time.perf_counter(), time.process_time()
-        result = toy_result(task, self._truth)
+        result = self.result(task)
         self.seconds += time.perf_counter() - started
         self.processor_seconds += time.process_time() - processor_started
         return Finished(key, result, None, toy_model(task) if task.wants_model else None)

@@ -156,8 +156,8 @@ def _state(number: int) -> State:
     return "FAIL" if number == 9 else states[number % len(states)]
 
 
-def grid_records(definition: StudyDefinition) -> list[TrialRecord]:
-    """A grid as params.yaml has it."""
+def fixed_records(definition: StudyDefinition) -> list[TrialRecord]:
+    """A list or a grid as params.yaml has it."""
     return [
         record(trial.number, trial.configuration, trial.seed, definition.train_samples(trial))
         for trial in definition.fixed_trials
@@ -251,8 +251,9 @@ def _made_once() -> Path:
 def _make_results(params: Params) -> None:
     write_summary()
     write_study("book", book_records(), params)
-    write_study("capacity", grid_records, params)
+    write_study("capacity", fixed_records, params)
     write_study("search", budget_records, params)
+    write_study("ablation", fixed_records, params)
     write_study("race", race_records, params)
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
     choice = choose(params, summary)

@@ -145,11 +145,11 @@ def test_the_race_is_a_study_that_stands_beside_the_others() -> None:
         ),
         (
             {"entrants": ["serach"]},
-            "race.entrants names 'serach', which is not among the studies: book, capacity, search, views",
+            "race.entrants names 'serach', which is not among the studies: book, capacity, search, views, ablation",
         ),
         (
             {"entrants": ["race"]},
-            "race.entrants names 'race', which is not among the studies: book, capacity, search, views",
+            "race.entrants names 'race', which is not among the studies: book, capacity, search, views, ablation",
         ),
     ],
 )

@@ -29,7 +29,7 @@ from tests.helpers.results import (
 
 # As files; the answer has a file of its own, and one figure is of times, which are never the same again.
 FIGURES = [
-    "capacity_maps", "confusion", "curves_chosen", "curves_largest", "curves_smallest", "error_law",
+    "ablation", "capacity_maps", "confusion", "curves_chosen", "curves_largest", "curves_smallest", "error_law",
     "expected_best_search", "gap_against_samples", "most_confident", "most_confused", "race", "reliability",
 ]  # fmt: skip
 

@@ -17,7 +17,7 @@ from tests.helpers.trials import seeds, study
 
 
 def test_everything_that_is_there_is_read(results: Results) -> None:
-    assert list(results.studies) == ["book", "capacity", "search", "race"]
+    assert list(results.studies) == ["book", "capacity", "search", "ablation", "race"]
     assert results.competitors.train_samples == 54_000
     assert results.costs["study"].unique().tolist() == ["race"]
     assert results.chosen is not None
@@ -33,7 +33,7 @@ def test_everything_that_is_there_is_read(results: Results) -> None:
 def test_results_of_other_data_never_answer(workspace: Path) -> None:
     write_results()
     write_summary(dataset="mnist", classes=5)
-    assert load_results(project_params()).studies.keys() == {"book", "capacity", "search", "race"}, (
+    assert load_results(project_params()).studies.keys() == {"book", "capacity", "search", "ablation", "race"}, (
         "the sequences are the same"
     )
     summary = paths.read_json(paths.SEQUENCES_SUMMARY)

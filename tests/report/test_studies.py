@@ -9,10 +9,14 @@ from tests.helpers.pages import ReadPage
 
 def test_configurations_come_best_first(page: ReadPage) -> None:
     assert "50 trials: 36 complete, 13 pruned (left out below), 1 failed (left out below)." in page.text
-    _, capacity, search, race = page.parts["studies"]  # views has not run
+    _, capacity, search, ablation, race = page.parts["studies"]  # views has not run
     assert len(capacity) == 1 + 36
     assert len(search) == 1 + 36
+    assert len(ablation) == 1 + 8
     assert len(race) == 1 + 12
+    settings = ["network", "optimizer", "dropout", "schedule", "warm-up epochs", "weight decay", "gradients clipped at"]
+    places = [ablation[0].index(name) for name in settings]
+    assert len({tuple(row[place] for place in places) for row in ablation[1:]}) == 8, "each has its own settings"
     accuracies = [float(row[2].removesuffix(" %")) for row in search[1:]]
     assert accuracies == sorted(accuracies, reverse=True)
 

@@ -188,6 +188,20 @@ def test_a_study_may_have_defaults_of_its_own() -> None:
     assert definition_of(SEARCH | own).proposed_trial(0, {"cell": "gru", "units": 4}).configuration.epochs == 7
 
 
+@pytest.mark.parametrize("off", [{"global_clipnorm": None}, {"weight_decay": 0.0}, {"optimizer": "adam"}])
+def test_an_entry_that_switches_off_a_default_makes_another_study(off: dict[str, Any]) -> None:
+    recipe = {"global_clipnorm": 1.0, "weight_decay": 0.004, "optimizer": "adamw"}
+    entry, study = {"cell": "gru", "units": 4}, {"sampler": "list", "training": recipe}
+    whole, without, said_twice = (
+        definition_of(study | {"trials": [each], **own})
+        for each, own in ((entry, {}), (entry | off, {}), (entry | off, {"training": recipe | off}))
+    )
+    assert whole.fingerprint != without.fingerprint
+    assert whole.key(whole.fixed_trials[0]) != without.key(without.fixed_trials[0])
+    alone = definition_of(study | {"trials": [entry], "training": recipe | off})
+    assert said_twice.fingerprint == alone.fingerprint, "what is said makes no difference, what holds does"
+
+
 FOLDED: list[dict[str, Any]] = [
     GRID | {"held_out": "fold", "seeds": 3},
     {"sampler": "list", "held_out": "fold", "seeds": 3, "trials": [{"cell": "gru", "units": 4}]},
