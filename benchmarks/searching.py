@@ -61,7 +61,7 @@ TRAINING: dict[str, Any] = {
 }  # fmt: skip
 SPACE: dict[str, Any] = {
     "cell": ["simple_rnn", "lstm", "gru"], "units": [6, 12, 24, 48], "pooling": ["last", "mean_max"],
-    "learning_rate": [0.001, 0.002, 0.004, 0.01],
+    "learning_rate": [0.001, 0.002, 0.004, 0.01, 0.02],
 }  # fmt: skip
 # MNIST's rows as far as a replay asks about them.
 SPLITS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,10 +84,14 @@ class StudyDefinition:
         return max([self.defaults.train_samples or 0, *(samples or 0 for samples in asked)])
 
     @property
-    def longest_training(self) -> int:
-        """The most epochs that a trial may train, of a study whose trials are proposed."""
+    def pruning_epochs(self) -> range:
+        """After which epochs a trial may be pruned, of a study whose trials are proposed.
+
+        Not before its rate has risen: a network is not worse for having learned at a lower rate until then.
+        """
         epochs = self.study.space.epochs if isinstance(self.study, SampledStudy) else ()
-        return max(epochs or (self.defaults.epochs,))
+        longest = max(epochs or (self.defaults.epochs,))
+        return range(min(1 + math.ceil(self.defaults.warmup_epochs), longest), longest + 1)
 
     def proposed_trial(self, number: int, fields: Mapping[str, Any]) -> Trial:
         """The trial that a sampler has proposed: `fields` are those of a configuration that are not the default's."""
@@ -192,6 +197,8 @@ class StudyDefinition:
             "training": self.defaults.model_dump(mode="json"),
             "versions": training_versions("optuna"),
         }
+        if isinstance(self.study, SampledStudy) and self.study.pruner:
+            document["pruned_after"] = self.pruning_epochs[0]
         if overriding := self._overriding():
             document["overriding"] = overriding
         return stable_hash(document)[:12]

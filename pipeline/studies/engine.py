@@ -187,7 +187,7 @@ class _SampledEngine(_FixedEngine):
         super().__init__(definition, *rest)
         assert isinstance(definition.study, SampledStudy)
         self._study = definition.study
-        self._sampling: Sampling = sampling_of(self._study, definition.longest_training, definition.summary.sizes)
+        self._sampling: Sampling = sampling_of(self._study, definition.pruning_epochs, definition.summary.sizes)
 
     @property
     def window(self) -> int:

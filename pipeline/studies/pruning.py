@@ -19,8 +19,6 @@ from pipeline.training.trials import Trial, TrialRecord
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # also in workers, which import no other module of this room
 
-PRUNER_WARMUP_EPOCHS = 1
-
 # These judge a trial by their notes about the ones before.
 PRUNERS_WITH_NOTES = ("successive_halving", "hyperband")
 
@@ -55,7 +53,7 @@ class FrozenPruner:
     Made in the driver, sent to a worker, and called there after each epoch.
     """
 
-    def __init__(self, settings: SampledStudy, epochs: int, view: tuple[FrozenTrial, ...], place: int) -> None:
+    def __init__(self, settings: SampledStudy, epochs: range, view: tuple[FrozenTrial, ...], place: int) -> None:
         self._settings, self._epochs, self._view, self._place = settings, epochs, view, place
         self._shown = 0
         self._decision = False
@@ -98,14 +96,16 @@ class FrozenPruner:
         return self._storage.create_new_trial(self._study._study_id)
 
 
-def pruner_of(study: SampledStudy, epochs: int) -> BasePruner:
+def pruner_of(study: SampledStudy, epochs: range) -> BasePruner:
+    """The study's pruner; `epochs` are those after which a trial may be pruned, without gaps."""
+    first, last = epochs[0], epochs[-1]
     match study.pruner:
         case "median":
-            return MedianPruner(study.startup_trials, PRUNER_WARMUP_EPOCHS)
+            return MedianPruner(study.startup_trials, n_warmup_steps=first - 1)
         case "percentile":
-            return PercentilePruner(25.0, study.startup_trials, PRUNER_WARMUP_EPOCHS)
+            return PercentilePruner(25.0, study.startup_trials, n_warmup_steps=first - 1)
         case "successive_halving":
-            return SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+            return SuccessiveHalvingPruner(min_resource=first, reduction_factor=3)
         case "hyperband":
-            return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
+            return HyperbandPruner(min_resource=first, max_resource=last, reduction_factor=3)
     return NopPruner()

@@ -33,8 +33,8 @@ class Sampling(Protocol):
         """Record how a trial ended."""
 
 
-def sampling_of(study: SampledStudy, epochs: int, sizes: Sizes) -> Sampling:
-    """`epochs` is the longest that a trial may train; `sizes` are timesteps, features and classes."""
+def sampling_of(study: SampledStudy, epochs: range, sizes: Sizes) -> Sampling:
+    """A trial may be pruned after each of `epochs`, without gaps; `sizes` are timesteps, features and classes."""
     axes = distributions(study.space)
     if study.parameter_budgets is None:
         return EnqueuedSampling(study, epochs, axes)
@@ -49,7 +49,7 @@ class PlainSampling:
     only: in memory they are numbered anew, by their `place`.
     """
 
-    def __init__(self, study: SampledStudy, epochs: int, axes: dict[str, BaseDistribution]) -> None:
+    def __init__(self, study: SampledStudy, epochs: range, axes: dict[str, BaseDistribution]) -> None:
         self._study = study
         self._epochs = epochs
         self._axes = axes
@@ -108,7 +108,7 @@ class BudgetedSampling:
     def __init__(
         self,
         study: SampledStudy,
-        epochs: int,
+        epochs: range,
         axes: dict[str, BaseDistribution],
         sizes: Sizes,
     ) -> None:

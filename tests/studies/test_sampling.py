@@ -29,7 +29,7 @@ def test_proposals_follow_the_results_once_there_are_enough(tmp_path: Path, budg
     assert isinstance(sampled, SampledStudy)
     proposals = []
     for seed in (0, 1):
-        sampling = sampling_of(sampled, 5, (6, 4, 3))
+        sampling = sampling_of(sampled, range(1, 6), (6, 4, 3))
         asked = []
         for number in range(16):
             asked.append(sampling.ask(number).params)
