@@ -101,9 +101,9 @@ def pruner_of(study: SampledStudy, epochs: range) -> BasePruner:
     first, last = epochs[0], epochs[-1]
     match study.pruner:
         case "median":
-            return MedianPruner(study.startup_trials, n_warmup_steps=first - 1)
+            return MedianPruner(study.startup_trials, n_warmup_steps=first)
         case "percentile":
-            return PercentilePruner(25.0, study.startup_trials, n_warmup_steps=first - 1)
+            return PercentilePruner(25.0, study.startup_trials, n_warmup_steps=first)
         case "successive_halving":
             return SuccessiveHalvingPruner(min_resource=first, reduction_factor=3)
         case "hyperband":

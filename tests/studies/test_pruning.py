@@ -1,13 +1,15 @@
 """A trial is pruned by what was told before it, and a repeated one is not trained to find out that it would be."""
 
+import math
 from pathlib import Path
 
 import pytest
 
+from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.pruning import finished_twin
 from pipeline.training.trials import Trial, TrialRecord
 from tests.helpers.cluster import ToyCluster
-from tests.helpers.studies import SEARCH, run, tables
+from tests.helpers.studies import GRID, SEARCH, definition_of, run, tables
 
 
 def test_pruned_trials_are_pruned_by_what_was_told_before(tmp_path: Path) -> None:
@@ -41,3 +43,29 @@ def test_a_repeated_configuration_that_would_be_pruned_again_is_not_trained(
     monkeypatch.setattr("pipeline.studies.engine.finished_twin", only_complete)
     assert tables(run(tmp_path / "diligent", diligent, narrow, storage="sqlite:///:memory:")) == tables(records)
     assert len(cluster.trained) < len(diligent.trained) < 60
+
+
+@pytest.mark.parametrize("pruner", ["median", "percentile", "successive_halving", "hyperband"])
+@pytest.mark.parametrize("warmup_epochs", [0, 1, 2.5])
+def test_no_trial_is_pruned_while_its_rate_still_rises(tmp_path: Path, pruner: str, warmup_epochs: float) -> None:
+    """Nor is one spared the judgement after the first epoch at its full rate."""
+    search = SEARCH | {"trials": 30, "pruner": pruner, "training": {"warmup_epochs": warmup_epochs}}
+    records = run(tmp_path, ToyCluster(0), search)
+    lengths = {len(record.result.epochs) for record in records if record.state == "PRUNED" and record.result}
+    assert min(lengths) == 1 + math.ceil(warmup_epochs)
+
+
+def test_pruning_begins_with_the_last_epoch_where_the_rate_rises_to_the_end() -> None:
+    assert definition_of(SEARCH).pruning_epochs == range(1, 6)
+    assert definition_of(SEARCH | {"training": {"warmup_epochs": 30}}).pruning_epochs == range(5, 6)
+
+
+def test_the_first_epoch_of_pruning_is_part_of_the_fingerprint_where_there_is_a_pruner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A trial that an older rule ended is then trained again, and not taken from the journal."""
+    studies = [SEARCH, SEARCH | {"pruner": None}, GRID]
+    before = [definition_of(study).fingerprint for study in studies]
+    monkeypatch.setattr(StudyDefinition, "pruning_epochs", range(2, 6))
+    after = [definition_of(study).fingerprint for study in studies]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, True, True]
