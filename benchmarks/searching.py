@@ -14,6 +14,7 @@ search cost minutes, and the best of the space is known. The rules, which were s
   again, though the engine does not train it again.
 - It has found the most accurate of its trials that were trained to the end, and succeeds if that one is at most
   `TOLERANCE` less accurate than the grid's best.
+- The search has no `parameter_budgets`: every budget is a search of its own, and the question is about one.
 - Repetitions differ in the study's seed: 0, 1, 2, … All trainings have one seed, the table's.
 """
 
