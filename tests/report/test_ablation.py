@@ -108,7 +108,7 @@ def test_the_page_has_the_projects_own_study(page: ReadPage, results: Results) -
         ["global clipnorm", "1", "none"],
         ["all of these together", "", ""],
     ]
-    assert {row[6] for row in table[1:]} == {"3"}
+    assert {row[6] for row in table[1:]} == {"5"}
     section = ablation(results)
     assert section is not None
     assert len(hovers(section.figures["ablation"])) == 7
