@@ -18,11 +18,11 @@ from pipeline.paths import PARAMS, REPORT, atomic_write
 # Small enough for minutes on two cores, large enough that networks learn and differ.
 VALIDATION = 500
 UNITS = 32
-EPOCHS = 8
+EPOCHS = 6
 TRAIN_SAMPLES = 4000
 BATCH_SIZE = 32  # of few samples, small batches still make enough steps
 TRIALS = 6
-BUDGETS = 3  # the smallest ones
+BUDGETS = range(2_000, 10_001)  # fewer parameters learn too little from few samples, more take too long
 SEEDS = 5  # of the champion: with two, an interval is seven times as wide
 COMPETING_SEEDS = 3  # of a study that chooses the champion without a race
 # With few images to measure on, a race settles coarser questions, and sooner.
@@ -41,6 +41,10 @@ def shrink(document: dict[str, Any], dataset: str = "mnist5k") -> dict[str, Any]
     }
     if "race" in small:
         small["race"] |= RACE
+        # A shrunk list has the networks that a shrunk search begins with.
+        lists = {name for name, study in small["studies"].items() if study["sampler"] == "list"}
+        others = [name for name in small["race"]["entrants"] if name not in lists]
+        small["race"]["entrants"] = others or small["race"]["entrants"]
     small["champion"]["seeds"] = min(small["champion"]["seeds"], SEEDS)
     small.setdefault("tracking", {}).setdefault("experiment", "mnist-rnn")
     small["tracking"]["experiment"] += "-quick"
@@ -52,7 +56,8 @@ def _shrink_study(study: dict[str, Any], seeds: int) -> dict[str, Any]:
     if "epochs" in small.get("training", {}):
         small["training"] = small["training"] | {"epochs": min(small["training"]["epochs"], EPOCHS)}
     if "parameter_budgets" in small:
-        small["parameter_budgets"] = sorted(small["parameter_budgets"])[:BUDGETS]
+        budgets = small["parameter_budgets"]
+        small["parameter_budgets"] = [budget for budget in budgets if budget in BUDGETS] or [min(budgets)]
     if "enqueue" in small:
         small["enqueue"] = [trial for trial in small["enqueue"] if trial.get("units", 0) <= UNITS]
     if "seeds" in small:

@@ -32,7 +32,7 @@ def test_shrunk_params_are_valid_and_keep_every_study(document: dict[str, Any]) 
 
 def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
     params = validate_params(shrink(document), "shrunk")
-    assert (params.training.epochs, params.training.batch_size, params.training.train_samples) == (8, 32, 4000)
+    assert (params.training.epochs, params.training.batch_size, params.training.train_samples) == (6, 32, 4000)
     book, capacity, search, views, ablation, race = params.studies.values()
     assert isinstance(book, ListStudy)
     assert [(t.cell, t.units, t.optimizer) for t in book.trials] == [
@@ -44,19 +44,19 @@ def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
         ("mlp", 32, "adam"),
         ("cnn", 32, "adam"),
     ]
-    assert book.training.epochs == 8
+    assert book.training.epochs == 6
     assert isinstance(capacity, GridStudy)
-    assert (capacity.space.units, capacity.seeds, capacity.space.epochs) == ((4, 16, 32), 1, (8,))
+    assert (capacity.space.units, capacity.seeds, capacity.space.epochs) == ((4, 16, 32), 1, (6,))
     assert capacity.space.train_samples == (1000, 4000)
     assert isinstance(views, GridStudy)
     assert (views.space.units, views.seeds) == ((32,), 1)
     assert isinstance(ablation, ListStudy)
     assert (len(ablation.trials), ablation.seeds) == (8, 1)
     assert isinstance(search, SampledStudy)
-    assert (search.trials, search.parameter_budgets, len(search.enqueue)) == (12, (1000, 3000, 10000), 4)
+    assert (search.trials, search.parameter_budgets, len(search.enqueue)) == (8, (3000, 10000), 4)
     assert search.space.units == IntegerRange(low=4, high=32)
     assert isinstance(race, RaceStudy)
-    assert (race.tolerance, race.max_blocks) == (0.02, 5)
+    assert (race.tolerance, race.max_blocks, race.entrants) == (0.02, 5, ("capacity", "search"))
 
 
 def test_shrinking_leaves_the_real_document_alone(document: dict[str, Any]) -> None:
