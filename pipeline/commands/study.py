@@ -49,7 +49,7 @@ def run(params: Params, name: str) -> None:
     ):
         records = run_study(study, paths.SEQUENCES, cluster, paths.optuna_storage(), journal, [progress, tracker])
         results = write_results(paths.study_folder(name), study, records)
-        journal.record(name, [study.key(record.trial) for record in records])
+        journal.record(name, [study.recorded_key(record) for record in records])
         # Every entry of a list and of a race was chosen: importances would only show that choice.
         chosen = isinstance(study.study, ListStudy | RaceStudy)
         plots = None if chosen else search_plots(paths.optuna_storage(), study.optuna_study)
@@ -63,7 +63,11 @@ def _expectation(study: StudyDefinition, params: Params, journal: Journal, worke
         left = about(study.expected_seconds(workers))
         return f"fewer as networks leave; at most {left} on {workers} worker{'s' * (workers > 1)}"
     known = _known_trials(study, params)
-    done = {(trial.configuration, trial.seed) for trial in known if journal.get(study.key(trial)) is not None}
+    done = {
+        (trial.configuration, trial.seed)
+        for trial in known
+        if any(journal.get(key) is not None for key in study.possible_keys(trial))
+    }
     finished = [trial for trial in known if (trial.configuration, trial.seed) in done]  # repeated proposals, too
     kept = f"{len(finished)} of them finished before" if finished else ""
     if len(finished) >= study.total:

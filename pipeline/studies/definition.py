@@ -125,9 +125,8 @@ class StudyDefinition:
         """The view of the data that the trial sees."""
         return trial.configuration.view or self.summary.view
 
-    def key(self, trial: Trial) -> str:
-        """The name under which the trial's training is kept."""
-        may_be_pruned = isinstance(self.study, SampledStudy) and self.study.pruner is not None
+    def key(self, trial: Trial, stopped_after: int | None = None) -> str:
+        """The name under which the trial's training is kept, or what it had come to when a pruner stopped it."""
         return training_key(
             trial.configuration,
             trial.seed,
@@ -135,8 +134,17 @@ class StudyDefinition:
             held_out=self.study.held_out,
             data_sha256=self.data_sha256,
             instructions=self.shared_defaults.instructions,
-            pruned_in={"study": self.fingerprint, "number": trial.number} if may_be_pruned else None,
+            stopped_after=stopped_after,
         )
+
+    def recorded_key(self, record: TrialRecord) -> str:
+        """The name under which the training of a trial that has ended is kept."""
+        return self.key(record.trial, record.result.stopped_after if record.result else None)
+
+    def possible_keys(self, trial: Trial) -> list[str]:
+        """The name of the trial's training to its end, and those after each epoch where a pruner may stop it."""
+        stops = self.pruning_epochs if isinstance(self.study, SampledStudy) and self.study.pruner else ()
+        return [self.key(trial, stopped_after) for stopped_after in (None, *stops)]
 
     def task(self, trial: Trial, sequences: Path, should_prune: ShouldPrune | None = None) -> TrainingTask:
         """The task by which a worker trains the trial; `sequences` is the folder of the data."""

@@ -15,7 +15,7 @@ from pipeline.params.settings import Configuration
 from pipeline.params.studies import RaceStudy, SampledStudy
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.proposals import constants, varying_fields
-from pipeline.studies.pruning import finished_twin
+from pipeline.studies.pruning import as_pruned
 from pipeline.studies.racing import standing
 from pipeline.studies.sampling import Sampling, sampling_of
 from pipeline.studies.storage import StudyStorage
@@ -100,7 +100,7 @@ class _FixedEngine:
             trial = self._open[event.key]
             if isinstance(event, Finished):
                 if event.result is not None:
-                    self._journal.put(self._definition.key(trial), event.result)
+                    self._journal.put(self._definition.key(trial, event.result.stopped_after), event.result)
                 self._early[event.key] = self._definition.record(trial, event.result, error=event.error)
             else:
                 for observer in self._observers:
@@ -204,8 +204,12 @@ class _SampledEngine(_FixedEngine):
         return self._definition.proposed_trial(number, fields), proposal
 
     def _finished_before(self, trial: Trial) -> TrainingResult | None:
-        twin = finished_twin(trial, self.records, self._sampling.should_prune(trial.number))
-        return twin.result if twin else super()._finished_before(trial)
+        same = (trial.configuration, trial.seed)
+        for record in self.records:  # the sampler repeats itself: trained to its end once is enough
+            if record.state == "COMPLETE" and (record.trial.configuration, record.trial.seed) == same:
+                return record.result
+        kept = [result for key in self._definition.possible_keys(trial) if (result := self._journal.get(key))]
+        return as_pruned(kept, self._sampling.should_prune(trial.number))
 
     def _submit(self, trial: Trial) -> None:
         task = self._definition.task(trial, self._sequences, self._sampling.should_prune(trial.number))

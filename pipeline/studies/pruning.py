@@ -15,7 +15,7 @@ from optuna.pruners import (
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.params.studies import SampledStudy
-from pipeline.training.trials import Trial, TrialRecord
+from pipeline.training.trials import TrainingResult
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # also in workers, which import no other module of this room
 
@@ -26,25 +26,17 @@ PRUNERS_WITH_NOTES = ("successive_halving", "hyperband")
 MEMORY_STUDY = "study"
 
 
-def finished_twin(
-    trial: Trial, records: Sequence[TrialRecord], should_prune: "FrozenPruner | None"
-) -> TrialRecord | None:
-    """A told trial of the same configuration and seed whose result will do: it was trained to its end, or pruned after
-    the very epoch after which `should_prune` would prune this one."""
-    twins: dict[int, TrialRecord] = {}  # by their epochs
-    curve: list[float] = []  # the longest twin's; the others' are its beginnings
-    for record in records:
-        same = (record.trial.configuration, record.trial.seed) == (trial.configuration, trial.seed)
-        if same and record.state == "COMPLETE":
-            return record
-        if same and record.result is not None:
-            accuracies = [metrics.validation_accuracy or 0.0 for metrics in record.result.epochs]
-            twins[len(accuracies)] = record
-            curve = max(curve, accuracies, key=len)
-    if should_prune is None:
-        return None
-    pruned_after = next((epoch for epoch in range(1, len(curve) + 1) if should_prune(curve[:epoch])), 0)
-    return twins.get(pruned_after)
+def as_pruned(results: Sequence[TrainingResult], should_prune: "FrozenPruner | None") -> TrainingResult | None:
+    """The one of `results` that a trial with this pruner comes to; None if it is not among them.
+
+    All are results of the same training, each stopped after another epoch or not at all.
+    """
+    curves = ([metrics.validation_accuracy or 0.0 for metrics in result.epochs] for result in results)
+    longest = max(curves, key=len, default=[])  # the others are its beginnings
+    stopped_after = next(
+        (epoch for epoch in range(1, len(longest) + 1) if should_prune and should_prune(longest[:epoch])), None
+    )
+    return next((result for result in results if result.stopped_after == stopped_after), None)
 
 
 class FrozenPruner:

@@ -47,12 +47,12 @@ def training_key(
     held_out: str,
     data_sha256: Sequence[str],
     instructions: str,
-    pruned_in: dict[str, Any] | None = None,
+    stopped_after: int | None = None,
 ) -> str:
     """The name of one training: equal for two trainings only if they are the same to the last argument.
 
-    `train_samples` are those asked for, `data_sha256` the hashes of the splits that it sees. `pruned_in` says which
-    trial of which study it is where a pruner may cut it short: that depends on the trials before it as well.
+    `train_samples` are those asked for, `data_sha256` the hashes of the splits that it sees, `stopped_after` the
+    epoch after which a pruner has stopped it.
     """
     document = {
         "configuration": configuration.model_dump(mode="json"),
@@ -64,4 +64,4 @@ def training_key(
         "instructions": instructions,
         "versions": training_versions(),
     }
-    return stable_hash(document | (pruned_in or {}))
+    return stable_hash(document if stopped_after is None else document | {"stopped_after": stopped_after})

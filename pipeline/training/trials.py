@@ -66,6 +66,11 @@ class TrainingResult:
     mistakes: tuple[int, ...] = ()  # the held-out samples that the best epoch's weights classify wrongly, from 0
 
     @property
+    def stopped_after(self) -> int | None:
+        """The epoch after which a pruner has stopped it, if one has."""
+        return len(self.epochs) if self.pruned else None
+
+    @property
     def best(self) -> EpochMetrics:
         return self.epochs[self.best_epoch - 1]
 

@@ -92,6 +92,7 @@ def test_a_row_of_the_table_is_the_trial_that_it_is_about(tmp_path: Path, study:
     records = run(tmp_path, ToyCluster(0), study, InMemoryStorage())
     for record, row in zip(records, rows_of(records), strict=True):
         assert definition.recorded_trial(row) == record.trial
+        assert definition.recorded_trial(row).configuration == record.trial.configuration
         assert definition.key(definition.recorded_trial(row)) == definition.key(record.trial)
 
 
@@ -122,17 +123,23 @@ def test_what_is_pruned_is_repeated_for_as_long_as_it_was_trained(tmp_path: Path
             assert task.should_prune is None
 
 
-def test_trainings_of_two_studies_share_a_key_unless_a_pruner_may_end_them() -> None:
+def test_trainings_of_all_studies_share_a_key_if_they_are_the_same_and_as_long() -> None:
     configuration = Configuration(cell="gru", units=4, epochs=3)
     trials = [Trial(number, configuration, seed=0) for number in (0, 1)]
-    random = SEARCH | {"pruner": None, "sampler": "random"}
-    free = {definition_of(study).key(trial) for study in (GRID, random) for trial in trials}
-    assert len(free) == 1
-    pruned = {definition_of(study).key(trial) for study in (SEARCH, SEARCH | {"seed": 1}) for trial in trials}
-    assert len(pruned | free) == 5
+    studies = [definition_of(study) for study in (GRID, SEARCH | {"pruner": None}, SEARCH, SEARCH | {"seed": 1})]
+    [key] = {study.key(trial) for study in studies for trial in trials}
+    stopped = {study.key(trial, epoch) for study in studies for trial in trials for epoch in (1, 2, 3)}
+    assert len(stopped | {key}) == 4
     on_other_data = {definition_of(GRID, with_other(split)).key(trials[0]) for split in ("train", "validation")}
-    assert len(on_other_data | free) == 3
-    assert definition_of(GRID, with_other("test")).key(trials[0]) in free
+    assert len(on_other_data | {key}) == 3
+    assert definition_of(GRID, with_other("test")).key(trials[0]) == key
+
+
+def test_a_trial_may_be_kept_by_as_many_names_as_a_pruner_may_end_it_after_epochs() -> None:
+    trial = Trial(0, Configuration(cell="gru", units=4, epochs=5), seed=0)
+    late = definition_of(SEARCH | {"training": {"warmup_epochs": 1.5}})
+    assert late.possible_keys(trial) == [late.key(trial), *(late.key(trial, epoch) for epoch in (3, 4, 5))]
+    assert definition_of(GRID).possible_keys(trial) == [late.key(trial)]
 
 
 def test_all_samples_have_one_key_whether_they_are_asked_for_or_not() -> None:

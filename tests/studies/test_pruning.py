@@ -2,12 +2,14 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.studies.definition import StudyDefinition
-from pipeline.studies.pruning import finished_twin
-from pipeline.training.trials import Trial, TrialRecord
+from pipeline.studies.pruning import as_pruned
+from pipeline.training.journal import Journal
+from pipeline.training.trials import EpochMetrics, TrainingResult
 from tests.helpers.cluster import ToyCluster
 from tests.helpers.studies import GRID, SEARCH, definition_of, run, tables
 
@@ -26,7 +28,11 @@ def test_pruned_trials_are_pruned_by_what_was_told_before(tmp_path: Path) -> Non
         assert sum(best < other for other in best_of_others) >= len(told) / 2
 
 
-@pytest.mark.parametrize("pruner", ["median", "successive_halving", "hyperband"])
+MEMORY = "sqlite:///:memory:"
+PRUNERS = ["median", "percentile", "successive_halving", "hyperband"]
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
 def test_a_repeated_configuration_that_would_be_pruned_again_is_not_trained(
     tmp_path: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,16 +42,49 @@ def test_a_repeated_configuration_that_would_be_pruned_again_is_not_trained(
     cluster, diligent = ToyCluster(0), ToyCluster(0)
     records = run(tmp_path, cluster, narrow)
     assert any(record.reused and record.state == "PRUNED" for record in records)
-
-    def only_complete(trial: Trial, told: list[TrialRecord], _: object) -> TrialRecord | None:
-        return finished_twin(trial, told, None)
-
-    monkeypatch.setattr("pipeline.studies.engine.finished_twin", only_complete)
-    assert tables(run(tmp_path / "diligent", diligent, narrow, storage="sqlite:///:memory:")) == tables(records)
+    monkeypatch.setattr(Journal, "get", lambda *_: None)
+    assert tables(run(tmp_path / "diligent", diligent, narrow, MEMORY)) == tables(records)
     assert len(cluster.trained) < len(diligent.trained) < 60
 
 
-@pytest.mark.parametrize("pruner", ["median", "percentile", "successive_halving", "hyperband"])
+@pytest.mark.parametrize("pruner", PRUNERS)
+@pytest.mark.parametrize("before", [{"pruner": None}, {"pruner": "median"}, {"startup_trials": 1}, {"trials": 30}])
+def test_trainings_of_another_search_are_taken_where_they_end_as_they_would_here(
+    tmp_path: Path, pruner: str, before: dict[str, Any]
+) -> None:
+    """The tables do not tell what was there before. Only what has not been trained, or not as far, is trained."""
+    search = SEARCH | {"sampler": "random", "trials": 20, "pruner": pruner}
+    expected = tables(run(tmp_path / "alone", ToyCluster(0), search, MEMORY))
+    run(tmp_path / "after", ToyCluster(0), search | before, MEMORY)
+    cluster = ToyCluster(0)
+    records = run(tmp_path / "after", cluster, search, MEMORY)
+    assert tables(records) == expected
+    shorter = [record for record in records if record.state == "PRUNED"]
+    assert len(cluster.trained) <= len(shorter) < 20, "whatever was trained to its end is there to its end"
+
+
+def result(stopped_after: int | None, *accuracies: float) -> TrainingResult:
+    epochs = tuple(EpochMetrics(place, 1.0, 0.5, 1.0, each, 1.0, 0.5) for place, each in enumerate(accuracies, 1))
+    assert stopped_after in (None, len(epochs))
+    return TrainingResult(9, epochs, len(epochs), stopped_after is not None, f"{stopped_after}", 1.0, 1.0, "", "")
+
+
+def test_a_kept_training_is_taken_only_if_it_ends_where_the_pruner_ends_it() -> None:
+    to_the_end, after_one, after_two = result(None, 0.1, 0.2, 0.3), result(1, 0.1), result(2, 0.1, 0.2)
+
+    def pruner(epoch: int) -> Any:
+        return lambda accuracies: len(accuracies) == epoch
+
+    everything = [to_the_end, after_one, after_two]
+    assert [as_pruned(everything, pruner(epoch)) for epoch in (1, 2, 3, 4)] == [after_one, after_two, None, to_the_end]
+    assert as_pruned(everything, None) == to_the_end
+    assert as_pruned([after_two], pruner(2)) == after_two
+    assert as_pruned([after_two], pruner(1)) is None, "its weights are those of two epochs"
+    assert as_pruned([after_two], pruner(3)) is None
+    assert as_pruned([], pruner(1)) is None
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
 @pytest.mark.parametrize("warmup_epochs", [0, 1, 2.5])
 def test_no_trial_is_pruned_while_its_rate_still_rises(tmp_path: Path, pruner: str, warmup_epochs: float) -> None:
     """Nor is one spared the judgement after the first epoch at its full rate."""

@@ -63,7 +63,7 @@ def test_with_more_compute_a_search_begins_with_the_same_trials() -> None:
 
 def test_with_the_grids_compute_the_search_finds_a_network_as_good_as_the_grids_best(found: dict[str, Any]) -> None:
     measured = searching.measure(SEARCH, REPETITIONS)
-    assert measured[0]["first_as_good_as_the_grid"] >= 9  # the conventional grid, one rate for each cell
+    assert all(row["first_as_good_as_the_grid"] >= 9 for row in measured)
     [committed] = [rows for name, rows in found["searches"].items() if searching.SEARCHES[name] == SEARCH]
     first = "first_as_good_as_the_grid"
     assert [row[first] for row in measured] == [row[first] for row in committed]

@@ -46,7 +46,7 @@ ARGUMENTS: dict[str, list[Any]] = {
     "held_out": ["validation", "fold", "test", "nothing"],
     "instructions": ["avx2", "native"],
     "data": [["a"], ["a", "b"], ["b", "a"], ["ab"]],
-    "pruned_in": [None, {"study": "s", "number": 0}, {"study": "s", "number": 1}, {"study": "t", "number": 0}],
+    "stopped_after": [None, 1, 2],
 }
 
 
@@ -59,7 +59,7 @@ def key_of(arguments: dict[str, Any]) -> str:
         held_out=arguments["held_out"],
         data_sha256=arguments["data"],
         instructions=arguments["instructions"],
-        pruned_in=arguments["pruned_in"],
+        stopped_after=arguments["stopped_after"],
     )
 
 
