@@ -214,7 +214,7 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
     state = race_standing(definition, accuracies)
     if not state.running.any():
         raise PipelineError(f"{definition.name}: every network had a training that failed: see its race.csv")
-    looked = len(accuracies) >= rules.min_blocks
+    looked = len(accuracies) >= FIRST_LOOK
     leader = (
         int(state.leader[0])
         if looked

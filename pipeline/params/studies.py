@@ -259,7 +259,7 @@ class RaceStudy(StudyBase):
     """Networks compared until it is clear which is the smallest that is as good as the best, or until `max_blocks`.
 
     In block b every network that is still in the race is trained once, with seed b and tenth number b held out. After
-    each block from `min_blocks` on those leave that are shown to be worse than the leader by more than `tolerance`, a
+    each block from the second on those leave that are shown to be worse than the leader by more than `tolerance`, a
     difference of accuracies as fractions. `confidence` is that of all of the race's statements together, however often
     it looks; with fewer than five blocks it would err more often. `entrants` names the studies that send networks, see
     `studies.entrants`.
@@ -270,14 +270,7 @@ class RaceStudy(StudyBase):
     entrants: Choices[str]
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.002
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    min_blocks: Annotated[int, Field(ge=2)] = 2
     max_blocks: Annotated[int, Field(ge=5, le=10)] = 10
-
-    @model_validator(mode="after")
-    def _looks_at_least_once(self) -> Self:
-        if self.min_blocks > self.max_blocks:
-            raise ValueError(f"min_blocks must not be above max_blocks, got {self.min_blocks} and {self.max_blocks}")
-        return self
 
 
 AnyStudy = ListStudy | GridStudy | SampledStudy | RaceStudy

@@ -16,7 +16,7 @@ from pipeline.report.palette import INK, MARK
 from pipeline.report.results import Results
 from pipeline.report.text import Table, interval, number, percent, plural, points, text_table, tolerance_words
 from pipeline.studies.race_results import TRAINED_BY
-from pipeline.studies.racing import blocks_to_settle
+from pipeline.studies.racing import FIRST_LOOK, blocks_to_settle
 from pipeline.training.inputs import FOLDS
 
 TICKS = [-0.01, -0.005, -0.002, -0.001, 0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
@@ -93,7 +93,7 @@ def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, entrants: int, left: i
     tolerance = tolerance_words(rules.tolerance)
     name = f"{network_name(row)} ({row['parameters']:,} parameters)"
     if pd.isna(row["behind_high"]):
-        return f"{name} has not been compared yet: the race looks after {plural(rules.min_blocks, 'block')} first."
+        return f"{name} has not been compared yet: the race looks after {plural(FIRST_LOOK, 'block')} first."
     if row["behind"] == 0:
         return f"{name} leads, but is not shown to be at most {tolerance} less accurate than every other network."
     if row["behind_high"] <= rules.tolerance:

@@ -11,7 +11,7 @@ from pipeline.params.network import NetworkSpec, network_name, parameter_count
 from pipeline.params.settings import Configuration
 from pipeline.params.studies import RaceStudy
 from pipeline.studies.definition import StudyDefinition
-from pipeline.studies.racing import Standing, standing
+from pipeline.studies.racing import FIRST_LOOK, Standing, standing
 
 # How an entrant is described in race.csv, beside its network.
 TRAINED_BY = ("optimizer", "learning_rate", "batch_size", "epochs")
@@ -89,6 +89,6 @@ def _reason(state: Standing, place: int, rules: RaceStudy, entrants: list[Config
         return f"the smallest network, and shown to be at most {tolerance} worse than any other one left in the race"
     if state.as_good[0, place]:
         return f"shown to be at most {tolerance} worse than any other one left in the race"
-    if state.blocks[0] < rules.min_blocks:
+    if state.blocks[0] < FIRST_LOOK:
         return "not compared yet"
     return f"not known whether it is more than {tolerance} worse than the best"

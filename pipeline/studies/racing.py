@@ -3,7 +3,7 @@
 Pure functions on arrays, for many races at once: simulations of races with known truths hold them to their promises.
 Entrants are ordered by size, the smallest first. Accuracies are fractions.
 
-Two entrants are compared by their differences of accuracy, block by block, with Student's t. Three things are special.
+Two entrants are compared by their differences of accuracy, block by block, with Student's t. Four things are special.
 
 - Variances. After few blocks the variance of one pair's differences is hardly known. So it is moderated: weighed with
   the average over all pairs that are still in the race, in proportion to the two networks' errors. That average weighs
@@ -14,9 +14,9 @@ Two entrants are compared by their differences of accuracy, block by block, with
   were independent: its variance is s² (1/b + 1/9) after b blocks (Nadeau and Bengio, Inference for the Generalization
   Error, Machine Learning 52 (2003), 239–281, with one tenth held out).
 - Many looks. A race that may stop at every block would err more often than 1 - confidence. So what it may err is spent
-  bit by bit: by block b of B, (b / B)² of it (Lan and DeMets, Discrete Sequential Boundaries for Clinical Trials,
-  Biometrika 70 (1983), 659–663), half of it on leaving, half of it on staying.
-
+  bit by bit (Lan and DeMets, Discrete Sequential Boundaries for Clinical Trials, Biometrika 70 (1983), 659–663): by
+  block b of B, b / B of what leaving may err, as who leaves early spares most, and (b / B)⁴ of what staying may err, as
+  a race that is not settled before its end loses nothing by waiting.
 - Many entrants. Whoever leaves is compared with the leader, and the leader may be any of the others by luck. So what
   leaving may err is shared by as many comparisons as there are other entrants (Bonferroni).
 
@@ -27,6 +27,7 @@ Simulations with known truths check it (tests/studies/test_racing.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,21 @@ from scipy import stats
 from pipeline.params.studies import RaceStudy
 from pipeline.training.inputs import FOLDS
 
+FIRST_LOOK = 2  # blocks: one tells nothing of a spread
 PRIOR_DEGREES = 10
 OVERLAP = 1 / (FOLDS - 1)  # samples held out for each that is trained on
+
+
+class Spending(NamedTuple):
+    """`share` of what a race may err; by block b of B, (b / B) to the `power` of that is spent."""
+
+    share: float
+    power: int
+
+
+LEAVING = Spending(0.5, 1)
+# A little is kept back: several networks may be named wrongly, and each of them errs by itself.
+STAYING = Spending(0.35, 4)
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ def standing(accuracies: NDArray[np.float64], rules: RaceStudy, held_out: int) -
         state.blocks[going_on] = block
         failed = state.running & np.isnan(accuracies[:, block - 1]) & going_on[:, None]
         state.left_after[failed] = block
-        if block >= rules.min_blocks:
+        if block >= FIRST_LOOK:
             _look(state, accuracies[:, :block], going_on, rules, held_out)
     return state
 
@@ -102,9 +116,8 @@ def _look(
     leader = means.argmax(axis=1)
     degrees = prior_degrees(blocks, state.running.sum(axis=1))[:, None, None] + blocks - 1
     difference, error = _differences(accuracies, state.running, degrees, held_out)
-    spent = error_spent(rules, blocks) / 2
-    reach = stats.t.isf(spent, degrees) * error
-    reach_of_leaving = stats.t.isf(spent / max(entrants - 1, 1), degrees) * error
+    reach = stats.t.isf(error_spent(rules, blocks, STAYING), degrees) * error
+    reach_of_leaving = stats.t.isf(error_spent(rules, blocks, LEAVING) / max(entrants - 1, 1), degrees) * error
 
     compared = state.running & going_on[:, None]
     state.leader[going_on] = leader[going_on]
@@ -161,10 +174,11 @@ def _differences(
     return means[:, :, None] - means[:, None], error
 
 
-def error_spent(rules: RaceStudy, block: int) -> float:
-    """The chance of an error that the look after `block` may take: of all looks together 1 - confidence."""
-    before = block - 1 if block > rules.min_blocks else 0
-    return (1 - rules.confidence) * (block**2 - before**2) / rules.max_blocks**2
+def error_spent(rules: RaceStudy, block: int, spending: Spending) -> float:
+    """The chance of an error that the look after `block` may take: of all looks together a share of 1 - confidence."""
+    before = block - 1 if block > FIRST_LOOK else 0
+    share, power = spending
+    return (1 - rules.confidence) * share * (block**power - before**power) / rules.max_blocks**power
 
 
 def blocks_to_settle(
@@ -183,10 +197,10 @@ def blocks_to_settle(
     often as the last. None where no number up to `most_blocks` would:
     as the blocks overlap, an interval does not become as narrow as one likes.
     """
-    level = error_spent(rules, blocks) / 2
+    level = error_spent(rules, blocks, STAYING)
     spread = (behind_high - behind) / _reach(np.array([blocks]), running, level)[0]
     if behind > rules.tolerance:  # it would have to leave
-        level /= max(entrants - 1, 1)
+        level = error_spent(rules, blocks, LEAVING) / max(entrants - 1, 1)
     numbers = np.arange(blocks + 1, most_blocks + 1)
     enough = np.flatnonzero(spread * _reach(numbers, running, level) <= abs(rules.tolerance - behind))
     return int(numbers[enough[0]]) if len(enough) else None

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pipeline.params.studies import RaceStudy
-from pipeline.studies.racing import OVERLAP, PRIOR_DEGREES, Standing, error_spent, prior_degrees, standing
+from pipeline.studies.racing import (
+    LEAVING,
+    OVERLAP,
+    PRIOR_DEGREES,
+    STAYING,
+    Standing,
+    _differences,
+    error_spent,
+    prior_degrees,
+    standing,
+)
 
 RULES = RaceStudy(entrants=("frontier",))
 HELD_OUT = 6000
@@ -24,31 +34,31 @@ def race(*blocks: list[float], **rules: Any) -> Standing:
 
 
 def test_what_may_be_erred_is_spent_over_the_looks() -> None:
-    spent = [error_spent(RULES, block) for block in range(2, 11)]
-    assert spent[0] == pytest.approx(0.05 * 0.04)
-    assert spent[1] == pytest.approx(0.05 * 0.05)
-    assert spent == sorted(spent[:1]) + sorted(spent[1:])
-    assert sum(spent) == pytest.approx(0.05)
+    leaving, staying = ([error_spent(RULES, block, each) for block in range(2, 11)] for each in (LEAVING, STAYING))
+    assert leaving == pytest.approx([0.025 * 0.2] + [0.025 * 0.1] * 8)
+    assert staying == sorted(staying)
+    assert staying[:2] == pytest.approx([0.0175 * 0.2**4, 0.0175 * (0.3**4 - 0.2**4)])
+    assert (sum(leaving), sum(staying)) == pytest.approx((0.025, 0.0175))
 
 
 def test_nobody_is_judged_before_the_first_look() -> None:
-    found = race([0.90, 0.99], [0.90, 0.99], min_blocks=3)
+    found = race([0.90, 0.99])
     assert found.running.tolist() == [[True, True]]
     assert np.isnan(found.behind).all()
-    assert (found.settled[0], found.blocks[0]) == (-1, 2)
+    assert (found.settled[0], found.blocks[0]) == (-1, 1)
     assert not found.as_good.any()
 
 
 def test_an_example_by_hand() -> None:
     """Differences 0.029, 0.030, 0.031 of two networks: mean 0.030, variance 1e-6. No other moderates it."""
-    found = race([0.959, 0.988], [0.959, 0.989], [0.959, 0.990], min_blocks=3)
+    found = race([0.959, 0.988], [0.959, 0.989], [0.959, 0.990])
     error = math.sqrt(1e-6 * (1 / 3 + 1 / 9))
-    reach = stats.t.ppf(1 - 0.05 * 0.09 / 2, 2) * error
+    reach_of_leaving = stats.t.isf(0.025 * 0.1, 2) * error
     assert found.behind[0] == pytest.approx([0.030, 0])
-    assert found.behind_low[0, 0] == pytest.approx(0.030 - reach)
-    assert found.behind_high[0, 0] == pytest.approx(0.030 + reach)
+    assert found.behind_low[0, 0] == pytest.approx(0.030 - reach_of_leaving)
+    assert found.behind_high[0, 0] == pytest.approx(0.030 + stats.t.isf(0.0175 * (0.3**4 - 0.2**4), 2) * error)
     assert OVERLAP == 1 / 9
-    assert 0.030 - reach > 0.002
+    assert 0.030 - reach_of_leaving > 0.002
     assert found.left_after.tolist() == [[3, 0]]
     assert (found.leader[0], found.settled[0], found.blocks[0]) == (1, 1, 3), "it is alone"
     assert found.as_good.tolist() == [[False, True]]
@@ -57,7 +67,7 @@ def test_an_example_by_hand() -> None:
 def test_variances_of_pairs_are_moderated_by_those_of_all() -> None:
     """Three networks of one error: the pairs' variances 4, 1 and 1 (1e-6) have mean 2, which weighs as the third
     network's two differences."""
-    found = race([0.978, 0.989, 0.988], [0.977, 0.989, 0.989], [0.976, 0.989, 0.990], tolerance=0.5, min_blocks=3)
+    found = race([0.978, 0.989, 0.988], [0.977, 0.989, 0.989], [0.976, 0.989, 0.990], tolerance=0.012)
     means = np.array([0.977, 0.989, 0.989])
     missed = 1 - means
     variance = np.array([[0, 1, 4], [1, 0, 1], [4, 1, 0]]) * 1e-6
@@ -65,11 +75,12 @@ def test_variances_of_pairs_are_moderated_by_those_of_all() -> None:
     shared = (variance / errors).sum() / 6
     moderated = (2 * shared * errors + 2 * variance) / 4
     error = np.sqrt(moderated[1] * (1 / 3 + 1 / 9))
-    reach, reach_of_leaving = (stats.t.ppf(1 - 0.05 * 0.09 / share, 4) * error for share in (2, 4))
+    reach = stats.t.isf(0.0175 * (0.3**4 - 0.2**4), 4) * error
+    reach_of_leaving = stats.t.isf(0.025 * 0.1 / 2, 4) * error
     assert found.leader[0] == 1
     assert found.behind_low[0, 0] == pytest.approx(0.012 - reach_of_leaving[0])
     assert found.behind_high[0, 2] == pytest.approx(reach[2])
-    assert found.settled[0] == 0, "all are within half of everything"
+    assert found.settled[0] == -1, "nobody may leave, and the smallest may be more than the tolerance worse"
 
 
 def test_the_average_weighs_as_ten_blocks_or_as_much_as_the_others_tell() -> None:
@@ -80,7 +91,7 @@ def test_the_average_weighs_as_ten_blocks_or_as_much_as_the_others_tell() -> Non
 
 def test_the_smallest_is_settled_upon_when_nobody_can_be_better_by_more_than_the_tolerance() -> None:
     even = [[0.9900, 0.9901], [0.9902, 0.9900], [0.9899, 0.9901]]
-    found = race(*even, tolerance=0.003)
+    found = race(*even, tolerance=0.01)
     assert (found.settled[0], found.left_after.tolist()) == (0, [[0, 0]])
     strict = race(*even, tolerance=0.0001)
     assert (strict.settled[0], strict.as_good.tolist()) == (-1, [[False, False]])
@@ -88,19 +99,19 @@ def test_the_smallest_is_settled_upon_when_nobody_can_be_better_by_more_than_the
 
 def test_networks_that_tie_are_not_taken_for_the_same() -> None:
     """Difference 0 and variance 0: no difference is known better than to one of the samples held out."""
-    found = race(*[[0.99, 0.99]] * 3, min_blocks=3)
-    reach = stats.t.ppf(1 - 0.05 * 0.09 / 2, 2) / HELD_OUT * math.sqrt(1 / 3 + 1 / 9)
+    found = race(*[[0.99, 0.99]] * 3, tolerance=0.01)
+    reach = stats.t.isf(0.0175 * (0.3**4 - 0.2**4), 2) / HELD_OUT * math.sqrt(1 / 3 + 1 / 9)
     assert found.behind_high[0].tolist() == pytest.approx([reach, reach])
     assert found.settled[0] == 0
-    assert race(*[[0.99, 0.99]] * 3, tolerance=reach / 2, min_blocks=3).settled[0] == -1
-    assert race(*[[1.0, 1.0]] * 3, min_blocks=3).settled[0] == 0, "without an error at all, too"
+    assert race(*[[0.99, 0.99]] * 3, tolerance=reach / 2).settled[0] == -1
+    assert race(*[[1.0, 1.0]] * 3, tolerance=0.01).settled[0] == 0, "without an error at all, too"
 
 
 def test_a_failed_training_leaves_at_once_and_is_no_leader() -> None:
     nan = float("nan")
     found = race([0.99, nan, 0.98], [0.99, nan, 0.98])
     assert (found.left_after.tolist(), found.blocks[0]) == ([[0, 1, 0]], 2)
-    later = race([0.96, 0.99, 0.98], [0.961, 0.991, 0.981], [0.96, nan, 0.98], min_blocks=3)
+    later = race([0.96, 0.99, 0.98], [0.961, 0.991, 0.981], [0.96, nan, 0.98])
     assert later.left_after.tolist() == [[3, 3, 0]], "the leader failed, the smallest is worse than who is left"
     assert later.settled[0] == 2
     nobody = race([nan, nan])
@@ -109,14 +120,14 @@ def test_a_failed_training_leaves_at_once_and_is_no_leader() -> None:
 
 
 def test_who_is_alone_is_settled_upon_at_the_first_look() -> None:
-    found = race([0.5], [0.6], [0.4], min_blocks=3)
-    assert (found.settled[0], found.blocks[0]) == (0, 3)
-    assert race([0.5], [0.6], min_blocks=3).settled[0] == -1
+    found = race([0.5], [0.6], [0.4])
+    assert (found.settled[0], found.blocks[0]) == (0, 2)
+    assert race([0.5]).settled[0] == -1
 
 
 def test_confidence_and_tolerance_decide_who_leaves() -> None:
-    blocks = [[0.980, 0.9890], [0.980, 0.9892], [0.980, 0.9894]]  # 0.0092 apart, 0.0072 to 0.0112
-    looks = functools.partial(race, *blocks, min_blocks=3)
+    blocks = [[0.980, 0.9890], [0.980, 0.9892], [0.980, 0.9894]]  # 0.0092 apart, with an error of 0.00013
+    looks = functools.partial(race, *blocks)
     assert looks().left_after.tolist() == [[3, 0]]
     assert looks(tolerance=0.0075).left_after.tolist() == [[0, 0]]
     assert looks(tolerance=0.0075, confidence=0.6).left_after.tolist() == [[3, 0]]
@@ -233,7 +244,7 @@ def test_a_race_errs_in_at_most_one_of_twenty(truth: str, noise: str) -> None:
     assert found.wrongly_named <= 0.05 * found.named
 
 
-@pytest.mark.parametrize("max_blocks", [5, 6])
+@pytest.mark.parametrize("max_blocks", range(5, 10))
 @pytest.mark.parametrize(
     "truth", ["one just within", "nine just outside", "a pair, just within", "a pair, just outside"]
 )
