@@ -17,6 +17,7 @@ from pipeline.params.settings import Configuration, View
 from pipeline.params.studies import RaceStudy
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.race_results import race_accuracies, race_standing, race_table
+from pipeline.studies.racing import FIRST_LOOK
 
 RULE = (
     "Among the configurations trained on the most samples, the smallest network whose mean validation accuracy "

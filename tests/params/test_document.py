@@ -120,7 +120,7 @@ def test_the_race_is_a_study_that_stands_beside_the_others() -> None:
     race = params.study("race")
     assert isinstance(race, RaceStudy)
     assert (race.held_out, race.entrants, race.tolerance) == ("fold", ("search", "capacity", "book"), 0.003)
-    assert (race.confidence, race.min_blocks, race.max_blocks, race.seed) == (0.95, 2, 10, 0)
+    assert (race.confidence, race.max_blocks, race.seed) == (0.95, 10, 0)
     assert list(params.studies)[-1] == "race"
 
 
@@ -131,10 +131,8 @@ def test_the_race_is_a_study_that_stands_beside_the_others() -> None:
         ({"tolerance": "2e-3"}, "race.tolerance: must be a number, got the text '2e-3' (YAML wants 1.0e-3, not 1e-3)"),
         ({"tolerance": 1.0}, "race.tolerance: must be less than 1, got 1.0"),
         ({"confidence": 0.5}, "race.confidence: must be greater than 0.5, got 0.5"),
-        ({"min_blocks": 1}, "race.min_blocks: must be at least 2, got 1"),
         ({"max_blocks": 4}, "race.max_blocks: must be at least 5, got 4"),
         ({"max_blocks": 11}, "race.max_blocks: must be less than or equal to 10, got 11"),
-        ({"min_blocks": 7, "max_blocks": 6}, "race: min_blocks must not be above max_blocks, got 7 and 6"),
         ({"held_out": "validation"}, "race.held_out: must be 'fold', got 'validation'"),
         ({"tolerence": 0.1}, "race.tolerence: unknown key; check its spelling"),
         ({"entrants": []}, "race.entrants: must have at least one value, got []"),

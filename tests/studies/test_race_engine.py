@@ -178,10 +178,10 @@ def test_a_wide_tolerance_settles_at_the_first_look(tmp_path: Path) -> None:
 
 
 def test_a_race_ends_with_its_blocks_or_with_its_entrants(tmp_path: Path) -> None:
-    study = definition(tolerance=0.0001, min_blocks=5, max_blocks=5)
+    study = definition(tolerance=0.0001, max_blocks=5)
     records = play(tmp_path / "five", ToyCluster(0, truth=truth), study=study)
     table = race_table(study, trials_table(records))
-    assert (study.total, len(records)) == (25, 22)
+    assert (study.total, len(records)) == (25, 18)
     assert not table["settled"].any()
     assert table["reason"][4] == "not known whether it is more than 0.01 points worse than the best"
 

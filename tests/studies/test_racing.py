@@ -111,9 +111,8 @@ def test_a_failed_training_leaves_at_once_and_is_no_leader() -> None:
     nan = float("nan")
     found = race([0.99, nan, 0.98], [0.99, nan, 0.98])
     assert (found.left_after.tolist(), found.blocks[0]) == ([[0, 1, 0]], 2)
-    later = race([0.96, 0.99, 0.98], [0.961, 0.991, 0.981], [0.96, nan, 0.98])
-    assert later.left_after.tolist() == [[3, 3, 0]], "the leader failed, the smallest is worse than who is left"
-    assert later.settled[0] == 2
+    later = race([0.970, 0.981, 0.980], [0.980, 0.982, 0.981], [0.9705, nan, 0.980])
+    assert (later.left_after.tolist(), later.leader[0]) == ([[0, 3, 0]], 2), "the leader failed, and another one leads"
     nobody = race([nan, nan])
     assert (nobody.left_after.tolist(), nobody.settled[0]) == ([[1, 1]], -1)
     assert race([nan, nan], [nan, nan], [nan, nan], [nan, nan]).settled[0] == -1
@@ -130,7 +129,7 @@ def test_confidence_and_tolerance_decide_who_leaves() -> None:
     looks = functools.partial(race, *blocks)
     assert looks().left_after.tolist() == [[3, 0]]
     assert looks(tolerance=0.0075).left_after.tolist() == [[0, 0]]
-    assert looks(tolerance=0.0075, confidence=0.6).left_after.tolist() == [[3, 0]]
+    assert looks(tolerance=0.0075, confidence=0.6).left_after.tolist() == [[2, 0]]
     assert looks(tolerance=0.02).settled[0] == 0
 
 
@@ -255,28 +254,63 @@ def test_a_short_race_errs_no_more_often(truth: str, max_blocks: int) -> None:
     assert found.wrongly_named <= 0.05
 
 
-# How often a network is named at least, and the share of all trainings that are done at most, with any of the noises.
+def named_by_a_fixed_design(truth: str, noise: str, blocks: int) -> float:
+    """The share of the races in which a design that looks once, after so many blocks of all networks, names one.
+
+    It may spend on that one look what makes it err as often as races do, 5 % at worst.
+    """
+    accuracies = draw(np.array(TRUTHS[truth]), noise, blocks)
+    running = np.ones((RACES, len(TRUTHS[truth])), bool)
+    degrees = prior_degrees(blocks, running.sum(axis=1))[:, None, None] + blocks - 1
+    difference, error = _differences(accuracies, running, degrees, HELD_OUT)
+    may_be_better = difference + stats.t.isf(ERROR_OF_ONE_LOOK, degrees) * error > RULES.tolerance
+    return float((~may_be_better | np.eye(running.shape[1], dtype=bool)).all(axis=1).any(axis=1).mean())
+
+
+@functools.cache
+def trained_by_a_fixed_design(truth: str, noise: str, max_blocks: int = RULES.max_blocks) -> float:
+    """Trainings of a race to those of the fixed design that names a network as often, a fraction of blocks allowed."""
+    numbers = range(2, 13)
+    named = [named_by_a_fixed_design(truth, noise, blocks) for blocks in numbers]
+    race = outcome(truth, noise, max_blocks)
+    return float(race.trained * max_blocks / np.interp(race.named, named, numbers))
+
+
+ERROR_OF_ONE_LOOK = 0.008
+
+# With ten blocks and any of the noises: how often a network is named at least, the share of all trainings that are done
+# at most, and their share of the trainings of a fixed design that names as often.
 WORTH = {
-    "rising": (0.84, 0.65),
-    "plateau": (0.56, 0.78),
-    "two": (0.62, 0.65),
-    "real": (0.88, 0.65),
-    "one just within": (0.56, 0.85),
-    "six just outside": (0.75, 0.85),
-    "nine just outside": (0.90, 1.00),
-    "a pair, just within": (0.92, 1.00),
-    "a pair, just outside": (0.92, 1.00),
-    "clear": (0.66, 0.64),
+    "rising": (0.88, 0.64, 0.85),
+    "plateau": (0.66, 0.77, 0.98),
+    "two": (0.68, 0.63, 1.15),
+    "real": (0.92, 0.64, 0.82),
+    "one just within": (0.66, 0.85, 1.10),
+    "six just outside": (0.80, 0.85, 1.20),
+    "nine just outside": (0.93, 1.00, 1.20),
+    "a pair, just within": (0.92, 1.00, 1.20),
+    "a pair, just outside": (0.92, 1.00, 1.20),
+    "clear": (0.73, 0.63, 0.80),
 }
 
 
 @pytest.mark.parametrize("truth", TRUTHS)
 def test_a_race_names_a_network_most_often_and_spares_trainings(truth: str) -> None:
-    """Those of a fixed design, which trains every network in every block: they are 1."""
     found = [outcome(truth, noise) for noise in NOISES]
-    named, trained = WORTH[truth]
+    named, trained, of_a_fixed_design = WORTH[truth]
     assert min(each.named for each in found) >= named
     assert max(each.trained for each in found) <= trained
+    assert max(trained_by_a_fixed_design(truth, noise) for noise in NOISES) <= of_a_fixed_design
+
+
+def test_a_fixed_design_with_one_look_errs_as_often_as_a_race() -> None:
+    """So the two are compared at the same certainty."""
+    accuracies = draw(np.array(TRUTHS["nine just outside"]), "overlapping")
+    degrees = prior_degrees(10, np.array([10])) + 9
+    difference, error = _differences(accuracies, np.ones((RACES, 10), bool), np.full((RACES, 1, 1), degrees), HELD_OUT)
+    reach = stats.t.isf(ERROR_OF_ONE_LOOK, degrees) * error
+    wrong = ((difference + reach <= RULES.tolerance) | np.eye(10, dtype=bool)).all(axis=1)[:, :-1].any(axis=1).mean()
+    assert 0.04 < wrong < 0.055
 
 
 def test_without_the_correction_for_overlap_races_would_err_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
