@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.commands.quick import make_workspace, shrink
+from pipeline.commands.quick import LEFT_OUT, make_workspace, shrink
 from pipeline.errors import PipelineError
 from pipeline.params.document import validate_params
 from pipeline.params.studies import GridStudy, IntegerRange, ListStudy, RaceStudy, SampledStudy
@@ -24,7 +24,7 @@ def document() -> dict[str, Any]:
 
 def test_shrunk_params_are_valid_and_keep_every_study(document: dict[str, Any]) -> None:
     params = validate_params(shrink(document), "shrunk")
-    assert list(params.studies) == [*document["studies"], "race"]
+    assert list(params.studies) == [*(name for name in document["studies"] if name not in LEFT_OUT), "race"]
     assert params.champion.studies == tuple(document["champion"]["studies"])
     assert params.data.dataset == "mnist5k"
     assert params.tracking.experiment == "mnist-rnn-quick"
@@ -33,7 +33,7 @@ def test_shrunk_params_are_valid_and_keep_every_study(document: dict[str, Any]) 
 def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
     params = validate_params(shrink(document), "shrunk")
     assert (params.training.epochs, params.training.batch_size, params.training.train_samples) == (6, 32, 4000)
-    book, capacity, search, views, ablation, race = params.studies.values()
+    book, capacity, search, views, race = params.studies.values()
     assert isinstance(book, ListStudy)
     assert [(t.cell, t.units, t.optimizer) for t in book.trials] == [
         ("simple_rnn", 32, "sgd"),
@@ -50,8 +50,6 @@ def test_shrunk_studies_are_small(document: dict[str, Any]) -> None:
     assert capacity.space.train_samples == (1000, 4000)
     assert isinstance(views, GridStudy)
     assert (views.space.units, views.seeds) == ((32,), 1)
-    assert isinstance(ablation, ListStudy)
-    assert (len(ablation.trials), ablation.seeds) == (8, 1)
     assert isinstance(search, SampledStudy)
     assert (search.trials, search.parameter_budgets, len(search.enqueue)) == (8, (3000, 10000), 4)
     assert search.space.units == IntegerRange(low=4, high=32)
