@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis import on_test_data as table_of
-from pipeline.analysis.on_test_data import TEST_COLUMNS, Tested, on_test_data
+from pipeline.analysis.on_test_data import TEST_COLUMNS, Tested, difference_interval, on_test_data
 from pipeline.params.settings import Configuration
 from tests.helpers.trials import seeds, study
 
@@ -33,9 +33,26 @@ def test_differences_verdicts_and_order_of_a_worked_example() -> None:
     assert table[["only_this_right", "only_champion_right"]].to_numpy()[1:].tolist() == [[20, 0], [2, 2], [0, 20]]
     assert table["p_value"].tolist()[1:] == pytest.approx([2 / 2**20, 1, 2 / 2**20])
     assert table["p_adjusted"].tolist()[1:] == pytest.approx([6 / 2**20, 1, 6 / 2**20])
-    half = 1.959964 * np.sqrt((0.02 - 0.02**2) / 1000)  # Wald's for paired proportions
-    assert table["difference_low"][1] == pytest.approx(0.02 - half, abs=1e-8)
-    assert table["difference_high"][1] == pytest.approx(0.02 + half, abs=1e-8)
+    half = 1.959964 * np.sqrt((21 / 1002 - (20 / 1002) ** 2) / 1002)  # half a sample added to each cell
+    assert table["difference_low"][1] == pytest.approx(20 / 1002 - half, abs=1e-8)
+    assert table["difference_high"][1] == pytest.approx(20 / 1002 + half, abs=1e-8)
+
+
+def test_the_same_mistakes_are_not_the_same_accuracy() -> None:
+    same = on_test_data(Tested("champion", GRU, 400, answers(list(range(20)))),
+                        [Tested("book", LSTM, 600, answers(list(range(20))))]).iloc[1]  # fmt: skip
+    assert (same["only_this_right"], same["only_champion_right"], same["difference"]) == (0, 0, 0)
+    assert (same["difference_low"], same["difference_high"]) == pytest.approx((-1.959964 / 1002, 1.959964 / 1002))
+
+
+@pytest.mark.parametrize(("shared", "only_first", "only_second"), [(0.98, 0.002, 0.002), (0.97, 0.012, 0.004)])
+def test_the_interval_has_the_difference_95_times_in_100(shared: float, only_first: float, only_second: float) -> None:
+    rng = np.random.default_rng(0)
+    cells = [shared, only_first, only_second, 1 - shared - only_first - only_second]
+    drawn = rng.multinomial(1000, cells, size=4000)
+    intervals = np.array([difference_interval(first, second, 1000) for _, first, second, _ in drawn])
+    covered = (intervals[:, 0] <= only_first - only_second) & (only_first - only_second <= intervals[:, 1])
+    assert 0.94 <= covered.mean() <= 0.99
 
 
 def test_seeds_give_mean_and_interval_and_the_first_is_compared() -> None:
