@@ -179,7 +179,7 @@ def _lines_of_the_test(results: Results) -> list[str]:
     if choice is None or table is None:
         return []
     champion, *others = records(table)
-    best = next((row for row in others if row["role"] == "most accurate"), None)
+    best = results.most_accurate_tested
     line = f"On the test images {network_name(choice.choice)} has {_tested(champion)}"
     against = {"": network_name(champion)}
     if best is not None:

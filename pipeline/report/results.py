@@ -12,7 +12,7 @@ from pipeline import paths
 from pipeline.analysis import book, capacity, views
 from pipeline.analysis.choice import Choice, Competitors, competitors
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
-from pipeline.analysis.evaluation import AgainstTheBest, Metrics
+from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.prediction_times import with_prediction_times
 from pipeline.data.sequences import SequencesSummary
 from pipeline.documents import records
@@ -33,7 +33,6 @@ class Results:
     metrics: Metrics | None
     predictions: pd.DataFrame | None
     test_x: np.ndarray | None  # (n, timesteps, features) in the order of predictions
-    mcnemar: AgainstTheBest | None  # also None where the choice is the best network
     race_table: pd.DataFrame | None  # race.csv
     test_table: pd.DataFrame | None  # test.csv
     prediction_times: pd.DataFrame | None
@@ -76,6 +75,12 @@ class Results:
         return next(iter(records(self.costs[same])), None)
 
     @cached_property
+    def most_accurate_tested(self) -> dict[str, Any] | None:
+        """The row of test.csv of the most accurate network; None where the choice is that, or nothing was tested."""
+        rows = [] if self.test_table is None else records(self.test_table)
+        return next((row for row in rows if row["role"] == "most accurate"), None)
+
+    @cached_property
     def book_table(self) -> pd.DataFrame:
         """The content of book_table.csv; no rows unless a study called book has trained on the book's terms."""
         study = self.studies.get("book")
@@ -113,7 +118,6 @@ def load_results(params: Params) -> Results:
         metrics=Metrics.read(paths.METRICS) if paths.METRICS.exists() else None,
         predictions=_table(paths.PREDICTIONS),
         test_x=_test_x(),
-        mcnemar=_mcnemar(),
         race_table=_table(paths.RACE) if RACE in studies else None,
         test_table=_table(paths.TEST_TABLE),
         prediction_times=_table(paths.PREDICTION_TIMES),
@@ -139,12 +143,6 @@ def with_training_times(table: pd.DataFrame, trials: pd.DataFrame, timings: pd.D
 
 def _table(path: Path) -> pd.DataFrame | None:
     return pd.read_csv(path) if path.exists() else None
-
-
-def _mcnemar() -> AgainstTheBest | None:
-    if not paths.MCNEMAR.exists() or paths.read_json(paths.MCNEMAR) is None:
-        return None
-    return AgainstTheBest.read(paths.MCNEMAR)
 
 
 def _test_x() -> np.ndarray | None:
