@@ -19,7 +19,7 @@ from pipeline.documents import records
 from pipeline.lineage import Lineage, lineage
 from pipeline.params.document import RACE, Params
 from pipeline.params.studies import RaceStudy
-from pipeline.studies.results import TRIAL_COLUMNS, StudyResults, has_results, read_results
+from pipeline.studies.results import MISTAKES, TRIAL_COLUMNS, StudyResults, has_results, read_results
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Results:
     test_x: np.ndarray | None  # (n, timesteps, features) in the order of predictions
     race_table: pd.DataFrame | None  # race.csv
     test_table: pd.DataFrame | None  # test.csv
+    book_mistakes: pd.DataFrame | None  # mistakes.csv of the study book
     prediction_times: pd.DataFrame | None
     lineage: Lineage
 
@@ -120,6 +121,7 @@ def load_results(params: Params) -> Results:
         test_x=_test_x(),
         race_table=_table(paths.RACE) if RACE in studies else None,
         test_table=_table(paths.TEST_TABLE),
+        book_mistakes=_table(paths.study_folder("book") / MISTAKES) if "book" in studies else None,
         prediction_times=_table(paths.PREDICTION_TIMES),
         lineage=lineage(
             "report",
