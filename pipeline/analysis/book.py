@@ -1,8 +1,13 @@
-"""The book's networks, compared with the published figures."""
+"""The book's networks, compared with the published figures and with each other."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pipeline.analysis.comparisons import holm, mcnemar
 from pipeline.analysis.configurations import (
     CONFIGURATION,
     accuracy_interval,
@@ -40,6 +45,8 @@ NEAR_THE_BOOK = 0.003  # a difference that another version of the library and an
 
 LAST_EPOCHS = 5
 
+ROW = ["cell", "units", "depth", "dropout", "optimizer", "epochs"]  # what tells the rows of `book_table` apart
+
 
 def book_table(trials: pd.DataFrame, during_fit: pd.DataFrame, test_samples: int) -> pd.DataFrame:
     """The book study and the published figures: the columns `BOOK_COLUMNS`, a row per configuration.
@@ -71,10 +78,27 @@ def far_from_the_book(trials: pd.DataFrame, curves: pd.DataFrame, table: pd.Data
     With them, as `lowest` and `highest`, the test accuracies that the same trainings went through in their last
     `LAST_EPOCHS` epochs: a single published run may have stopped at any of them.
     """
-    keys = ["cell", "units", "depth", "dropout", "optimizer", "epochs"]
     complete = complete_trials(trials)
-    last = curves.merge(complete[["number", *keys]], on="number")
+    last = curves.merge(complete[["number", *ROW]], on="number")
     last = last[last["epoch"] > last["epochs"] - LAST_EPOCHS]
-    ranges = last.groupby(keys)["validation_accuracy"].agg(lowest="min", highest="max").reset_index()
+    ranges = last.groupby(ROW)["validation_accuracy"].agg(lowest="min", highest="max").reset_index()
     far = table[(table["test_accuracy"] - table["book_test_accuracy"]).abs() > NEAR_THE_BOOK]
-    return far.merge(ranges, on=keys, how="left")
+    return far.merge(ranges, on=ROW, how="left")
+
+
+def neighbours_compared(
+    rows: Sequence[Mapping[str, Any]], trials: pd.DataFrame, mistakes: pd.DataFrame, test_samples: int
+) -> list[tuple[int, float]]:
+    """Each of some rows of `book_table` against the next: by how many test samples more it is right, and the p-value.
+
+    The first models of both are compared on the same samples, by McNemar's exact test adjusted by Holm's method.
+    `mistakes` is the study's mistakes.csv.
+    """
+    first = complete_trials(trials).groupby(ROW)["number"].min()
+    right = []
+    for row in rows:
+        wrong = mistakes.loc[mistakes["number"] == first[tuple(row[name] for name in ROW)], "index"]
+        right.append(~np.isin(np.arange(test_samples), wrong))
+    tests = [mcnemar(one, other) for one, other in pairwise(right)]
+    adjusted = holm([test.p_value for test in tests])
+    return [(test.b - test.c, float(p_value)) for test, p_value in zip(tests, adjusted, strict=True)]

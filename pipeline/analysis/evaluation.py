@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.analysis.choice import Candidate
-from pipeline.analysis.comparisons import mcnemar
 from pipeline.analysis.configurations import accuracy_interval
 from pipeline.documents import Document
 from pipeline.errors import PipelineError
@@ -93,17 +92,6 @@ class Metrics(Document):
     generalization_gap: float
 
 
-class AgainstTheBest(Document):
-    """mcnemar.json: the champion's first model against one of the most accurate network, on the same test sequences."""
-
-    samples: int
-    champion_accuracy: float
-    best_accuracy: float
-    only_champion_right: int
-    only_best_right: int
-    p_value: float
-
-
 def champion_metrics(
     choice: Candidate,
     dataset: str,
@@ -131,19 +119,4 @@ def champion_metrics(
         test_accuracy_high=high,
         test_loss=float(np.mean([cross_entropy(probabilities, test_y) for probabilities in test.values()])),
         generalization_gap=float(train_accuracy - np.mean(accuracies)),
-    )
-
-
-def against_the_best(
-    champion: NDArray[np.float32], best: NDArray[np.float32], test_y: NDArray[np.int64]
-) -> AgainstTheBest:
-    """McNemar's test of two models; both arguments are probabilities (n, classes) on the test data."""
-    test = mcnemar(champion.argmax(axis=1) == test_y, best.argmax(axis=1) == test_y)
-    return AgainstTheBest(
-        samples=len(test_y),
-        champion_accuracy=accuracy(champion, test_y),
-        best_accuracy=accuracy(best, test_y),
-        only_champion_right=test.b,
-        only_best_right=test.c,
-        p_value=test.p_value,
     )

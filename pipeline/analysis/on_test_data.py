@@ -1,4 +1,5 @@
-"""Every network that was measured on the test data, compared with the champion on the same samples."""
+"""Every network that was measured on the test data, compared on the same samples with the champion and with the most
+accurate network of the race."""
 
 from __future__ import annotations
 
@@ -17,10 +18,16 @@ from pipeline.params.settings import Configuration
 
 SETTINGS = ("optimizer", "learning_rate", "epochs")
 
+COMPARISON = [
+    "only_this_right", "only_other_right", "difference", "difference_low", "difference_high", "p_value", "p_adjusted",
+    "verdict", "model_pairs", "model_pairs_ahead",
+]  # fmt: skip
+TO_BEST = "_to_best"  # at the end of a column's name: it compares with the most accurate, not with the champion
+
 TEST_COLUMNS = [
     "role", "network", *NetworkSpec.model_fields, *SETTINGS, "parameters", "seeds", "test_accuracy",
-    "test_accuracy_sd", "test_accuracy_low", "test_accuracy_high", "only_this_right", "only_champion_right",
-    "difference", "difference_low", "difference_high", "p_value", "p_adjusted", "verdict",
+    "test_accuracy_sd", "test_accuracy_low", "test_accuracy_high", *COMPARISON,
+    *(f"{name}{TO_BEST}" for name in COMPARISON),
 ]  # fmt: skip
 
 
@@ -64,28 +71,42 @@ def on_test_data(champion: Tested, others: Sequence[Tested]) -> pd.DataFrame:
     """The content of test.csv: the champion's row, then the others', the most accurate first; columns `TEST_COLUMNS`.
 
     `test_accuracy` is the mean over seeds, with deviation and interval as in metrics.json (`accuracy_interval`). The
-    other figures speak of the two models of the first seeds: on how many samples only one of them is right, the
-    difference of their accuracies (this one minus the champion's) with its 95 % interval over samples (Wald's for
-    paired proportions, as in Agresti, Categorical Data Analysis, 3rd edition, section 11.1.1), McNemar's exact p-value
-    and the same adjusted by Holm's method over all rows. `verdict`, of this network: "better", "worse" or "no
-    difference shown"; the last does not say that there is none.
+    columns `COMPARISON` compare this network with the champion, and those that end in `TO_BEST` with the one whose role
+    is "most accurate"; these are empty where the champion is that network itself.
+
+    The two models of the first seeds are compared: on how many samples only one of them is right, the difference of
+    their accuracies (this one minus the other) with its 95 % interval over samples (`difference_interval`), McNemar's
+    exact p-value and the same adjusted by Holm's method over all comparisons of the table. `verdict`, of this network:
+    "better", "worse" or "no difference shown"; the last does not say that there is none. Against the luck of a first
+    model, `model_pairs_ahead` tells in how many of the `model_pairs`, each model of this network with each of the other
+    one, that of this network is right more often.
     """
-    rows = [_row(champion, champion) | {"verdict": "the champion"}, *(_row(other, champion) for other in others)]
+    networks = [champion, *others]
+    best = next((other for other in others if other.role == "most accurate"), None)
+    rows = [_row(one) | _comparison(one, champion, "") | _comparison(one, best, TO_BEST) for one in networks]
     table = pd.DataFrame(rows, columns=TEST_COLUMNS)
-    compared = table.index[1:]
-    table.loc[compared, "p_adjusted"] = holm(table.loc[compared, "p_value"])
-    shown = table.loc[compared, "p_adjusted"] <= SIGNIFICANCE
-    better = table.loc[compared, "difference"] > 0
-    table.loc[compared, "verdict"] = np.select([shown & better, shown], ["better", "worse"], "no difference shown")
-    ordered = table.loc[compared].sort_values(["test_accuracy", "parameters"], ascending=[False, True], kind="stable")
+    p_values = table[["p_value", f"p_value{TO_BEST}"]].to_numpy(float)  # (networks, 2)
+    tests = ~np.isnan(p_values)
+    tests[0] = False  # the champion with the most accurate: one test with that network's row
+    adjusted = np.full_like(p_values, np.nan)
+    adjusted[tests] = holm(p_values[tests])
+    adjusted[0, 1] = next((p for one, p in zip(networks, adjusted[:, 0], strict=True) if one is best), np.nan)
+    for suffix, p_adjusted in zip(("", TO_BEST), adjusted.T, strict=True):
+        compared = ~np.isnan(p_adjusted)
+        shown, better = p_adjusted <= SIGNIFICANCE, table[f"difference{suffix}"] > 0
+        verdicts = np.select([shown & better, shown], ["better", "worse"], "no difference shown")
+        table[f"p_adjusted{suffix}"] = p_adjusted
+        table[f"verdict{suffix}"] = np.where(compared, verdicts, "the " + table["role"])
+    if best is None:
+        table[f"verdict{TO_BEST}"] = np.nan
+    ordered = table.iloc[1:].sort_values(["test_accuracy", "parameters"], ascending=[False, True], kind="stable")
     return pd.concat([table.head(1), ordered], ignore_index=True)
 
 
-def _row(tested: Tested, champion: Tested) -> dict[str, object]:
+def _row(tested: Tested) -> dict[str, object]:
     configuration, accuracies = tested.configuration, tested.right.mean(axis=1)
-    samples = tested.right.shape[1]
-    low, high = accuracy_interval(accuracies.tolist(), samples)
-    row: dict[str, object] = configuration.model_dump(include={*NetworkSpec.model_fields, *SETTINGS}) | {
+    low, high = accuracy_interval(accuracies.tolist(), tested.right.shape[1])
+    return configuration.model_dump(include={*NetworkSpec.model_fields, *SETTINGS}) | {
         "role": tested.role,
         "network": network_name(configuration),
         "learning_rate": configuration.effective_learning_rate,
@@ -96,17 +117,37 @@ def _row(tested: Tested, champion: Tested) -> dict[str, object]:
         "test_accuracy_low": low,
         "test_accuracy_high": high,
     }
-    if tested is champion:
-        return row
-    only_this, only_champion, p_value = mcnemar(tested.right[0], champion.right[0])
-    difference = (only_this - only_champion) / samples
-    discordant = (only_this + only_champion) / samples
-    reach = stats.norm.isf((1 - CONFIDENCE) / 2) * np.sqrt(max(discordant - difference**2, 0.0) / samples)
-    return row | {
+
+
+def _comparison(this: Tested, other: Tested | None, suffix: str) -> dict[str, object]:
+    """The columns `COMPARISON` but for the adjusted p-value and the verdict, which take all rows."""
+    if other is None or this is other:
+        return {}
+    only_this, only_other, p_value = mcnemar(this.right[0], other.right[0])
+    samples = this.right.shape[1]
+    low, high = difference_interval(only_this, only_other, samples)
+    ahead = np.greater.outer(this.right.sum(axis=1), other.right.sum(axis=1))  # (seeds of this, seeds of the other)
+    columns = {
         "only_this_right": only_this,
-        "only_champion_right": only_champion,
-        "difference": difference,
-        "difference_low": difference - reach,
-        "difference_high": difference + reach,
+        "only_other_right": only_other,
+        "difference": (only_this - only_other) / samples,
+        "difference_low": low,
+        "difference_high": high,
         "p_value": p_value,
+        "model_pairs": ahead.size,
+        "model_pairs_ahead": int(ahead.sum()),
     }
+    return {f"{name}{suffix}": value for name, value in columns.items()}
+
+
+def difference_interval(only_first: int, only_second: int, samples: int) -> tuple[float, float]:
+    """95 % interval over samples of the difference of two accuracies, of the models that alone have so many right.
+
+    Wald's after half a sample is added to each of the four cells of right and wrong. Wald's own has no width where the
+    two models err on the same samples, as if none could ever tell them apart. Agresti and Min, Simple Improved
+    Confidence Intervals for Comparing Matched Proportions, Statistics in Medicine 24 (2005), 729–740.
+    """
+    first, second, total = only_first + 0.5, only_second + 0.5, samples + 2
+    difference = (first - second) / total
+    reach = stats.norm.isf((1 - CONFIDENCE) / 2) * np.sqrt(((first + second) / total - difference**2) / total)
+    return float(difference - reach), float(difference + reach)

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullFormatter
 
 from pipeline.analysis.choice import Candidate, Choice, Finalist
 from pipeline.analysis.configurations import CONFIGURATION
+from pipeline.analysis.on_test_data import TO_BEST
 from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
 from pipeline.report.drawing import (
@@ -29,7 +30,7 @@ from pipeline.report.drawing import (
 )
 from pipeline.report.palette import INK
 from pipeline.report.results import Results
-from pipeline.report.tested import described, shown
+from pipeline.report.tested import described, named, pairs_ahead, shown
 from pipeline.report.text import (
     Column,
     Table,
@@ -173,23 +174,35 @@ def _may_be(row: Candidate) -> str:
 
 
 def _lines_of_the_test(results: Results) -> list[str]:
-    """The test accuracies of the choice and of the most accurate network, and who is shown to be better than it."""
+    """The test accuracies of the choice and of the most accurate network, and who is shown to be better than either."""
     choice, table = results.choice, results.test_table
     if choice is None or table is None:
         return []
-    rows = {row["role"]: row for row in records(table)}
-    champion, best = rows["champion"], rows.get("most accurate")
+    champion, *others = records(table)
+    best = results.most_accurate_tested
     line = f"On the test images {network_name(choice.choice)} has {_tested(champion)}"
+    against = {"": network_name(champion)}
     if best is not None:
         where = " in the race" * (choice.race is not None)
         line += f"; the most accurate{where}, {network_name(best)} with {number(best['parameters'])} parameters, has "
         line += _tested(best)
-    better = [described(row) for row in shown(results, "better")]
+        against[TO_BEST] = network_name(best)
+    if not others:
+        return [f"{line}."]
+    better = [
+        f"Shown to be better than {name} on these images, first models compared: "
+        f"{listed([described(row, suffix) for row in found])}."
+        for suffix, name in against.items()
+        if (found := shown(table, "better", suffix))
+    ]
     if better:
-        return [f"{line}.", f"Shown to be better than it on these images, first models compared: {listed(better)}."]
-    return [f"{line}. None of the {plural(len(table) - 1, 'other network')} tested is shown to be better than it, "
-            "first models compared."
-            if len(table) > 1 else f"{line}."]  # fmt: skip
+        return [f"{line}.", *better]
+    nearest = max(others, key=lambda row: row["model_pairs_ahead"] / row["model_pairs"])
+    return [
+        f"{line}. Among all {plural(len(table), 'network')} tested, none is shown to be better than "
+        f"{' or than '.join(against.values())}, first models compared. With the models of all seeds, {named(nearest)} "
+        f"does best against {network_name(champion)}: it has more images right in {pairs_ahead(nearest)} pairs."
+    ]
 
 
 def _tested(row: Mapping[str, Any]) -> str:

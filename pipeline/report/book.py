@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.analysis.book import LAST_EPOCHS, NEAR_THE_BOOK, far_from_the_book
+from pipeline.analysis.book import LAST_EPOCHS, NEAR_THE_BOOK, far_from_the_book, neighbours_compared
+from pipeline.analysis.comparisons import SIGNIFICANCE
 from pipeline.documents import records
 from pipeline.params.network import CELLS
 from pipeline.report.results import Results
@@ -30,7 +31,8 @@ def book(results: Results) -> Book | None:
         return None
     study = results.studies["book"]
     far = far_from_the_book(study.trials, study.curves, table)
-    findings = [_running_mean(table), *_nearness(table, far), order_finding(table), _output_layer(table)]
+    order = order_finding(table, study.trials, results.book_mistakes, results.summary.test.samples)
+    findings = [_running_mean(table), *_nearness(table, far), order, _output_layer(table)]
     return Book(
         findings=tuple(sentence for sentence in findings if sentence),
         matched=bool(table["book_test_accuracy"].notna().any()),
@@ -75,10 +77,12 @@ def _nearness(table: pd.DataFrame, far: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def order_finding(table: pd.DataFrame) -> str | None:
+def order_finding(
+    table: pd.DataFrame, trials: pd.DataFrame, mistakes: pd.DataFrame | None, test_samples: int
+) -> str | None:
     """Whether CNN, MLP and SimpleRNN come in the order of the book; None where one of them is missing."""
     order = ["cnn", "mlp", "simple_rnn"]
-    if not set(order) <= set(table["cell"]):
+    if mistakes is None or not set(order) <= set(table["cell"]):
         return None
     best = [max(records(table[table["cell"] == cell]), key=lambda row: row["test_accuracy"]) for cell in order]
     figures = ", ".join(
@@ -91,11 +95,18 @@ def order_finding(table: pd.DataFrame) -> str | None:
         f"The best rows of each kind, with their 95 % intervals: {figures}.",
         f"The order of the means is {'' if in_order else 'not '}the book's: CNN, MLP, SimpleRNN.",
     ]
-    for one, other in pairwise(best):
-        overlap = one["test_accuracy_low"] <= other["test_accuracy_high"]
-        if overlap and other["test_accuracy_low"] <= one["test_accuracy_high"]:
-            names = f"{CELLS[one['cell']].title} and {CELLS[other['cell']].title}"
-            sentences.append(f"The intervals of {names} overlap: these trainings do not tell the two apart.")
+    compared = neighbours_compared(best, trials, mistakes, test_samples)
+    for (one, other), (more_right, p_value) in zip(pairwise(best), compared, strict=True):
+        names = [CELLS[row["cell"]].title for row in ((one, other) if more_right >= 0 else (other, one))]
+        sentences.append(
+            f"{' is shown to be better than '.join(names)} (p = {number(p_value)})."
+            if p_value <= SIGNIFICANCE
+            else f"Between {' and '.join(names)} no difference is shown (p = {number(p_value)})."
+        )
+    sentences.append(
+        "The p-values are McNemar's, of the first models on the same images, adjusted by Holm's method for the two "
+        "tests, but not for the choice of the best rows."
+    )
     return " ".join(sentences)
 
 

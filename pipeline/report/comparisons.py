@@ -87,18 +87,19 @@ def _findings(table: pd.DataFrame, choice: Finalist) -> list[str]:
 def _mcnemar_finding(results: Results) -> str:
     """McNemar's test of the champion's first model and that of the best network."""
     assert results.choice is not None
-    best, test = results.choice.best, results.mcnemar
+    best, test = results.choice.best, results.most_accurate_tested
     if best == results.choice.choice:
         return "The choice is the most accurate network itself, so there are no two models to compare on the test data."
     if test is None:
         return "The stage evaluate has not run, so no two models have been compared on the test data."
-    differ = test.p_value <= SIGNIFICANCE
+    differ = test["p_adjusted"] <= SIGNIFICANCE
+    right, wrong = (plural(int(test[name]), "time") for name in ("only_this_right", "only_other_right"))
     return (
-        f"On the {test.samples:,} test samples the best network, {network_name(best)}, trained once with seed 0, "
-        f"is right {plural(test.only_best_right, 'time')} where the champion's model of the same seed is wrong, and "
-        f"wrong {plural(test.only_champion_right, 'time')} where that is right: by McNemar's exact test these two "
-        f"models {'differ' if differ else 'are not shown to differ'} (p = {number(test.p_value)}). The test speaks of "
-        "two trained models, not of their configurations."
+        f"On the {results.summary.test.samples:,} test samples the best network, {network_name(best)}, trained once "
+        f"with seed 0, is right {right} where the champion's model of the same seed is wrong, and wrong {wrong} where "
+        f"that is right: by McNemar's exact test these two models {'differ' if differ else 'are not shown to differ'} "
+        f"(p = {number(test['p_adjusted'])}, Holm-adjusted). The test speaks of two trained models, not of their "
+        "configurations."
     )
 
 

@@ -133,7 +133,7 @@ def _of_the_recipe(results: Results, choice: Choice) -> list[str]:
 
 def _of_the_test(results: Results, seeds: int) -> str:
     readers = [f"by {plural(seeds, 'model')} of the chosen network"]
-    if results.mcnemar is not None:
+    if results.most_accurate_tested is not None:
         readers.append("by the most accurate network, to be compared with it")
     readers += [
         f"by the study {name}, which reproduces a published table and takes no part in the choice"

@@ -12,14 +12,14 @@ from pipeline import paths
 from pipeline.analysis import book, capacity, views
 from pipeline.analysis.choice import Choice, Competitors, competitors
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
-from pipeline.analysis.evaluation import AgainstTheBest, Metrics
+from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.prediction_times import with_prediction_times
 from pipeline.data.sequences import SequencesSummary
 from pipeline.documents import records
 from pipeline.lineage import Lineage, lineage
 from pipeline.params.document import RACE, Params
 from pipeline.params.studies import RaceStudy
-from pipeline.studies.results import TRIAL_COLUMNS, StudyResults, has_results, read_results
+from pipeline.studies.results import MISTAKES, TRIAL_COLUMNS, StudyResults, has_results, read_results
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Results:
     metrics: Metrics | None
     predictions: pd.DataFrame | None
     test_x: np.ndarray | None  # (n, timesteps, features) in the order of predictions
-    mcnemar: AgainstTheBest | None  # also None where the choice is the best network
     race_table: pd.DataFrame | None  # race.csv
     test_table: pd.DataFrame | None  # test.csv
+    book_mistakes: pd.DataFrame | None  # mistakes.csv of the study book
     prediction_times: pd.DataFrame | None
     lineage: Lineage
 
@@ -76,6 +76,12 @@ class Results:
         return next(iter(records(self.costs[same])), None)
 
     @cached_property
+    def most_accurate_tested(self) -> dict[str, Any] | None:
+        """The row of test.csv of the most accurate network; None where the choice is that, or nothing was tested."""
+        rows = [] if self.test_table is None else records(self.test_table)
+        return next((row for row in rows if row["role"] == "most accurate"), None)
+
+    @cached_property
     def book_table(self) -> pd.DataFrame:
         """The content of book_table.csv; no rows unless a study called book has trained on the book's terms."""
         study = self.studies.get("book")
@@ -113,9 +119,9 @@ def load_results(params: Params) -> Results:
         metrics=Metrics.read(paths.METRICS) if paths.METRICS.exists() else None,
         predictions=_table(paths.PREDICTIONS),
         test_x=_test_x(),
-        mcnemar=_mcnemar(),
         race_table=_table(paths.RACE) if RACE in studies else None,
         test_table=_table(paths.TEST_TABLE),
+        book_mistakes=_table(paths.study_folder("book") / MISTAKES) if "book" in studies else None,
         prediction_times=_table(paths.PREDICTION_TIMES),
         lineage=lineage(
             "report",
@@ -139,12 +145,6 @@ def with_training_times(table: pd.DataFrame, trials: pd.DataFrame, timings: pd.D
 
 def _table(path: Path) -> pd.DataFrame | None:
     return pd.read_csv(path) if path.exists() else None
-
-
-def _mcnemar() -> AgainstTheBest | None:
-    if not paths.MCNEMAR.exists() or paths.read_json(paths.MCNEMAR) is None:
-        return None
-    return AgainstTheBest.read(paths.MCNEMAR)
 
 
 def _test_x() -> np.ndarray | None:

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
+from pipeline.analysis.on_test_data import TO_BEST
 from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.report.results import Results
-from pipeline.report.text import Column, Table, interval, listed, number, percent, plural, points, text_table
+from pipeline.report.text import NOTHING, Column, Table, interval, listed, number, percent, plural, points, text_table
 
 
 @dataclass(frozen=True)
@@ -16,68 +19,91 @@ class Tested:
 
 
 def tested(results: Results) -> Tested | None:
-    """The champion against all others on the same test images; None before the stage evaluate."""
+    """The champion and the most accurate network against all others; None before the stage evaluate."""
     if results.test_table is None:
         return None
-    return Tested(_finding(results), _table(results))
+    return Tested(_finding(results.test_table), _table(results.test_table))
 
 
-def shown(results: Results, verdict: str) -> list[dict[str, Any]]:
-    """The rows of test.csv with this verdict."""
-    table = results.test_table
-    return [] if table is None else records(table[table["verdict"] == verdict])
+def shown(table: pd.DataFrame, verdict: str, suffix: str = "") -> list[dict[str, Any]]:
+    """The rows of test.csv with this verdict against the champion; with `TO_BEST`, against the most accurate."""
+    return records(table[table[f"verdict{suffix}"] == verdict])
 
 
-def described(row: dict[str, Any]) -> str:
-    """A network of test.csv, with its difference to the champion."""
-    trained = "" if row["role"] == "most accurate" else f" of the study {row['role']}"
+def named(row: dict[str, Any]) -> str:
+    """A network of test.csv, with the study that has trained it."""
+    trained = "" if row["role"] in ("champion", "most accurate") else f" of the study {row['role']}"
+    return f"{network_name(row)}{trained}"
+
+
+def pairs_ahead(row: dict[str, Any], suffix: str = "") -> str:
+    """In how many of the pairs of models a network is ahead: `6 of 9`."""
+    ahead, pairs = row[f"model_pairs_ahead{suffix}"], row[f"model_pairs{suffix}"]
+    return NOTHING if pd.isna(pairs) else f"{ahead:.0f} of {pairs:.0f}"
+
+
+def described(row: dict[str, Any], suffix: str = "") -> str:
+    """A network of test.csv, with its difference to the champion; with `TO_BEST`, to the most accurate."""
+    difference = row[f"difference{suffix}"]
+    sign = -1 if difference < 0 else 1  # the bounds in the direction of the difference itself
+    low, high = sorted([sign * row[f"difference_low{suffix}"], sign * row[f"difference_high{suffix}"]])
     return (
-        f"{network_name(row)}{trained} ({row['optimizer']}, {row['parameters']:,} parameters) by "
-        f"{points(abs(row['difference']))} points ({interval(*sorted(_bounds(row)))})"
+        f"{named(row)} ({row['optimizer']}, {row['parameters']:,} parameters) by {points(abs(difference))} points "
+        f"({interval(low, high)}; ahead in {pairs_ahead(row, suffix)} pairs of models)"
     )
 
 
-def _bounds(row: dict[str, Any]) -> tuple[float, float]:
-    """Of the difference, above 0 in the direction of the difference itself."""
-    sign = -1 if row["difference"] < 0 else 1
-    return sign * row["difference_low"], sign * row["difference_high"]
-
-
-def _finding(results: Results) -> str:
-    better, worse, open_ = (shown(results, verdict) for verdict in ("better", "worse", "no difference shown"))
-    if not better + worse + open_:
+def _finding(table: pd.DataFrame) -> str:
+    if len(table) == 1:
         return "No other network was measured on the test images."
-    sentences = [
-        f"Shown to be better than the champion: {listed([described(row) for row in better])}."
-        if better
-        else "No network is shown to be better than the champion."
-    ]
-    if worse:
-        sentences.append(f"Shown to be worse: {listed([described(row) for row in worse])}.")
-    if open_:
+    sentences = [_better(table, "", "the champion")]
+    if shown(table, "the most accurate", TO_BEST):
+        sentences.append(_better(table, TO_BEST, "the most accurate"))
+    if worse := shown(table, "worse"):
+        sentences.append(f"Shown to be worse than the champion: {listed([described(row) for row in worse])}.")
+    if open_ := shown(table, "no difference shown"):
         sentences.append(
-            f"Of {plural(len(open_), 'other network')} no difference is shown, which does not say that there is none: "
-            "the intervals say how large it may be."
+            f"Between the champion and {plural(len(open_), 'other network')} no difference is shown, which does not "
+            "say that there is none: the intervals say how large it may be."
         )
     return " ".join(sentences)
 
 
-def _table(results: Results) -> Table:
-    assert results.test_table is not None
+def _better(table: pd.DataFrame, suffix: str, than: str) -> str:
+    better = [described(row, suffix) for row in shown(table, "better", suffix)]
+    if not better:
+        return f"No network is shown to be better than {than}."
+    return f"Shown to be better than {than}: {listed(better)}."
+
+
+def _table(table: pd.DataFrame) -> Table:
+    against = {"": "the champion"}
+    if shown(table, "the most accurate", TO_BEST):
+        against[TO_BEST] = "the most accurate"
     rows = [
         row
         | {"network": network_name(row)}
         | {"interval": interval(row["test_accuracy_low"], row["test_accuracy_high"])}
-        | {"difference_interval": interval(row["difference_low"], row["difference_high"])}
-        for row in records(results.test_table)
+        | {
+            f"difference_interval{suffix}": interval(row[f"difference_low{suffix}"], row[f"difference_high{suffix}"])
+            for suffix in against
+        }
+        | {f"pairs{suffix}": pairs_ahead(row, suffix) for suffix in against}
+        for row in records(table)
     ]
     columns: dict[str, Column] = {
         "network": ("network", str), "role": ("role or study", str), "optimizer": ("optimizer", str),
-        "parameters": ("parameters", number),
-        "test_accuracy": ("test accuracy", percent), "difference": ("minus the champion, points", points),
-        "difference_interval": ("95 % interval, points", str), "verdict": ("verdict", str),
-        "p_adjusted": ("p, Holm-adjusted", number), "seeds": ("seeds", number),
-        "interval": ("of the accuracy, 95 % interval, %", str),
-        "epochs": ("epochs", number),
+        "parameters": ("parameters", number), "test_accuracy": ("test accuracy", percent),
     }  # fmt: skip
+    for suffix, other in against.items():
+        columns |= {
+            f"difference{suffix}": (f"minus {other}, points", points),
+            f"difference_interval{suffix}": ("95 % interval, points", str),
+            f"verdict{suffix}": ("verdict", str),
+            f"p_adjusted{suffix}": ("p, Holm-adjusted", number),
+            f"pairs{suffix}": ("ahead, pairs of models", str),
+        }
+    columns["seeds"] = ("seeds", number)
+    columns["interval"] = ("of the accuracy, 95 % interval, %", str)
+    columns["epochs"] = ("epochs", number)
     return text_table(rows, columns)

@@ -3,10 +3,12 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pipeline.analysis.book import BOOK_COLUMNS, book_table, far_from_the_book
+from pipeline.analysis.book import BOOK_COLUMNS, book_table, far_from_the_book, neighbours_compared
 from pipeline.analysis.configurations import accuracy_interval
+from pipeline.documents import records
 from pipeline.params.settings import Configuration
 from pipeline.studies.results import curves_table, during_fit_table, trials_table
 from tests.helpers.results import book_records, record
@@ -88,3 +90,15 @@ def test_rows_far_from_the_book_come_with_what_their_last_epochs_went_through() 
 def test_a_table_of_nothing_keeps_its_columns() -> None:
     records = [record(0, Configuration(cell="gru", units=8), 0, 5000, "FAIL")]
     assert book_table(trials_table(records), during_fit_table(records), 10_000).columns.tolist() == BOOK_COLUMNS
+
+
+def test_neighbours_are_compared_on_the_same_samples_by_their_first_models() -> None:
+    trained = book_records(seeds=2)
+    trials = trials_table(trained)
+    rows = records(book_table(trials, during_fit_table(trained), 100))[:3]
+    wrong = {0: [], 1: [99], 2: [*range(10)], 3: [98], 4: [*range(1, 11)]}  # by number: two seeds of each row
+    mistakes = pd.DataFrame([(number, index) for number, indices in wrong.items() for index in indices],
+                            columns=["number", "index"])  # fmt: skip
+    first, second = neighbours_compared(rows, trials, mistakes, 100)
+    assert first == (10, pytest.approx(2 * 2 / 2**10))  # Holm: the smaller of two p-values counts twice
+    assert second == (0, 1.0)

@@ -11,6 +11,7 @@ from pipeline import paths
 from pipeline.analysis import evaluation
 from pipeline.analysis.choice import Candidate, Choice, Finalist
 from pipeline.analysis.comparisons import mcnemar
+from pipeline.analysis.on_test_data import COMPARISON
 from pipeline.commands import evaluate
 from pipeline.errors import PipelineError
 from pipeline.params.network import NetworkSpec, parameter_count
@@ -77,13 +78,6 @@ def test_metrics_are_means_over_seeds() -> None:
     assert (alone.seeds, alone.test_accuracy, alone.test_accuracy_sd) == (1, 1.0, None)
 
 
-def test_two_models_are_compared_sample_by_sample() -> None:
-    best = np.array([[0.3, 0.7], [0.4, 0.6], [0.1, 0.9], [0.2, 0.8]], dtype=np.float32)
-    compared = evaluation.against_the_best(PROBABILITIES, best, ACTUAL)
-    assert (compared.samples, compared.champion_accuracy, compared.best_accuracy) == (4, 0.75, 0.75)
-    assert (compared.only_champion_right, compared.only_best_right, compared.p_value) == (1, 1, 1.0)
-
-
 def test_no_models_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"has no seed-\*\.keras: run `python -m pipeline champion` first"):
         evaluation.load_models(tmp_path)
@@ -144,15 +138,11 @@ def test_stage_writes_what_the_models_say(champion: Path, capsys: pytest.Capture
     with np.load(paths.TEST) as test:
         first = evaluation.predict(models[2], test["x"]).argmax(axis=1) == test["y"]
         best = evaluation.predict(load_model(paths.CHAMPION / "best-0.keras"), test["x"]).argmax(axis=1) == test["y"]
-    assert evaluation.AgainstTheBest.read(paths.MCNEMAR).model_dump() == {
-        "samples": 30,
-        "champion_accuracy": first.mean(),
-        "best_accuracy": best.mean(),
-        "only_champion_right": (first & ~best).sum(),
-        "only_best_right": (best & ~first).sum(),
-        "p_value": mcnemar(first, best).p_value,
-    }
     tested = pd.read_csv(paths.TEST_TABLE)
+    assert tested["only_this_right"][1] == (best & ~first).sum()
+    assert tested["only_other_right"][1] == (first & ~best).sum()
+    assert tested["p_value"][1] == mcnemar(first, best).p_value
+    assert paths.read_json(paths.MCNEMAR) == tested.loc[1, COMPARISON].to_dict()
     assert tested[["role", "network", "seeds", "parameters"]].to_numpy().tolist() == [
         ["champion", "GRU 1×4", 2, 135], ["most accurate", "LSTM 1×4", 1, parameter_count(LARGER, *SIZES)],
     ]  # fmt: skip

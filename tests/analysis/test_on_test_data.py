@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis import on_test_data as table_of
-from pipeline.analysis.on_test_data import TEST_COLUMNS, Tested, on_test_data
+from pipeline.analysis.on_test_data import TEST_COLUMNS, Tested, difference_interval, on_test_data
 from pipeline.params.settings import Configuration
 from tests.helpers.trials import seeds, study
 
@@ -30,12 +30,62 @@ def test_differences_verdicts_and_order_of_a_worked_example() -> None:
     assert table["test_accuracy"].tolist() == [0.98, 1.0, 0.98, 0.96]
     assert table["learning_rate"].tolist() == [0.001, 0.01, 0.01, 0.01]
     assert table["difference"].tolist() == pytest.approx([np.nan, 0.02, 0, -0.02], nan_ok=True)
-    assert table[["only_this_right", "only_champion_right"]].to_numpy()[1:].tolist() == [[20, 0], [2, 2], [0, 20]]
+    assert table[["only_this_right", "only_other_right"]].to_numpy()[1:].tolist() == [[20, 0], [2, 2], [0, 20]]
     assert table["p_value"].tolist()[1:] == pytest.approx([2 / 2**20, 1, 2 / 2**20])
-    assert table["p_adjusted"].tolist()[1:] == pytest.approx([6 / 2**20, 1, 6 / 2**20])
-    half = 1.959964 * np.sqrt((0.02 - 0.02**2) / 1000)  # Wald's for paired proportions
-    assert table["difference_low"][1] == pytest.approx(0.02 - half, abs=1e-8)
-    assert table["difference_high"][1] == pytest.approx(0.02 + half, abs=1e-8)
+    assert table["p_adjusted"].tolist()[1:] == pytest.approx([10 / 2**20, 1, 10 / 2**20])  # five tests in all
+    half = 1.959964 * np.sqrt((21 / 1002 - (20 / 1002) ** 2) / 1002)  # half a sample added to each cell
+    assert table["difference_low"][1] == pytest.approx(20 / 1002 - half, abs=1e-8)
+    assert table["difference_high"][1] == pytest.approx(20 / 1002 + half, abs=1e-8)
+
+
+def test_all_are_compared_with_the_most_accurate_too() -> None:
+    champion = Tested("champion", GRU, 400, answers(list(range(20))))
+    best = Tested("most accurate", LSTM, 700, answers(list(range(10, 30))))
+    book = Tested("book", LSTM, 600, answers(list(range(15))))  # 5 more than the champion, too few to tell
+    table = on_test_data(champion, [best, book])
+    assert table["role"].tolist() == ["champion", "book", "most accurate"]
+    assert table["verdict"].tolist() == ["the champion", *["no difference shown"] * 2]
+    assert table["verdict_to_best"].tolist() == [*["no difference shown"] * 2, "the most accurate"]
+    assert table["difference_to_best"].tolist() == pytest.approx([0, 0.005, np.nan], nan_ok=True)
+    assert table["only_this_right_to_best"].tolist()[:2] == [10, 15]
+    assert table["only_other_right_to_best"].tolist()[:2] == [10, 10]
+    far = Tested("most accurate", LSTM, 700, answers(list(range(60))))
+    table = on_test_data(champion, [far, book])
+    assert table["verdict"].tolist() == ["the champion", "no difference shown", "worse"]
+    assert table["verdict_to_best"].tolist() == ["better", "better", "the most accurate"]
+    assert table["p_adjusted_to_best"].tolist()[:2] == pytest.approx([4 / 2**40, 6 / 2**45])  # of three tests
+    assert table["p_adjusted"][2] == table["p_adjusted_to_best"][0]
+
+
+def test_where_the_champion_is_the_most_accurate_nothing_is_compared_with_that() -> None:
+    table = on_test_data(Tested("champion", GRU, 400, answers([1])), [Tested("book", LSTM, 600, answers([2]))])
+    assert table.filter(like="_to_best").isna().all(axis=None)
+    assert table["p_adjusted"].tolist() == pytest.approx([np.nan, 1], nan_ok=True)
+
+
+def test_all_pairs_of_models_tell_the_luck_of_the_first() -> None:
+    lucky = Tested("champion", GRU, 400, np.concatenate([answers([]), answers([1, 2, 3]), answers([1, 2])]))
+    book = Tested("book", LSTM, 600, np.concatenate([answers([1]), answers([1, 2])]))
+    row = on_test_data(lucky, [book]).iloc[1]
+    assert row["difference"] < 0
+    assert (row["model_pairs"], row["model_pairs_ahead"]) == (6, 3)
+
+
+def test_the_same_mistakes_are_not_the_same_accuracy() -> None:
+    same = on_test_data(Tested("champion", GRU, 400, answers(list(range(20)))),
+                        [Tested("book", LSTM, 600, answers(list(range(20))))]).iloc[1]  # fmt: skip
+    assert (same["only_this_right"], same["only_other_right"], same["difference"]) == (0, 0, 0)
+    assert (same["difference_low"], same["difference_high"]) == pytest.approx((-1.959964 / 1002, 1.959964 / 1002))
+
+
+@pytest.mark.parametrize(("shared", "only_first", "only_second"), [(0.98, 0.002, 0.002), (0.97, 0.012, 0.004)])
+def test_the_interval_has_the_difference_95_times_in_100(shared: float, only_first: float, only_second: float) -> None:
+    rng = np.random.default_rng(0)
+    cells = [shared, only_first, only_second, 1 - shared - only_first - only_second]
+    drawn = rng.multinomial(1000, cells, size=4000)
+    intervals = np.array([difference_interval(first, second, 1000) for _, first, second, _ in drawn])
+    covered = (intervals[:, 0] <= only_first - only_second) & (only_first - only_second <= intervals[:, 1])
+    assert 0.94 <= covered.mean() <= 0.99
 
 
 def test_seeds_give_mean_and_interval_and_the_first_is_compared() -> None:

@@ -14,9 +14,8 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.analysis.choice import Candidate, Choice, choose_champion
-from pipeline.analysis.comparisons import mcnemar
 from pipeline.analysis.configurations import accuracy_interval
-from pipeline.analysis.evaluation import AgainstTheBest, Metrics
+from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.on_test_data import Tested, networks_of, on_test_data
 from pipeline.analysis.prediction_times import BATCH_SIZES, COLUMNS, NETWORK
 from pipeline.commands.champion import choose
@@ -271,11 +270,6 @@ def _make_results(params: Params) -> None:
         np.savez(file, x=rng.random((TEST_SAMPLES, 28, 28), dtype=np.float32), y=actual)
     write_test_results(chosen, right)
     best_right = np.stack([answers(best.validation_accuracy, rng) for _ in range(3)])
-    only_champion, only_best, p_value = mcnemar(right[0], best_right[0])
-    AgainstTheBest(
-        samples=TEST_SAMPLES, champion_accuracy=float(right[0].mean()), best_accuracy=float(best_right[0].mean()),
-        only_champion_right=only_champion, only_best_right=only_best, p_value=p_value,
-    ).write(paths.MCNEMAR)  # fmt: skip
     others = [Tested("most accurate", best.refit, best.parameters, best_right)] if best != chosen else []
     books = book_records()
     tested = networks_of(

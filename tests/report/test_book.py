@@ -24,18 +24,37 @@ def test_the_books_numbers_are_for_mnist(workspace: Path) -> None:
     assert "The published numbers are for mnist; this run has learned from fashion_mnist." in made.text
 
 
-def test_order_of_the_networks_is_told_with_what_is_not_known() -> None:
-    rows = pd.DataFrame(
-        [("cnn", 0.992, 0.990, 0.994), ("mlp", 0.9827, 0.980, 0.985), ("simple_rnn", 0.9828, 0.980, 0.985),
-         ("simple_rnn", 0.97, 0.96, 0.98)],
-        columns=["cell", "test_accuracy", "test_accuracy_low", "test_accuracy_high"],
-    )  # fmt: skip
-    sentence = order_finding(rows)
+# Three networks, and two trainings of the last: the numbers of their trials, and how many images each has wrong.
+ROWS = pd.DataFrame(
+    [("cnn", 256, 0.992, 0.990, 0.994), ("mlp", 256, 0.983, 0.980, 0.985), ("simple_rnn", 512, 0.986, 0.983, 0.988),
+     ("simple_rnn", 256, 0.97, 0.96, 0.98)],
+    columns=["cell", "units", "test_accuracy", "test_accuracy_low", "test_accuracy_high"],
+).assign(depth=1, dropout=0.2, optimizer="adam", epochs=20)  # fmt: skip
+TRIALS = ROWS.assign(number=range(4), state="COMPLETE", validation_accuracy=ROWS["test_accuracy"], parameters=1,
+                     best_epoch=20)  # fmt: skip
+
+
+def wrong(*samples: range) -> pd.DataFrame:
+    """mistakes.csv of trainings that have these samples wrong."""
+    return pd.DataFrame([(number, index) for number, indices in enumerate(samples) for index in indices],
+                        columns=["number", "index"])  # fmt: skip
+
+
+def test_order_of_the_networks_is_told_with_what_the_same_images_show() -> None:
+    # The intervals of MLP and SimpleRNN overlap, and yet SimpleRNN has 30 images right that MLP has not, and MLP none.
+    sentence = order_finding(ROWS, TRIALS, wrong(range(80), range(170), range(140), range(300)), 10_000)
     assert sentence is not None
-    assert "The order of the means is not the book's" in sentence
-    assert "The intervals of MLP and SimpleRNN overlap" in sentence
-    assert "CNN and MLP overlap" not in sentence
-    better = order_finding(rows.assign(test_accuracy=[0.99, 0.985, 0.98, 0.97]))
-    assert better is not None
-    assert "The order of the means is the book's" in better
-    assert order_finding(rows[rows["cell"] != "cnn"]) is None
+    assert "The order of the means is not the book's: CNN, MLP, SimpleRNN. CNN is shown to be better than" in sentence
+    assert f"SimpleRNN is shown to be better than MLP (p = {2 / 2**30:.3g})." in sentence
+    # As many wrong, but others: nothing is shown.
+    sentence = order_finding(ROWS, TRIALS, wrong(range(80), range(170), range(30, 200), range(300)), 10_000)
+    assert sentence is not None
+    assert "Between MLP and SimpleRNN no difference is shown (p = 1)." in sentence
+
+
+def test_order_of_the_means_that_is_the_books() -> None:
+    ordered = ROWS.assign(test_accuracy=[0.99, 0.985, 0.98, 0.97])
+    sentence = order_finding(ordered, TRIALS, wrong(range(80)), 10_000)
+    assert sentence is not None
+    assert "The order of the means is the book's" in sentence
+    assert order_finding(ROWS[ROWS["cell"] != "cnn"], TRIALS, wrong(), 10_000) is None

@@ -5,11 +5,11 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from pipeline.analysis.choice import Finalist, choose_champion
 from pipeline.analysis.comparisons import paired_comparisons
 from pipeline.analysis.configurations import configurations
-from pipeline.analysis.evaluation import AgainstTheBest
 from pipeline.documents import records
 from pipeline.report.comparisons import comparisons, differences
 from pipeline.report.results import Results, load_results
@@ -24,10 +24,10 @@ from tests.helpers.results import (
 )
 from tests.helpers.trials import seeds, study
 
-AGAINST = AgainstTheBest(
-    samples=10_000, champion_accuracy=0.9872, best_accuracy=0.988, only_champion_right=22, only_best_right=30,
-    p_value=0.3317,
-)  # fmt: skip
+TESTED = pd.DataFrame(
+    [("champion", None, None, None), ("most accurate", 30, 22, 0.3317)],
+    columns=["role", "only_this_right", "only_other_right", "p_adjusted"],
+)
 
 
 def test_larger_networks_stand_against_the_choice(workspace: Path) -> None:
@@ -40,7 +40,7 @@ def test_larger_networks_stand_against_the_choice(workspace: Path) -> None:
         dataclasses.replace(
             load_results(without_race()),
             choice=choice.model_copy(update={"choice": chosen}),
-            mcnemar=AGAINST,
+            test_table=TESTED,
         )
     )
     assert made is not None
@@ -54,7 +54,7 @@ def test_larger_networks_stand_against_the_choice(workspace: Path) -> None:
     assert [row[7] for row in made.table.rows].count("better") == better
     *_, test = made.findings
     assert "right 30 times where the champion's model of the same seed is wrong, and wrong 22 times" in test
-    assert "these two models are not shown to differ (p = 0.332)" in test
+    assert "these two models are not shown to differ (p = 0.332, Holm-adjusted)" in test
 
 
 def test_a_single_seed_is_too_few_to_tell(workspace: Path) -> None:
