@@ -10,6 +10,7 @@ from pipeline.analysis.capacity import (
     gap_against_samples,
     marginal_return,
     overfitting_table,
+    returns_of_growth,
     saturation_capacity,
 )
 from pipeline.documents import records
@@ -46,7 +47,7 @@ def capacity(results: Results) -> Capacity | None:
         return None
     study = results.studies["capacity"]
     tolerance = RACE_TOLERANCE if results.race is None else results.race.tolerance
-    returns = marginal_return(study.trials)
+    returns = returns_of_growth(study.trials)
     saturation = saturation_capacity(returns, tolerance)
     on_most = saturation["train_samples"] == table["train_samples"].max()
     overfitting = overfitting_table(study.trials, study.curves)
@@ -63,7 +64,7 @@ def capacity(results: Results) -> Capacity | None:
         growth=tuple(growth_findings(saturation[on_most], tolerance)),
         saturation=_saturation(saturation[on_most]),
         on_fewer_samples=_saturation(saturation[~on_most]),
-        returns=_returns(returns),
+        returns=_returns(marginal_return(returns)),
         onset=tuple(onset_findings(overfitting)),
         overfitting=_overfitting(overfitting),
     )
@@ -140,24 +141,30 @@ def growth_findings(table: pd.DataFrame, tolerance: float) -> list[str]:
 def _growth(row: Mapping[str, Any], words: str, tolerance: float) -> str:
     name = f"{CELLS[row['cell']].title}, {plural(row['depth'], 'layer')}"
     seeds = plural(row["seeds"], "seed")
-    step = f"from {row['last_units']:,} to {row['next_units']:,} units"
+    growth = f"from {row['from_units']:,} to {row['to_units']:,} units"
     bounds = f"95 % interval {interval(row['difference_low'], row['difference_high'])} points, {seeds}"
-    if row["verdict"] == "levels off":
+    if row["verdict"] in ("levels off", "falls"):
+        first = f"{plural(row['units'], 'unit')} ({row['parameters']:,} parameters)"
+        largest = f"{row['to_units']:,} units, the largest trained"
+        none_pays = f"No larger network among these is likely to bring more than {words}."
+        if row["verdict"] == "levels off":
+            return (
+                f"{name}: levels off from {first} on, up to {largest}. {none_pays} The largest brings "
+                f"{points(row['difference'])} points ({bounds})."
+            )
+        lost = f"95 % interval {interval(-row['difference_high'], -row['difference_low'])} points, {seeds}"
         return (
-            f"{name}: levels off from {plural(row['units'], 'unit')} ({row['parameters']:,} parameters) on. No later "
-            f"step is likely to bring more than {words}; the one {step} may bring the most ({bounds})."
+            f"{name}: falls from {first} to {largest}. {none_pays} The largest loses {points(-row['difference'])} "
+            f"points ({lost})."
         )
     if row["verdict"] == "still rising":
-        return (
-            f"{name}: still rising. The last step, {step}, brings {points(row['difference'])} points more accuracy "
-            f"({bounds})."
-        )
+        return f"{name}: still rising. Growing {growth} brings {points(row['difference'])} points ({bounds})."
     if pd.isna(row["difference_high"]):
         return (
-            f"{name}: not known. The last step, {step}, has {seeds} to compare, which say nothing of how seeds vary."
+            f"{name}: not known. Growth {growth} has {seeds} to compare, which say nothing of how seeds vary."
             if row["seeds"] < 2
-            else f"{name}: not known. At the last step, {step}, all {seeds} differ by the same, which says nothing of "
-            "how seeds vary."
+            else f"{name}: not known. Growing {growth}, all {seeds} differ by the same, which says nothing of how "
+            "seeds vary."
         )
     needed = (
         f"About {row['seeds_to_level_off']:,} seeds would show that it brings at most {words}"
@@ -171,8 +178,8 @@ def _growth(row: Mapping[str, Any], words: str, tolerance: float) -> str:
         else ""
     )
     return (
-        f"{name}: not known. The last step, {step}, may bring up to {points(row['difference_high'])} points "
-        f"({bounds}). {needed}{risen}, if mean and spread stay as they are."
+        f"{name}: not known. Growing {growth} may bring up to {points(row['difference_high'])} points ({bounds}). "
+        f"{needed}{risen}, if mean and spread stay as they are."
     )
 
 
@@ -195,22 +202,23 @@ def _saturation(table: pd.DataFrame) -> Table:
     rows = [
         row
         | {"cell": CELLS[row["cell"]].title, "verdict": _verdict(row)}
-        | {"step": f"{row['last_units']:,} to {row['next_units']:,} units"}
+        | {"growth": f"{row['from_units']:,} to {row['to_units']:,} units"}
         | {"interval": interval(row["difference_low"], row["difference_high"])}
         for row in records(table)
     ]
     return text_table(rows, {
         "cell": ("cell", str), "depth": ("layers", number), "train_samples": ("samples", number),
-        "verdict": ("more units", str), "step": ("the step that decides", str), "seeds": ("seeds", number),
+        "verdict": ("more units", str), "growth": ("the growth that decides", str), "seeds": ("seeds", number),
         "difference": ("it brings, points", points), "interval": ("95 % interval, points", str),
     })  # fmt: skip
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
     """Whether growth stops paying, for a row of `saturation_capacity`."""
-    if row["verdict"] != "levels off":
+    if row["verdict"] not in ("levels off", "falls"):
         return str(row["verdict"])
-    return f"levels off from {row['parameters']:,} parameters ({plural(row['units'], 'unit')}) on"
+    first = f"{row['parameters']:,} parameters ({plural(row['units'], 'unit')})"
+    return f"levels off from {first} on" if row["verdict"] == "levels off" else f"falls after {first}"
 
 
 def _overfitting(table: pd.DataFrame) -> Table:

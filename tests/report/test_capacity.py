@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipeline.analysis.capacity import marginal_return, saturation_capacity
+from pipeline.analysis.capacity import returns_of_growth, saturation_capacity
 from pipeline.report.capacity import growth_findings, onset_findings
 from tests.helpers.pages import ReadPage
 from tests.helpers.trials import seeds, study
@@ -18,25 +18,28 @@ def test_every_step_cell_and_configuration_has_a_row(page: ReadPage) -> None:
     ]
     assert "SimpleRNN on 1,000 samples: from 182 to " in page.text
     assert "Overfitting is seen with 4 units in " in page.text
-    assert (
-        "GRU, 1 layer: still rising. The last step, from 16 to 64 units, brings 0.57 points more accuracy" in page.text
-    )
+    assert "GRU, 1 layer: still rising. Growing from 16 to 64 units brings 0.57 points" in page.text
 
 
 def growth(*configurations: pd.DataFrame) -> str:
-    (sentence,) = growth_findings(saturation_capacity(marginal_return(study(*configurations)), 0.002), 0.002)
+    (sentence,) = growth_findings(saturation_capacity(returns_of_growth(study(*configurations)), 0.002), 0.002)
     return sentence
 
 
 def test_growth_is_told_with_what_is_not_known() -> None:
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.9501, 0.9602, 0.9703])) == (
-        "GRU, 1 layer: levels off from 8 units (800 parameters) on. No later step is likely to bring more than 0.2 "
-        "points; the one from 8 to 16 units may bring the most (95 % interval −0.00 to 0.04 points, 3 seeds)."
+        "GRU, 1 layer: levels off from 8 units (800 parameters) on, up to 16 units, the largest trained. No larger "
+        "network among these is likely to bring more than 0.2 points. The largest brings 0.02 points (95 % interval "
+        "−0.00 to 0.04 points, 3 seeds)."
+    )
+    assert growth(seeds(8, [0.98, 0.98, 0.98]), seeds(16, [0.97, 0.9701, 0.9702])) == (
+        "GRU, 1 layer: falls from 8 units (800 parameters) to 16 units, the largest trained. No larger network among "
+        "these is likely to bring more than 0.2 points. The largest loses 0.99 points (95 % interval 0.97 to 1.01 "
+        "points, 3 seeds)."
     )
     # The mean step is 0.1 points with a deviation of 0.1: t · 0.1 / √n is at most 0.1 from 7 seeds on (2.447 / 2.646).
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.961, 0.972])) == (
-        "GRU, 1 layer: not known. The last step, from 8 to 16 units, may bring up to 0.35 points (95 % interval "
-        "−0.15 to "
+        "GRU, 1 layer: not known. Growing from 8 to 16 units may bring up to 0.35 points (95 % interval −0.15 to "
         "0.35 points, 3 seeds). About 7 seeds would show that it brings at most 0.2 points, and about 7 that it brings "
         "more than nothing, if mean and spread stay as they are."
     )
