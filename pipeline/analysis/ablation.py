@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pipeline.analysis.comparisons import accuracy_by_seed
-from pipeline.analysis.configurations import CONFIGURATION, ROUNDING, is_configuration, mean_interval
+from pipeline.analysis.configurations import CONFIGURATION, is_configuration, overlapping_interval
 from pipeline.documents import records
-from pipeline.studies.racing import OVERLAP
 
 
 @dataclass(frozen=True)
@@ -57,18 +54,3 @@ def recipe_parts(trials: pd.DataFrame) -> list[Part]:
         low, high = overlapping_interval(differences)
         parts.append(Part(settings, of(other).mean(), len(differences), differences.mean(), low, high))
     return parts
-
-
-def overlapping_interval(differences: pd.Series) -> tuple[float, float]:
-    """95 % interval of the mean of `differences` (n,), of which each is measured on another tenth.
-
-    It is Student's with n - 1 degrees of freedom, but wider: any two trainings share eight ninths of their samples, so
-    the mean's variance is s² (1/n + 1/9) instead of s² / n (Nadeau and Bengio, Inference for the Generalization Error,
-    Machine Learning 52 (2003), 239–281). NaN for fewer than two, and where all are the same, which tells nothing of
-    their spread.
-    """
-    if len(differences) < 2 or np.ptp(differences) < ROUNDING:
-        return math.nan, math.nan
-    low, high = mean_interval(differences)
-    reach = (high - low) / 2 * math.sqrt(1 + len(differences) * OVERLAP)
-    return float(differences.mean() - reach), float(differences.mean() + reach)

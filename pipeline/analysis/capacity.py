@@ -1,11 +1,11 @@
 """The returns and the costs of more capacity: returns, overfitting, Pareto front and equal budgets.
 
-Pure functions on pandas frames. Accuracies and gaps are fractions, losses are in nats. Intervals over seeds are
-Student's (see `configurations.mean_interval`).
+Pure functions on pandas frames. Accuracies and gaps are fractions, losses are in nats. Intervals over seeds are those
+of `configurations.interval_over_seeds`, for which `held_out` is what the study holds out.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from pipeline.analysis.configurations import (
     ROUNDING,
     complete_trials,
     configurations,
-    mean_interval,
+    interval_over_seeds,
+    standard_error,
 )
 
 MOST_SEEDS = 1000  # of a number of seeds that anybody would train
@@ -32,7 +33,7 @@ RETURN_COLUMNS = [
 ]  # fmt: skip
 
 SATURATION_COLUMNS = [
-    *SETTINGS, "verdict", "parameters", "units", "last_units", "next_units", "seeds", "difference", "difference_low",
+    *SETTINGS, "verdict", "parameters", "units", "from_units", "to_units", "seeds", "difference", "difference_low",
     "difference_high", "seeds_to_level_off", "seeds_to_rise",
 ]  # fmt: skip
 
@@ -88,31 +89,32 @@ def _doubling_budgets(table: pd.DataFrame, cost: str) -> list[float]:
     return [2.0**power for power in range(int(np.ceil(np.log2(least))), int(np.ceil(np.log2(most))) + 1)]
 
 
-def marginal_return(trials: pd.DataFrame) -> pd.DataFrame:
-    """The return of one step up in units, as a difference of validation accuracy and per doubling of parameters.
+def returns_of_growth(trials: pd.DataFrame, held_out: str) -> pd.DataFrame:
+    """The return of more units, as a difference of validation accuracy and per doubling of parameters.
 
-    For every set of settings (all of `CONFIGURATION` but the units) a row per pair of neighbouring sizes, which are
-    compared seed by seed. Columns `RETURN_COLUMNS`: `difference` is a fraction, with its deviation over the seeds that
-    both have and its 95 % interval over them; `points_per_doubling` is the same in percentage points, divided by the
-    number of times that the parameters double.
+    For every set of settings (all of `CONFIGURATION` but the units) a row for each size and each larger one, the
+    smallest first, which are compared seed by seed. Columns `RETURN_COLUMNS`: `difference` is a fraction, with its
+    deviation over the seeds that both have and its 95 % interval over them; `points_per_doubling` is the same in
+    percentage points, divided by the number of times that the parameters double.
 
     With one seed there is no interval, and none where all seeds differ by the same. With two, half of it is 9.0
-    standard deviations of the paired differences, with three 2.5, with five 1.2.
+    standard deviations of the paired differences, with three 2.5, with five 1.2; of folds 9.9, 2.9 and 1.5.
     """
     table, accuracies = accuracy_by_seed(trials)
     ordered = table.sort_values(["train_samples", "cell", "depth", "parameters"], kind="stable")
     rows = [
-        _step(table, accuracies, small, large)
+        _return(table, accuracies, small, large, held_out)
         for _, group in ordered.groupby(SETTINGS, sort=False, dropna=False)
-        for small, large in pairwise(group.index)
+        for small, large in combinations(group.index, 2)
     ]
     return pd.DataFrame(rows, columns=RETURN_COLUMNS)
 
 
-def _step(table: pd.DataFrame, accuracies: pd.DataFrame, small: int, large: int) -> dict[str, Any]:
+def _return(table: pd.DataFrame, accuracies: pd.DataFrame, small: int, large: int, held_out: str) -> dict[str, Any]:
     before, after = table.loc[small], table.loc[large]
     differences = (accuracies[large] - accuracies[small]).dropna()
-    low, high = mean_interval(differences) if differences.max() - differences.min() >= ROUNDING else (np.nan, np.nan)
+    differ = differences.max() - differences.min() >= ROUNDING
+    low, high = interval_over_seeds(differences, held_out) if differ else (np.nan, np.nan)
     points = 100 / np.log2(after["parameters"] / before["parameters"])
     return {name: before[name] for name in [*SETTINGS, "units", "parameters"]} | {
         "next_units": after["units"],
@@ -128,65 +130,79 @@ def _step(table: pd.DataFrame, accuracies: pd.DataFrame, small: int, large: int)
     }
 
 
-def saturation_capacity(returns: pd.DataFrame, tolerance: float) -> pd.DataFrame:
+def marginal_return(returns: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `returns_of_growth` that are a single step up, from one size to the next."""
+    return returns.drop_duplicates([*SETTINGS, "units"], ignore_index=True)
+
+
+def saturation_capacity(returns: pd.DataFrame, tolerance: float, held_out: str) -> pd.DataFrame:
     """Where growing is shown to stop paying: a return of at most `tolerance`, a fraction, counts as none.
 
-    `returns` comes from `marginal_return`. A row per set of settings with two sizes or more, columns
-    `SATURATION_COLUMNS`. `verdict`:
+    `returns` comes from `returns_of_growth`, with the same `held_out`. A row per set of settings with two sizes or
+    more, columns `SATURATION_COLUMNS`. `verdict`:
 
-    - "levels off" from `parameters` and `units` on: the smallest size after which the whole interval of every single
-      step lies at or below the tolerance. Several such steps together may bring more.
-    - "still rising": the interval of the last step lies above zero, and not below the tolerance.
+    - "levels off" from `parameters` and `units` on, up to the largest size: the smallest size over which no larger one
+      may bring more, as the whole interval of each lies at or below the tolerance.
+    - "falls" from there to the largest size: the same, but the interval of the largest lies below minus the tolerance.
+    - "still rising": not so, and the interval of the growth at the end lies above zero.
     - "not known": all else. An interval that holds zero is no sign that there is no return.
 
-    The other columns are of one step, from `last_units` to `next_units`: where it levels off the step there that may
-    bring the most, else the last one. `seeds_to_level_off` and `seeds_to_rise` say for "not known" about how many seeds
-    in all would show that step to bring at most the tolerance, or more than nothing, if its mean and its spread stayed
-    as they are; missing where no number would, and where the spread is not known.
+    The smallest size must have at most half the parameters of the largest, if any has: on a fine grid a single step
+    brings little, however steep the rise. The growth at the end begins with the largest of these, and leads to the size
+    that may bring the most over it: on a coarse grid it is the last step.
 
-    Where the last step truly brings more than the tolerance, "levels off" is said in at most 2.5 % of studies whose
-    seeds are independent. Trainings on folds share images, so their intervals are somewhat too short.
+    The other columns are of one growth, from `from_units` to `to_units`: where it levels off or falls, all of it from
+    there to the largest size, else the growth at the end. `seeds_to_level_off` and `seeds_to_rise` say for "not known"
+    about how many seeds in all would show it to bring at most the tolerance, or more than nothing, if its mean and its
+    spread stayed as they are; missing where no number would, and where the spread is not known.
+
+    The size is named too small in at most 5 % of studies (simulations are in tests/analysis/test_capacity.py).
     """
     rows = [
-        dict(zip(SETTINGS, key, strict=True)) | _saturation(steps.sort_values("parameters"), tolerance)
-        for key, steps in returns.groupby(SETTINGS, sort=False, dropna=False)
+        dict(zip(SETTINGS, key, strict=True)) | _saturation(growths, tolerance, held_out)
+        for key, growths in returns.groupby(SETTINGS, sort=False, dropna=False)
     ]
-    counts = ("parameters", "units", "last_units", "next_units", "seeds", "seeds_to_level_off", "seeds_to_rise")
+    counts = ("parameters", "units", "from_units", "to_units", "seeds", "seeds_to_level_off", "seeds_to_rise")
     return pd.DataFrame(rows, columns=SATURATION_COLUMNS).astype(dict.fromkeys(counts, "Int64"))
 
 
-def _saturation(steps: pd.DataFrame, tolerance: float) -> dict[str, Any]:
-    not_level = np.flatnonzero(~(steps["difference_high"] <= tolerance))
-    rest = steps.iloc[not_level[-1] + 1 if len(not_level) else 0 :]
-    if len(rest):
-        step, first = rest.iloc[int(rest["difference_high"].argmax())], rest.iloc[0]
-        return {"verdict": "levels off", "parameters": first["parameters"], "units": first["units"]} | _told(step)
-    step = steps.iloc[-1]
-    if step["difference_low"] > 0:
-        return {"verdict": "still rising"} | _told(step)
-    mean, deviation = step["difference"], step["difference_sd"]
+def _saturation(growths: pd.DataFrame, tolerance: float, held_out: str) -> dict[str, Any]:
+    by_size = [over_it for _, over_it in growths.groupby("parameters")]
+    half = growths["next_parameters"].max() / 2
+    enough = [over_it for over_it in by_size if over_it["parameters"].iloc[0] <= half] or by_size[:1]
+    for over_it in enough:
+        if (over_it["difference_high"] <= tolerance).all():
+            largest = over_it.iloc[-1]
+            verdict = "falls" if largest["difference_high"] < -tolerance else "levels off"
+            return {"verdict": verdict, "parameters": largest["parameters"], "units": largest["units"]} | _told(largest)
+    end = enough[-1]
+    most = end.iloc[int(np.argmax(end["difference_high"].to_numpy()))]  # an interval that is not known: it may be any
+    if most["difference_low"] > 0:
+        return {"verdict": "still rising"} | _told(most)
+    mean, deviation = most["difference"], most["difference_sd"]
     return {
         "verdict": "not known",
-        "seeds_to_level_off": seeds_to_show(tolerance - mean, deviation),
-        "seeds_to_rise": seeds_to_show(mean, deviation),
-    } | _told(step)
+        "seeds_to_level_off": seeds_to_show(tolerance - mean, deviation, held_out),
+        "seeds_to_rise": seeds_to_show(mean, deviation, held_out),
+    } | _told(most)
 
 
-def _told(step: pd.Series) -> dict[str, Any]:
-    names = ["next_units", "seeds", "difference", "difference_low", "difference_high"]
-    return {"last_units": step["units"]} | {name: step[name] for name in names}
+def _told(growth: pd.Series) -> dict[str, Any]:
+    names = ["seeds", "difference", "difference_low", "difference_high"]
+    return {"from_units": growth["units"], "to_units": growth["next_units"]} | {name: growth[name] for name in names}
 
 
-def seeds_to_show(distance: float, deviation: float) -> int | None:
-    """How many seeds make half of a 95 % interval (`mean_interval`) no wider than `distance`.
+def seeds_to_show(distance: float, deviation: float, held_out: str) -> int | None:
+    """How many seeds make half of a 95 % interval (`interval_over_seeds`) no wider than `distance`.
 
     `deviation` is that of the seeds, in the same unit. None where the distance is not above 0, where the deviation is
-    not known, and where it would take more than `MOST_SEEDS`.
+    not known, and where it would take more than `MOST_SEEDS`. Of folds, half an interval is always wider than 0.65
+    deviations.
     """
     if not (distance > 0 and deviation > 0):
         return None
     seeds = np.arange(2, MOST_SEEDS + 1)
-    half = stats.t.isf((1 - CONFIDENCE) / 2, seeds - 1) * deviation / np.sqrt(seeds)
+    half = stats.t.isf((1 - CONFIDENCE) / 2, seeds - 1) * standard_error(deviation, seeds, held_out)
     enough = np.flatnonzero(half <= distance)
     return int(seeds[enough[0]]) if len(enough) else None
 
@@ -240,7 +256,7 @@ def overfitting_table(trials: pd.DataFrame, curves: pd.DataFrame, later_epochs: 
     return pd.DataFrame(rows, columns=OVERFITTING_COLUMNS)
 
 
-def gap_against_samples(trials: pd.DataFrame) -> pd.DataFrame:
+def gap_against_samples(trials: pd.DataFrame, held_out: str) -> pd.DataFrame:
     """How the generalization gap closes with more training data, ready to be drawn as lines.
 
     A row per configuration, without those that were trained on one number of samples only: columns `GAP_COLUMNS`,
@@ -249,7 +265,7 @@ def gap_against_samples(trials: pd.DataFrame) -> pd.DataFrame:
     complete = complete_trials(trials).dropna(subset=["generalization_gap"])
     rows = []
     for key, group in complete.groupby(CONFIGURATION, sort=False, dropna=False):
-        low, high = mean_interval(group["generalization_gap"])
+        low, high = interval_over_seeds(group["generalization_gap"], held_out)
         gap = {"generalization_gap": group["generalization_gap"].mean(), "generalization_gap_low": low}
         size = {"parameters": group["parameters"].iloc[0], "seeds": len(group)}
         rows.append(dict(zip(CONFIGURATION, key, strict=True)) | size | gap | {"generalization_gap_high": high})
@@ -280,7 +296,7 @@ def budgets_table(trials: pd.DataFrame, budgets: Sequence[int], place_of: Callab
     return pd.DataFrame(rows, columns=BUDGET_COLUMNS)
 
 
-def capacity_table(trials: pd.DataFrame) -> pd.DataFrame:
+def capacity_table(trials: pd.DataFrame, held_out: str = "fold") -> pd.DataFrame:
     """The capacity study per configuration, smallest network of each cell first: the content of capacity.csv.
 
     Columns: those of `CONFIGURATION`, parameters, seeds, then mean, sd, low and high of validation accuracy and
@@ -291,5 +307,5 @@ def capacity_table(trials: pd.DataFrame) -> pd.DataFrame:
         *CONFIGURATION, "parameters", "seeds", *(f"validation_accuracy{suffix}" for suffix in spread),
         "train_accuracy", *(f"generalization_gap{suffix}" for suffix in spread),
     ]  # fmt: skip
-    table = configurations(trials)[columns]
+    table = configurations(trials, held_out)[columns]
     return table.sort_values(["train_samples", "cell", "parameters"], kind="stable", ignore_index=True)

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+from pipeline.studies.racing import OVERLAP
 
 CONFIGURATION = [
     "cell", "units", "depth", "bidirectional", "dropout", "optimizer", "learning_rate", "batch_size",
@@ -38,17 +40,22 @@ def complete_trials(trials: pd.DataFrame) -> pd.DataFrame:
     return kept.astype({"parameters": "int64", "best_epoch": "int64"})
 
 
-def configurations(trials: pd.DataFrame) -> pd.DataFrame:
+def configurations(trials: pd.DataFrame, held_out: str = "validation") -> pd.DataFrame:
     """One row per configuration of the complete trials, in the order in which they first appear.
 
     Columns: those of `CONFIGURATION`, seeds, parameters, best_epoch (mean), and for each of `MEASURES` its
     mean (under its own name), standard deviation `_sd` (ddof 1) and the 95 % interval `_low`, `_high` of
-    `mean_interval`, that of accuracies clipped to 0–1. With one seed the last three are NaN.
+    `interval_over_seeds`, that of accuracies clipped to 0–1. With one seed the last three are NaN. `held_out` is what
+    the study holds out, as in params.yaml.
     """
     rows = [
         dict(zip(CONFIGURATION, key, strict=True))
         | {"seeds": len(group), "parameters": group["parameters"].iloc[0], "best_epoch": group["best_epoch"].mean()}
-        | {name: value for measure in MEASURES for name, value in _statistics(group[measure], measure).items()}
+        | {
+            name: value
+            for measure in MEASURES
+            for name, value in _statistics(group[measure], measure, held_out).items()
+        }
         for key, group in complete_trials(trials).groupby(CONFIGURATION, sort=False, dropna=False)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -63,11 +70,41 @@ def is_configuration(table: pd.DataFrame, configuration: Mapping[str, Any]) -> p
     return same
 
 
-def _statistics(values: pd.Series, name: str) -> dict[str, float]:
-    low, high = mean_interval(values)
+def _statistics(values: pd.Series, name: str, held_out: str) -> dict[str, float]:
+    low, high = interval_over_seeds(values, held_out)
     if name.endswith("accuracy"):
         low, high = np.clip([low, high], 0, 1)
     return {name: values.mean(), f"{name}_sd": values.std(ddof=1), f"{name}_low": low, f"{name}_high": high}
+
+
+def interval_over_seeds(values: ArrayLike, held_out: str) -> tuple[float, float]:
+    """95 % interval of the mean of `values` (n,), one for each seed of a study that holds out `held_out`."""
+    # Trainings on few of the samples hardly overlap and would need less: one rule for all is simple, and cautious.
+    return overlapping_interval(values) if held_out == "fold" else mean_interval(values)
+
+
+def standard_error(deviation: float, seeds: ArrayLike, held_out: str) -> NDArray[np.float64]:
+    """That of the mean over so many seeds, of their shape, in the unit of the seeds' `deviation`.
+
+    s / √n, but of folds s √(1/n + 1/9): any two trainings share eight ninths of their samples, so their mean varies
+    more than if they were independent (Nadeau and Bengio, Inference for the Generalization Error, Machine Learning 52
+    (2003), 239–281, with one tenth held out). However many there are, it stays above s / 3.
+    """
+    return deviation * np.sqrt(1 / np.asarray(seeds) + (OVERLAP if held_out == "fold" else 0.0))
+
+
+def overlapping_interval(values: ArrayLike) -> tuple[float, float]:
+    """95 % interval of the mean of `values` (n,), of which each is measured on another fold.
+
+    It is Student's with n - 1 degrees of freedom and the `standard_error` of folds. NaN for fewer than two, for any
+    NaN, and where all are the same, which tells nothing of their spread.
+    """
+    numbers = np.asarray(values, dtype=float)
+    if len(numbers) < 2 or np.isnan(numbers).any() or np.ptp(numbers) < ROUNDING:
+        return float("nan"), float("nan")
+    error = standard_error(numbers.std(ddof=1), len(numbers), "fold")
+    low, high = stats.t.interval(CONFIDENCE, len(numbers) - 1, loc=numbers.mean(), scale=error)
+    return float(low), float(high)
 
 
 def mean_interval(values: ArrayLike) -> tuple[float, float]:

@@ -38,6 +38,7 @@ SETTINGS = [name for name in CONFIGURATION if name not in ("units", "train_sampl
 
 CHECK_COLUMNS = [
     *CONFIGURATION, "parameters", "fitted_up_to", "error", "predicted", "predicted_low", "predicted_high", "inside",
+    "refuting_below", "refuting_above", "refutes",
 ]  # fmt: skip
 
 
@@ -88,8 +89,8 @@ class Law:
 
         An F test of what the fit leaves over against the trainings of each mean (Draper and Smith, Applied Regression
         Analysis, 1998, chapter 2, "lack of fit"): a small p-value shows that the law is not the whole truth. A large
-        one does not show that it is. Held-out samples that trainings of one seed share make p-values rather too large.
-        NaN, both, where seeds are too few, or a training made no mistake.
+        one does not show that it is. Held-out samples that trainings of one seed share make p-values rather too large,
+        samples that trainings of different seeds share rather too small. NaN, both, where seeds are too few, or a training made no mistake.
         """
         several = self.means[self.means["seeds"] > 1]
         if several.empty or several["log_error_sd"].isna().any():
@@ -117,14 +118,16 @@ class Law:
             np.where(gone | (exponent >= EXPONENTS[1]), np.inf, values),
         )
 
-    def prediction_interval(self, samples: float, parameters: float) -> tuple[float, float]:
-        """95 % interval for the mean error that such a network would be measured to have: of law and of noise.
+    def prediction_interval(
+        self, samples: float, parameters: float, confidence: float = CONFIDENCE
+    ) -> tuple[float, float]:
+        """Interval for the mean error that such a network would be measured to have: of law and of noise.
 
-        Where the law is true it holds about 95 % of such errors: tests/analysis/test_scaling.py has simulations.
+        Where the law is true it holds about that share of such errors: tests/analysis/test_scaling.py has simulations.
         """
         errors = _error(self.resampled, np.array(samples), np.array(parameters))
         noise = np.random.default_rng(1).normal(size=(NOISES, len(errors)))
-        low, high = np.quantile(errors * np.exp(self.spreads * noise), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        low, high = np.quantile(errors * np.exp(self.spreads * noise), [(1 - confidence) / 2, (1 + confidence) / 2])
         return float(low), min(1.0, float(high))
 
     def balanced_parameters(self, samples: float) -> tuple[float, float, float]:
@@ -185,24 +188,31 @@ def checked(law: Law) -> pd.DataFrame:
     """What the same law, fitted on fewer samples, says of the most: `CHECK_COLUMNS`, a row per network trained on them.
 
     `error` is the measured mean, `fitted_up_to` a number of samples, at most half of the most, and `inside` whether the
-    error lies in the prediction's interval. No rows where a law cannot be fitted on that few.
+    error lies in the prediction's 95 % interval. No rows where a law cannot be fitted on that few.
 
-    Of a true law about 95 % of the networks lie inside.
+    Of a true law about 95 % of the networks lie inside, so any of several lies outside more often than in one study of
+    twenty. `refutes` therefore asks for an error below `refuting_below` or above `refuting_above`, the ends of an
+    interval of 1 - 0.05 / k for k networks (Bonferroni): any does in about 5 % of true laws, at most.
     """
     most = law.means[law.means["train_samples"] == law.most_samples]
     known = law.means[law.means["train_samples"] <= TESTED_SHARE * law.most_samples]
     earlier = fitted_law(law.settings, known)
     if earlier is None:
         return pd.DataFrame(columns=CHECK_COLUMNS)
+    shared = 1 - (1 - CONFIDENCE) / len(most)
     rows = []
     for row in records(most.sort_values("parameters", kind="stable")):
         low, high = earlier.prediction_interval(row["train_samples"], row["parameters"])
+        least, greatest = earlier.prediction_interval(row["train_samples"], row["parameters"], shared)
         prediction = {
             "fitted_up_to": earlier.most_samples,
             "predicted": float(earlier.error(row["train_samples"], row["parameters"])),
             "predicted_low": low,
             "predicted_high": high,
             "inside": low <= row["error"] <= high,
+            "refuting_below": least,
+            "refuting_above": greatest,
+            "refutes": not least <= row["error"] <= greatest,
         }
         rows.append(row | prediction)
     return pd.DataFrame(rows, columns=CHECK_COLUMNS)

@@ -10,6 +10,7 @@ from pipeline.analysis.capacity import (
     gap_against_samples,
     marginal_return,
     overfitting_table,
+    returns_of_growth,
     saturation_capacity,
 )
 from pipeline.documents import records
@@ -18,6 +19,7 @@ from pipeline.params.studies import RaceStudy
 from pipeline.report import capacity_figures
 from pipeline.report.results import Results
 from pipeline.report.text import Table, interval, number, percent, plural, points, text_table, tolerance_words
+from pipeline.training.inputs import FOLDS
 
 RACE_TOLERANCE: float = RaceStudy.model_fields["tolerance"].default
 
@@ -25,12 +27,13 @@ RACE_TOLERANCE: float = RaceStudy.model_fields["tolerance"].default
 @dataclass(frozen=True)
 class Capacity:
     """`growth` and `saturation` are of the networks trained on the most samples; `figures` lack the one of the gap
-    against samples where every network was trained on one number of them."""
+    against samples where every network was trained on one number of them; `intervals` says what they are."""
 
     findings: tuple[str, ...]
     figures: dict[str, str]
     table: Table
     tolerance: str
+    intervals: str
     growth: tuple[str, ...]
     saturation: Table
     on_fewer_samples: Table
@@ -46,13 +49,14 @@ def capacity(results: Results) -> Capacity | None:
         return None
     study = results.studies["capacity"]
     tolerance = RACE_TOLERANCE if results.race is None else results.race.tolerance
-    returns = marginal_return(study.trials)
-    saturation = saturation_capacity(returns, tolerance)
+    held_out = study.summary.held_out
+    returns = returns_of_growth(study.trials, held_out)
+    saturation = saturation_capacity(returns, tolerance, held_out)
     on_most = saturation["train_samples"] == table["train_samples"].max()
     overfitting = overfitting_table(study.trials, study.curves)
     alt = "Accuracy and gap by units and layers, a map for each cell."
     figures = {"capacity_maps": capacity_figures.capacity_maps(table, alt)}
-    if len(gaps := gap_against_samples(study.trials)):
+    if len(gaps := gap_against_samples(study.trials, held_out)):
         alt = "Generalization gap against the number of training samples, a panel for each cell."
         figures["gap_against_samples"] = capacity_figures.gap_against_samples(gaps, alt)
     return Capacity(
@@ -60,12 +64,22 @@ def capacity(results: Results) -> Capacity | None:
         figures=figures,
         table=_table(table),
         tolerance=tolerance_words(tolerance),
-        growth=tuple(growth_findings(saturation[on_most], tolerance)),
+        intervals=_intervals(held_out),
+        growth=tuple(growth_findings(saturation[on_most], tolerance, held_out)),
         saturation=_saturation(saturation[on_most]),
         on_fewer_samples=_saturation(saturation[~on_most]),
-        returns=_returns(returns),
+        returns=_returns(marginal_return(returns)),
         onset=tuple(onset_findings(overfitting)),
         overfitting=_overfitting(overfitting),
+    )
+
+
+def _intervals(held_out: str) -> str:
+    if held_out != "fold":
+        return "Intervals are Student's, over seeds."
+    return (
+        "Intervals are Student's, over seeds that each hold out another tenth of the images. They are widened because "
+        "the trainings share images (Nadeau and Bengio, 2003)."
     )
 
 
@@ -131,49 +145,59 @@ def _table(table: pd.DataFrame) -> Table:
     })  # fmt: skip
 
 
-def growth_findings(table: pd.DataFrame, tolerance: float) -> list[str]:
+def growth_findings(table: pd.DataFrame, tolerance: float, held_out: str) -> list[str]:
     """Whether more units are shown to pay, to pay no longer, or neither: a sentence for each row of
     `saturation_capacity`."""
-    return [_growth(row, tolerance_words(tolerance), tolerance) for row in records(table)]
+    return [_growth(row, tolerance, held_out) for row in records(table)]
 
 
-def _growth(row: Mapping[str, Any], words: str, tolerance: float) -> str:
+def _growth(row: Mapping[str, Any], tolerance: float, held_out: str) -> str:
+    words = tolerance_words(tolerance)
     name = f"{CELLS[row['cell']].title}, {plural(row['depth'], 'layer')}"
     seeds = plural(row["seeds"], "seed")
-    step = f"from {row['last_units']:,} to {row['next_units']:,} units"
+    growth = f"from {row['from_units']:,} to {row['to_units']:,} units"
     bounds = f"95 % interval {interval(row['difference_low'], row['difference_high'])} points, {seeds}"
-    if row["verdict"] == "levels off":
+    if row["verdict"] in ("levels off", "falls"):
+        first = f"{plural(row['units'], 'unit')} ({row['parameters']:,} parameters)"
+        largest = f"{row['to_units']:,} units, the largest trained"
+        none_pays = f"No larger network among these is likely to bring more than {words}."
+        if row["verdict"] == "levels off":
+            return (
+                f"{name}: levels off from {first} on, up to {largest}. {none_pays} The largest brings "
+                f"{points(row['difference'])} points ({bounds})."
+            )
+        lost = f"95 % interval {interval(-row['difference_high'], -row['difference_low'])} points, {seeds}"
         return (
-            f"{name}: levels off from {plural(row['units'], 'unit')} ({row['parameters']:,} parameters) on. No later "
-            f"step is likely to bring more than {words}; the one {step} may bring the most ({bounds})."
+            f"{name}: falls from {first} to {largest}. {none_pays} The largest loses {points(-row['difference'])} "
+            f"points ({lost})."
         )
     if row["verdict"] == "still rising":
-        return (
-            f"{name}: still rising. The last step, {step}, brings {points(row['difference'])} points more accuracy "
-            f"({bounds})."
-        )
+        return f"{name}: still rising. Growing {growth} brings {points(row['difference'])} points ({bounds})."
     if pd.isna(row["difference_high"]):
         return (
-            f"{name}: not known. The last step, {step}, has {seeds} to compare, which say nothing of how seeds vary."
+            f"{name}: not known. Growth {growth} has {seeds} to compare, which say nothing of how seeds vary."
             if row["seeds"] < 2
-            else f"{name}: not known. At the last step, {step}, all {seeds} differ by the same, which says nothing of "
-            "how seeds vary."
+            else f"{name}: not known. Growing {growth}, all {seeds} differ by the same, which says nothing of how "
+            "seeds vary."
         )
-    needed = (
-        f"About {row['seeds_to_level_off']:,} seeds would show that it brings at most {words}"
-        if pd.notna(row["seeds_to_level_off"])
-        else f"No number of seeds is likely to show that it brings at most {words}: its mean, "
-        f"{points(row['difference'])} points, is {'not below that' if row['difference'] >= tolerance else 'too near'}"
+    mean = row["difference"]
+    level = (
+        f"no number of seeds would show that it brings at most {words}, since the mean is {points(mean)} points"
+        if mean >= tolerance
+        else f"{_enough(row['seeds_to_level_off'], held_out)} show that it brings at most {words}"
     )
-    risen = (
-        f", and about {row['seeds_to_rise']:,} that it brings more than nothing"
-        if pd.notna(row["seeds_to_rise"])
-        else ""
-    )
+    rise = f", and {_enough(row['seeds_to_rise'], held_out)} show that it brings more than nothing" if mean > 0 else ""
     return (
-        f"{name}: not known. The last step, {step}, may bring up to {points(row['difference_high'])} points "
-        f"({bounds}). {needed}{risen}, if mean and spread stay as they are."
+        f"{name}: not known. Growing {growth} may bring up to {points(row['difference_high'])} points ({bounds}). "
+        f"If mean and spread stay as they are, {level}{rise}."
     )
+
+
+def _enough(seeds: int, held_out: str) -> str:
+    """That so many seeds would do, or none where it is missing: there are only `FOLDS` different folds."""
+    if held_out == "fold" and (pd.isna(seeds) or seeds > FOLDS):
+        return f"not even {FOLDS} seeds, one for each tenth of the images, would"
+    return "no number of seeds would" if pd.isna(seeds) else f"about {plural(seeds, 'seed')} would"
 
 
 def _returns(returns: pd.DataFrame) -> Table:
@@ -195,22 +219,23 @@ def _saturation(table: pd.DataFrame) -> Table:
     rows = [
         row
         | {"cell": CELLS[row["cell"]].title, "verdict": _verdict(row)}
-        | {"step": f"{row['last_units']:,} to {row['next_units']:,} units"}
+        | {"growth": f"{row['from_units']:,} to {row['to_units']:,} units"}
         | {"interval": interval(row["difference_low"], row["difference_high"])}
         for row in records(table)
     ]
     return text_table(rows, {
         "cell": ("cell", str), "depth": ("layers", number), "train_samples": ("samples", number),
-        "verdict": ("more units", str), "step": ("the step that decides", str), "seeds": ("seeds", number),
+        "verdict": ("more units", str), "growth": ("the growth that decides", str), "seeds": ("seeds", number),
         "difference": ("it brings, points", points), "interval": ("95 % interval, points", str),
     })  # fmt: skip
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
     """Whether growth stops paying, for a row of `saturation_capacity`."""
-    if row["verdict"] != "levels off":
+    if row["verdict"] not in ("levels off", "falls"):
         return str(row["verdict"])
-    return f"levels off from {row['parameters']:,} parameters ({plural(row['units'], 'unit')}) on"
+    first = f"{row['parameters']:,} parameters ({plural(row['units'], 'unit')})"
+    return f"levels off from {first} on" if row["verdict"] == "levels off" else f"falls after {first}"
 
 
 def _overfitting(table: pd.DataFrame) -> Table:

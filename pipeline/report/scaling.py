@@ -111,13 +111,19 @@ def foretold_finding(name: str, law: Law, check: pd.DataFrame) -> str:
         "the prediction"
         for row in records(check[~check["inside"].astype(bool)])
     ]
-    width = (check["predicted_high"] / check["predicted_low"]).max()
+    verdict = "That refutes the law." if check["refutes"].any() else f"That does not refute the law. {_missed(check)}"
     return (
         f"{name}: of a law fitted on at most {check['fitted_up_to'].iloc[0]:,} samples, {len(check) - len(outside)} of "
-        f"{len(check)} intervals hold the error on {law.most_samples:,}"
-        + (f". It fails where they do not: {'; '.join(outside)}." if outside else ".")
-        + f" The upper end of an interval is up to {number(width)} times its lower one: the wider, the less this finds."
+        f"{len(check)} intervals hold the error on {law.most_samples:,}."
+        + (f" Outside: {'; '.join(outside)}." if outside else "")
+        + f" {verdict}"
     )
+
+
+def _missed(check: pd.DataFrame) -> str:
+    """By what factor, up or down, a measured error may differ from its prediction and not refute the law."""
+    up, down = check["refuting_above"] / check["predicted"], check["predicted"] / check["refuting_below"]
+    return f"An error off by a factor of up to {number(max(up.max(), down.max()))} would have passed, too."
 
 
 def size_finding(name: str, law: Law, check: pd.DataFrame) -> str:
@@ -151,7 +157,7 @@ def size_finding(name: str, law: Law, check: pd.DataFrame) -> str:
 def _trust(law: Law, check: pd.DataFrame) -> str:
     _, p_value = law.seeds_alone()
     against = [
-        *(["it failed the test on the most samples"] if not check["inside"].all() else []),
+        *(["the test on the most samples refutes it"] if check["refutes"].any() else []),
         *(["it is shown not to fit the trainings themselves"] if p_value < SIGNIFICANCE else []),
     ]
     if against:
@@ -159,8 +165,8 @@ def _trust(law: Law, check: pd.DataFrame) -> str:
     if check.empty:
         return "The law is an extrapolation that nothing has tested."
     return (
-        f"The law has passed the test on {law.most_samples:,} samples; beyond them it is an extrapolation that nothing "
-        "has tested."
+        f"The test on {law.most_samples:,} samples did not refute the law. {_missed(check)} Beyond them the law is an "
+        "extrapolation that nothing has tested."
     )
 
 

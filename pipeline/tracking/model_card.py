@@ -1,11 +1,9 @@
 """The registered model's card: the network, its data, its accuracy and its limits."""
 
-import math
-
 from scipy import stats
 
 from pipeline.analysis.choice import Candidate, Choice
-from pipeline.analysis.configurations import CONFIDENCE, accuracy_interval
+from pipeline.analysis.configurations import CONFIDENCE, accuracy_interval, standard_error
 from pipeline.data.sequences import SequencesSummary
 from pipeline.params.network import network_name
 from pipeline.training.inputs import FOLDS
@@ -22,7 +20,7 @@ def model_card(choice: Choice, record: TrialRecord, data: SequencesSummary, lice
     if choice.race is not None:
         held_out = chosen.seeds * ((data.train.samples + data.validation.samples) // FOLDS)
         measured = f"the mean over {chosen.seeds} tenths that were held out in turn"
-    low, high = _interval(chosen, held_out)
+    low, high = _interval(chosen, held_out, "validation" if choice.race is None else "fold")
     digests = "; ".join(
         f"{name} {part.samples:,} sequences, sha256 {part.sha256}"
         for name, part in (("train", data.train), ("validation", data.validation))
@@ -62,11 +60,12 @@ def _certainty(choice: Choice) -> str:
     return f" The race has shown this of no network {confidence}: this one is the most accurate."
 
 
-def _interval(chosen: Candidate, held_out_samples: int) -> tuple[float, float]:
-    """Student's interval over seeds; that of the held-out images for one seed, or for seeds that agree."""
+def _interval(chosen: Candidate, held_out_samples: int, held_out: str) -> tuple[float, float]:
+    """Student's interval over seeds, as `interval_over_seeds` has it; that of the held-out images for one seed, or for
+    seeds that agree."""
     accuracy, deviation, seeds = chosen.validation_accuracy, chosen.validation_accuracy_sd, chosen.seeds
     if seeds < 2 or not deviation:
         return accuracy_interval([accuracy], held_out_samples)
-    error = deviation / math.sqrt(seeds)
+    error = standard_error(deviation, seeds, held_out)
     low, high = stats.t.interval(CONFIDENCE, seeds - 1, loc=accuracy, scale=error)
     return max(0.0, float(low)), min(1.0, float(high))

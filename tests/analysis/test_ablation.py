@@ -4,11 +4,10 @@ import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
-from pipeline.analysis.ablation import overlapping_interval, recipe_parts
+from pipeline.analysis.ablation import recipe_parts
 from pipeline.studies.results import trials_table
 from tests.helpers.trials import seeds, study, table, trial
 
@@ -65,12 +64,3 @@ def test_pairs_that_all_differ_by_the_same_do_not_tell_their_spread(difference: 
     (part,) = recipe_parts(study(seeds(8, whole), seeds(8, other, dropout=0.1)))
     assert part.lost == pytest.approx(difference)
     assert np.isnan([part.low, part.high]).all()
-
-
-def test_the_interval_covers_the_mean_of_overlapping_folds() -> None:
-    """Any two folds' differences correlate by the share of samples held out, a tenth, as the correction takes it."""
-    rng = np.random.default_rng(0)
-    differences = 0.5 + rng.normal(0, math.sqrt(0.1), (500, 1)) + rng.normal(0, math.sqrt(0.9), (500, 10))
-    bounds = np.array([overlapping_interval(pd.Series(row)) for row in differences])
-    covered = ((bounds[:, 0] < 0.5) & (bounds[:, 1] > 0.5)).mean()
-    assert covered == pytest.approx(0.95, abs=0.02), "without the correction it would be 0.85"

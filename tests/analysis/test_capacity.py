@@ -20,6 +20,7 @@ from pipeline.studies.results import curves_table, trials_table
 from tests.helpers.results import capacity_records, record
 from tests.helpers.trials import seeds, study
 
+PLAIN = "validation"  # held out: seeds are independent
 SMALL = st.one_of(st.just(math.nan), st.integers(1, 4).map(float))
 
 
@@ -93,7 +94,7 @@ def test_return_of_a_worked_example() -> None:
         seeds(16, [0.7, 0.6], train_samples=1000),
         seeds(16, [0.7, 0.6], depth=2),
     )
-    result = capacity.marginal_return(trials)
+    result = capacity.marginal_return(capacity.returns_of_growth(trials, PLAIN))
     assert result.columns.tolist() == capacity.RETURN_COLUMNS
     shown = ["train_samples", "units", "next_units", "parameters", "next_parameters", "seeds"]
     assert result[shown].to_numpy().tolist() == [
@@ -122,7 +123,7 @@ def test_interval_of_the_return_covers_the_true_one() -> None:
         )
         for units in (16, 64)
     ]
-    result = capacity.marginal_return(study(*sizes))
+    result = capacity.returns_of_growth(study(*sizes), PLAIN)
     assert len(result) == 1000
     covered = (result["points_per_doubling_low"] <= 0.3) & (result["points_per_doubling_high"] >= 0.3)
     assert covered.mean() == pytest.approx(0.95, abs=0.02)
@@ -131,79 +132,131 @@ def test_interval_of_the_return_covers_the_true_one() -> None:
 TOLERANCE = 0.002
 
 
-def returns(*intervals: tuple[float, float], cell: str = "gru") -> pd.DataFrame:
-    """A table of returns with these intervals, in points, at 8, 16, 32, … units."""
-    trials = study(*(seeds(8 * 2**n, [0.9], cell=cell) for n in range(len(intervals) + 1)))
+Bounds = tuple[float, float]
+UNKNOWN = (math.nan, math.nan)
+
+
+def returns(*intervals: Bounds, cell: str = "gru") -> pd.DataFrame:
+    """A table of returns with these intervals, in points: between 8 and 16 units, 8 and 32, …, 16 and 32, …"""
+    sizes = round((1 + math.sqrt(1 + 8 * len(intervals))) / 2)
+    trials = study(*(seeds(8 * 2**n, [0.9], cell=cell) for n in range(sizes)))
     low, high = (np.array(bounds) / 100 for bounds in zip(*intervals, strict=True))
-    return capacity.marginal_return(trials).assign(
+    return capacity.returns_of_growth(trials, PLAIN).assign(
         difference_low=low, difference_high=high, difference=(low + high) / 2, difference_sd=0.001
     )
 
 
 @pytest.mark.parametrize(
-    ("intervals", "verdict", "units", "step"),
+    ("intervals", "verdict", "units", "growth"),
     [
-        ([(1, 2), (0.1, 0.5), (-0.1, 0.2)], "levels off", 32, 32),
-        ([(1, 2), (-0.2, 0.1), (-0.9, -0.3)], "levels off", 16, 16),  # the step that may bring the most
-        ([(1, 2), (-0.2, 0.1), (-0.9, 0.15)], "levels off", 16, 32),
-        ([(-1, 2), (0.1, 0.2)], "levels off", 16, 16),  # more than nothing, but no more than the tolerance
-        ([(-1, 2), (0.1, 0.21)], "still rising", None, 16),
-        ([(math.nan, math.nan), (0.1, 0.5)], "still rising", None, 16),
-        ([(1, 2), (-0.2, 0.5)], "not known", None, 16),  # an interval that holds zero is no sign of no return
-        ([(-0.1, 0.1), (-0.1, 0.21)], "not known", None, 16),
-        ([(1, 2), (math.nan, math.nan)], "not known", None, 16),
-        ([(1, 2), (math.nan, math.nan), (-1, 0)], "levels off", 32, 32),
+        ([(-1, 0.2)], "levels off", 8, (8, 16)),
+        ([(0.1, 0.2)], "levels off", 8, (8, 16)),  # more than nothing, but no more than the tolerance
+        ([(0.1, 0.21)], "still rising", None, (8, 16)),
+        ([(-0.2, 0.5)], "not known", None, (8, 16)),  # an interval that holds zero is no sign of no return
+        ([UNKNOWN], "not known", None, (8, 16)),
+        ([(-1.02, -0.9)], "falls", 8, (8, 16)),
+        ([(-1.02, -0.1)], "levels off", 8, (8, 16)),  # it falls, but maybe by less than the tolerance
+        ([(0, 0.15), (0.1, 0.3), (0, 0.15)], "levels off", 16, (16, 32)),  # small steps add up
+        ([(-1, -0.8), (-0.1, 0.1), (0.7, 0.9)], "levels off", 8, (8, 32)),  # the largest is no better than the smallest
+        ([(-0.1, 0.1), (-1.1, -0.9), (-1.1, -0.9)], "falls", 8, (8, 32)),
+        ([(0.8, 1.2), (-0.1, 0.1), (-1.1, -0.9)], "falls", 16, (16, 32)),
+        ([(0.1, 0.5), (-1, 0.1), (0.1, 0.5)], "still rising", None, (16, 32)),
+        ([(1, 2), (1, 2), (-0.1, 0.21)], "not known", None, (16, 32)),
+        ([UNKNOWN, (0.1, 0.5), (0.1, 0.5)], "still rising", None, (16, 32)),
+        ([(1, 2), (1, 2), UNKNOWN], "not known", None, (16, 32)),
+        ([UNKNOWN, (-1, 0), (-1, 0)], "levels off", 16, (16, 32)),
     ],
 )
 def test_saturation_of_worked_examples(
-    intervals: list[tuple[float, float]], verdict: str, units: int | None, step: int
+    intervals: list[Bounds], verdict: str, units: int | None, growth: tuple[int, int]
 ) -> None:
-    result = capacity.saturation_capacity(returns(*intervals), TOLERANCE)
+    result = capacity.saturation_capacity(returns(*intervals), TOLERANCE, PLAIN)
     assert result.columns.tolist() == capacity.SATURATION_COLUMNS
     assert result["verdict"].tolist() == [verdict]
     row = result.iloc[0]
     assert (None if pd.isna(row["units"]) else row["units"]) == units
     assert (None if pd.isna(row["parameters"]) else row["parameters"]) == (None if units is None else 100 * units)
-    assert (row["last_units"], row["next_units"]) == (step, 2 * step)
+    assert (row["from_units"], row["to_units"]) == growth
 
 
 def test_saturation_is_told_for_each_set_of_settings() -> None:
-    both = pd.concat([returns((1, 2), (-1, 0.1)), returns((1, 2), cell="lstm")], ignore_index=True)
-    result = capacity.saturation_capacity(both, TOLERANCE)
+    both = pd.concat([returns((-1, 0.1)), returns((1, 2), cell="lstm")], ignore_index=True)
+    result = capacity.saturation_capacity(both, TOLERANCE, PLAIN)
     assert result[["cell", "verdict"]].to_numpy().tolist() == [["gru", "levels off"], ["lstm", "still rising"]]
+
+
+def test_on_a_fine_grid_the_growth_at_the_end_doubles_the_parameters() -> None:
+    noise = np.array([[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1]]) / 10_000
+    means = 0.97 + 0.0015 * np.arange(4)
+    trials = study(*(seeds(units, means[place] + noise[place]) for place, units in enumerate([8, 12, 16, 24])))
+    pairs = capacity.returns_of_growth(trials, PLAIN)
+    assert pairs[["units", "next_units"]].to_numpy().tolist() == [
+        [8, 12], [8, 16], [8, 24], [12, 16], [12, 24], [16, 24]
+    ]  # fmt: skip
+    (row,) = records(capacity.saturation_capacity(pairs, TOLERANCE, PLAIN))
+    assert (row["verdict"], row["from_units"], row["to_units"]) == ("still rising", 12, 24)
+    # Less than a doubling in all: what was trained decides.
+    (short,) = records(capacity.saturation_capacity(pairs[pairs["units"] == 16], TOLERANCE, PLAIN))
+    assert (short["verdict"], short["from_units"], short["to_units"]) == ("levels off", 16, 24)
 
 
 def test_seeds_that_would_show_it() -> None:
     # t · s / √n: with s = 0.1 and 7 seeds 2.447 · 0.1 / 2.646 = 0.0925, with 6 seeds 2.571 · 0.1 / 2.449 = 0.105.
-    assert capacity.seeds_to_show(0.1, 0.1) == 7
-    assert capacity.seeds_to_show(0.0925, 0.1) == 7
-    assert capacity.seeds_to_show(10, 0.1) == 2
-    assert capacity.seeds_to_show(0.0, 0.1) is None
-    assert capacity.seeds_to_show(0.1, math.nan) is None
-    assert capacity.seeds_to_show(0.0001, 0.1) is None, "more than anybody would train"
+    assert capacity.seeds_to_show(0.1, 0.1, PLAIN) == 7
+    assert capacity.seeds_to_show(0.0925, 0.1, PLAIN) == 7
+    assert capacity.seeds_to_show(10, 0.1, PLAIN) == 2
+    assert capacity.seeds_to_show(0.0, 0.1, PLAIN) is None
+    assert capacity.seeds_to_show(0.1, math.nan, PLAIN) is None
+    assert capacity.seeds_to_show(0.0001, 0.1, PLAIN) is None, "more than anybody would train"
 
 
-def simulated(studies: int, number: int, truths: dict[int, float], noise: float = 0.0015) -> pd.DataFrame:
-    """The steps of so many studies with `number` seeds, told apart by their learning rate, of this truth by units."""
+def test_folds_give_wider_intervals_and_never_as_narrow_as_one_likes() -> None:
+    trials = study(seeds(8, [0.90, 0.92, 0.91]), seeds(32, [0.96, 0.97, 0.98]), seeds(8, [0.8, 0.9], train_samples=10))
+    reach = stats.t.ppf(0.975, 2) * 0.01 * np.sqrt(1 / 3 + 1 / 9)
+    (row,) = records(capacity.returns_of_growth(trials, "fold"))
+    assert (row["difference_low"], row["difference_high"]) == pytest.approx((0.06 - reach, 0.06 + reach))
+    gap = capacity.gap_against_samples(trials, "fold").iloc[1]
+    assert gap["generalization_gap_high"] - gap["generalization_gap"] == pytest.approx(reach)
+    accuracy = capacity.capacity_table(trials, "fold").iloc[2]
+    assert accuracy["validation_accuracy"] - accuracy["validation_accuracy_low"] == pytest.approx(reach)
+    # With s = 0.1 half of an interval is 0.136 for 6 seeds, 0.123 for 7, 0.1001 for 11, 0.097 for 12; never 0.065.
+    assert capacity.seeds_to_show(0.13, 0.1, "fold") == 7
+    assert capacity.seeds_to_show(0.1, 0.1, "fold") == 12
+    assert capacity.seeds_to_show(0.065, 0.1, "fold") is None
+
+
+def simulated(
+    studies: int, number: int, truths: dict[int, float], noise: float = 0.0015, held_out: str = PLAIN
+) -> pd.DataFrame:
+    """The returns of so many studies with `number` seeds, told apart by their learning rate, of this truth by units.
+
+    Any two folds correlate by the share of samples held out, a tenth, as the correction takes it.
+    """
     rng = np.random.default_rng(number)
     rate, seed = np.repeat(np.arange(1.0, studies + 1), number), np.tile(np.arange(number), studies)
+    share = 0.1 if held_out == "fold" else 0.0
+
+    def noises() -> np.ndarray:
+        together = np.repeat(rng.normal(0, noise, studies), number)
+        return np.sqrt(share) * together + np.sqrt(1 - share) * rng.normal(0, noise, rate.size)
+
     sizes = [
         seeds(units, np.zeros(studies * number)).assign(
             learning_rate=rate,
             seed=seed,
-            validation_accuracy=np.round(6000 * rng.normal(truth, noise, rate.size)) / 6000,
+            validation_accuracy=np.round(6000 * (truth + noises())) / 6000,
         )
         for units, truth in truths.items()
     ]
-    return capacity.marginal_return(study(*sizes))
+    return capacity.returns_of_growth(study(*sizes), held_out)
 
 
 @pytest.mark.parametrize("number", [2, 3, 8])
 def test_rising_truths_are_hardly_ever_said_to_level_off(number: int) -> None:
     """2,000 studies whose last step truly brings just more than the tolerance: every sentence is held to the truth."""
     steps = simulated(2000, number, {8: 0.97, 16: 0.9721})
-    table = capacity.saturation_capacity(steps, TOLERANCE)
-    sentences = growth_findings(table, TOLERANCE)
+    table = capacity.saturation_capacity(steps, TOLERANCE, PLAIN)
+    sentences = growth_findings(table, TOLERANCE, PLAIN)
     assert len(sentences) == 2000
     assert sum("levels off" in sentence for sentence in sentences) <= 0.05 * 2000
     for sentence, row in zip(sentences, records(table), strict=True):
@@ -211,9 +264,41 @@ def test_rising_truths_are_hardly_ever_said_to_level_off(number: int) -> None:
         assert ("not known" in sentence) == (not row["difference_low"] > 0 and not row["difference_high"] <= TOLERANCE)
 
 
+def test_folds_that_overlap_are_hardly_ever_said_to_level_off_where_they_rise() -> None:
+    steps = simulated(1000, 10, {8: 0.97, 16: 0.97201}, held_out="fold")
+    wrong = capacity.saturation_capacity(steps, TOLERANCE, "fold")["verdict"] == "levels off"
+    assert wrong.mean() <= 0.05, "with intervals as of independent seeds it would be 0.06"
+
+
+FINE = [8, 12, 16, 24, 32, 48, 64]
+
+
+@pytest.mark.parametrize(("number", "step"), [(3, 0.00105), (8, 0.0015)])
+def test_a_rise_in_small_steps_is_hardly_ever_said_to_level_off(number: int, step: float) -> None:
+    """100 studies each. A step brings less than the tolerance; a doubling, two steps or three, brings more."""
+    steps = simulated(100, number, {units: 0.97 + step * place for place, units in enumerate(FINE)}, noise=0.0003)
+    table = capacity.saturation_capacity(steps, TOLERANCE, PLAIN)
+    assert table["verdict"].isin(["levels off", "falls"]).mean() <= 0.05
+
+
+def test_on_a_fine_grid_it_levels_off_where_it_does() -> None:
+    truth = {units: 0.97 + 0.003 * min(place, 2) for place, units in enumerate(FINE)}
+    table = capacity.saturation_capacity(simulated(100, 8, truth, noise=0.0008), TOLERANCE, PLAIN)
+    assert (table["units"] < 16).mean() <= 0.05
+    assert (table["units"] == 16).mean() >= 0.7
+
+
+def test_falling_truths_are_said_to_fall() -> None:
+    steps = simulated(100, 5, {8: 0.98, 16: 0.97}, noise=0.0003)
+    sentences = growth_findings(capacity.saturation_capacity(steps, TOLERANCE, PLAIN), TOLERANCE, PLAIN)
+    assert sum("falls from 8 units" in sentence for sentence in sentences) == 100
+    just = simulated(1000, 5, {8: 0.9720, 16: 0.9701}, noise=0.0003)  # by less than the tolerance
+    assert (capacity.saturation_capacity(just, TOLERANCE, PLAIN)["verdict"] == "falls").mean() <= 0.05
+
+
 def test_the_size_from_which_it_levels_off_is_hardly_ever_too_small() -> None:
     steps = simulated(1000, 8, {8: 0.97, 16: 0.9722, 32: 0.9722, 64: 0.9722}, noise=0.0008)
-    table = capacity.saturation_capacity(steps, TOLERANCE)
+    table = capacity.saturation_capacity(steps, TOLERANCE, PLAIN)
     assert (table["units"] == 8).mean() <= 0.05
     assert (table["units"] == 16).mean() >= 0.7
 
@@ -285,7 +370,7 @@ def test_gap_of_a_worked_example() -> None:
         seeds(8, [0.9], train_samples=20_000),
         seeds(8, [0.9, 0.9], depth=2),
     )
-    result = capacity.gap_against_samples(trials)
+    result = capacity.gap_against_samples(trials, PLAIN)
     assert result.columns.tolist() == capacity.GAP_COLUMNS
     assert result[["units", "depth", "train_samples", "seeds"]].to_numpy().tolist() == [
         [8, 1, 1000, 2],
@@ -303,13 +388,14 @@ def test_gap_of_a_worked_example() -> None:
 def test_tables_of_a_whole_study() -> None:
     made = capacity_records()
     trials, curves = trials_table(made), curves_table(made)
-    steps = capacity.marginal_return(trials)
+    returned = capacity.returns_of_growth(trials, PLAIN)
+    steps = capacity.marginal_return(returned)
     assert len(steps) == 3 * 2 * 2  # cells, depths, steps between three sizes
     assert (steps["points_per_doubling_low"] < steps["points_per_doubling"]).all()
     assert (steps["points_per_doubling"] < steps["points_per_doubling_high"]).all()
-    assert len(capacity.saturation_capacity(steps, TOLERANCE)) == 6
+    assert len(capacity.saturation_capacity(returned, TOLERANCE, PLAIN)) == 6
     assert capacity.overfitting_table(trials, curves)["seeds"].tolist() == [3] * 18
-    assert capacity.gap_against_samples(trials).empty  # all on 5,000 samples
+    assert capacity.gap_against_samples(trials, PLAIN).empty  # all on 5,000 samples
     table = configurations_of(trials)
     assert capacity.pareto_front(table, "parameters").any()
     assert capacity.equal_budget(table, "parameters").groupby("budget").size().unique().tolist() == [3]
@@ -329,13 +415,13 @@ def test_tables_of_a_whole_study() -> None:
 def test_too_little_is_a_table_with_the_same_columns(configurations: list[pd.DataFrame]) -> None:
     trials = study(*configurations)
     table = configurations_of(trials)
-    steps = capacity.marginal_return(trials)
+    steps = capacity.returns_of_growth(trials, PLAIN)
     results: list[tuple[pd.DataFrame, list[Any]]] = [
         (steps, capacity.RETURN_COLUMNS),
-        (capacity.saturation_capacity(steps, TOLERANCE), capacity.SATURATION_COLUMNS),
+        (capacity.saturation_capacity(steps, TOLERANCE, PLAIN), capacity.SATURATION_COLUMNS),
         (capacity.overfitting_table(trials, curve([], number=0)), capacity.OVERFITTING_COLUMNS),
         (capacity.overfitting_table(trials, curve([3, 2])), capacity.OVERFITTING_COLUMNS),
-        (capacity.gap_against_samples(trials), capacity.GAP_COLUMNS),
+        (capacity.gap_against_samples(trials, PLAIN), capacity.GAP_COLUMNS),
         (
             capacity.equal_budget(table, "parameters"),
             ["budget", *CONFIGURATION, "parameters", "validation_accuracy"],
@@ -344,7 +430,7 @@ def test_too_little_is_a_table_with_the_same_columns(configurations: list[pd.Dat
     for result, columns in results:
         assert result.columns.tolist() == columns
     assert len(capacity.pareto_front(table, "parameters")) == len(table)
-    assert set(capacity.saturation_capacity(steps, TOLERANCE)["verdict"]) <= {"not known"}
+    assert set(capacity.saturation_capacity(steps, TOLERANCE, PLAIN)["verdict"]) <= {"not known"}
 
 
 def test_budgets_table_of_a_worked_example() -> None:

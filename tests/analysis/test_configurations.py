@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipeline.analysis.configurations import CONFIGURATION, accuracy_interval, is_configuration, mean_interval
+from pipeline.analysis.configurations import (
+    CONFIGURATION,
+    accuracy_interval,
+    interval_over_seeds,
+    is_configuration,
+    mean_interval,
+    overlapping_interval,
+    standard_error,
+)
 from pipeline.analysis.configurations import configurations as configurations_of
 from tests.helpers.trials import table, trial
 
@@ -77,6 +85,36 @@ def test_interval_covers_its_nominal_share(number: int) -> None:
     given_one = ~np.isnan(low)
     assert given_one.mean() > 0.95  # two seeds tie now and then
     assert ((low <= 0) & (high >= 0))[given_one].mean() == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_interval_covers_the_mean_of_overlapping_folds() -> None:
+    """Any two folds' differences correlate by the share of samples held out, a tenth, as the correction takes it."""
+    rng = np.random.default_rng(0)
+    differences = 0.5 + rng.normal(0, np.sqrt(0.1), (500, 1)) + rng.normal(0, np.sqrt(0.9), (500, 10))
+    bounds = np.array([overlapping_interval(pd.Series(row)) for row in differences])
+    covered = ((bounds[:, 0] < 0.5) & (bounds[:, 1] > 0.5)).mean()
+    assert covered == pytest.approx(0.95, abs=0.02), "without the correction it would be 0.85"
+
+
+def test_folds_widen_the_interval_and_other_seeds_do_not() -> None:
+    values = [0.970, 0.975, 0.978]
+    reach = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) * np.sqrt(1 / 3 + 1 / 9)
+    mean = np.mean(values)
+    assert interval_over_seeds(values, "fold") == pytest.approx((mean - reach, mean + reach))
+    assert interval_over_seeds(values, "validation") == mean_interval(values)
+    trials = table(*(trial(seed, 8, accuracy, seed) for seed, accuracy in enumerate(values)))
+    row = configurations_of(trials, "fold").iloc[0]
+    assert row[["validation_accuracy_low", "validation_accuracy_high"]].tolist() == pytest.approx(
+        [mean - reach, mean + reach]
+    )
+    assert row["validation_accuracy_sd"] == pytest.approx(np.std(values, ddof=1)), "the folds' own, as it is"
+    for too_little in ([], [0.5], [0.5, np.nan], [0.25, 0.25], [0.0, 0.0]):
+        assert np.isnan(overlapping_interval(too_little)).all()
+
+
+def test_no_number_of_folds_makes_the_standard_error_vanish() -> None:
+    assert standard_error(0.3, 9, "validation") == pytest.approx(0.1)
+    assert standard_error(0.3, [9, 1e9], "fold").tolist() == pytest.approx([0.3 * np.sqrt(2) / 3, 0.1])
 
 
 def test_interval_over_seeds_is_students() -> None:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipeline.analysis.capacity import marginal_return, saturation_capacity
+from pipeline.analysis.capacity import returns_of_growth, saturation_capacity
 from pipeline.report.capacity import growth_findings, onset_findings
 from tests.helpers.pages import ReadPage
 from tests.helpers.trials import seeds, study
@@ -18,37 +18,56 @@ def test_every_step_cell_and_configuration_has_a_row(page: ReadPage) -> None:
     ]
     assert "SimpleRNN on 1,000 samples: from 182 to " in page.text
     assert "Overfitting is seen with 4 units in " in page.text
-    assert (
-        "GRU, 1 layer: still rising. The last step, from 16 to 64 units, brings 0.57 points more accuracy" in page.text
-    )
+    assert "GRU, 1 layer: still rising. Growing from 16 to 64 units brings 0.57 points" in page.text
 
 
-def growth(*configurations: pd.DataFrame) -> str:
-    (sentence,) = growth_findings(saturation_capacity(marginal_return(study(*configurations)), 0.002), 0.002)
+def growth(*configurations: pd.DataFrame, held_out: str = "validation") -> str:
+    returns = returns_of_growth(study(*configurations), held_out)
+    (sentence,) = growth_findings(saturation_capacity(returns, 0.002, held_out), 0.002, held_out)
     return sentence
 
 
 def test_growth_is_told_with_what_is_not_known() -> None:
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.9501, 0.9602, 0.9703])) == (
-        "GRU, 1 layer: levels off from 8 units (800 parameters) on. No later step is likely to bring more than 0.2 "
-        "points; the one from 8 to 16 units may bring the most (95 % interval −0.00 to 0.04 points, 3 seeds)."
+        "GRU, 1 layer: levels off from 8 units (800 parameters) on, up to 16 units, the largest trained. No larger "
+        "network among these is likely to bring more than 0.2 points. The largest brings 0.02 points (95 % interval "
+        "−0.00 to 0.04 points, 3 seeds)."
+    )
+    assert growth(seeds(8, [0.98, 0.98, 0.98]), seeds(16, [0.97, 0.9701, 0.9702])) == (
+        "GRU, 1 layer: falls from 8 units (800 parameters) to 16 units, the largest trained. No larger network among "
+        "these is likely to bring more than 0.2 points. The largest loses 0.99 points (95 % interval 0.97 to 1.01 "
+        "points, 3 seeds)."
     )
     # The mean step is 0.1 points with a deviation of 0.1: t · 0.1 / √n is at most 0.1 from 7 seeds on (2.447 / 2.646).
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.961, 0.972])) == (
-        "GRU, 1 layer: not known. The last step, from 8 to 16 units, may bring up to 0.35 points (95 % interval "
-        "−0.15 to "
-        "0.35 points, 3 seeds). About 7 seeds would show that it brings at most 0.2 points, and about 7 that it brings "
-        "more than nothing, if mean and spread stay as they are."
+        "GRU, 1 layer: not known. Growing from 8 to 16 units may bring up to 0.35 points (95 % interval −0.15 to "
+        "0.35 points, 3 seeds). If mean and spread stay as they are, about 7 seeds would show that it brings at most "
+        "0.2 points, and about 7 seeds would show that it brings more than nothing."
     )
     above = growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.963, 0.976]))
     assert (
-        "No number of seeds is likely to show that it brings at most 0.2 points: its mean, 0.30 points, is not" in above
+        "no number of seeds would show that it brings at most 0.2 points, since the mean is 0.30 points, and about 7 "
+        "seeds would show that it brings more than nothing." in above
     )
-    assert "and about 7 that it brings more than nothing" in above
     assert growth(seeds(8, [0.95]), seeds(16, [0.96])).endswith(
         "has 1 seed to compare, which say nothing of how seeds vary."
     )
     assert "all 2 seeds differ by the same" in growth(seeds(8, [0.95, 0.96]), seeds(16, [0.95, 0.96]))
+
+
+def test_growth_over_folds_is_told_with_what_ten_of_them_can_show() -> None:
+    # Mean and deviation are 0.1 points: of ten folds half an interval is 2.262 · 0.1 · √(1/10 + 1/9) = 0.104.
+    assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.961, 0.972]), held_out="fold") == (
+        "GRU, 1 layer: not known. Growing from 8 to 16 units may bring up to 0.39 points (95 % interval −0.19 to 0.39 "
+        "points, 3 seeds). If mean and spread stay as they are, not even 10 seeds, one for each tenth of the images, "
+        "would show that it brings at most 0.2 points, and not even 10 seeds, one for each tenth of the images, would "
+        "show that it brings more than nothing."
+    )
+    # With a mean of 0.08 points and a deviation of 0.08 the tolerance is 1.5 deviations away: 0.12 takes 6 folds.
+    assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.9608, 0.9716]), held_out="fold").endswith(
+        "about 6 seeds would show that it brings at most 0.2 points, and not even 10 seeds, one for each tenth of the "
+        "images, would show that it brings more than nothing."
+    )
 
 
 def test_onset_of_overfitting_is_told_by_samples_and_by_size() -> None:

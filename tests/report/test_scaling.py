@@ -35,13 +35,14 @@ def test_a_true_law_is_told_with_its_intervals(results: Results) -> None:
         "true.",
     )
     assert made.tests == (
-        "GRU: of a law fitted on at most 10,000 samples, 3 of 3 intervals hold the error on 54,000. The upper end of "
-        "an interval is up to 1.16 times its lower one: the wider, the less this finds.",
+        "GRU: of a law fitted on at most 10,000 samples, 3 of 3 intervals hold the error on 54,000. That does not "
+        "refute the law. An error off by a factor of up to 1.16 would have passed, too.",
     )
     assert made.answers == (
         "GRU: on 540,000 samples about 34,000 parameters (95 % interval 26,000 to 45,000), 8.1 times as many as on "
         "54,000 (95 % interval 7.3 to 9.2). No network of such a size was measured: they had 500 to 20,000 parameters. "
-        "The law has passed the test on 54,000 samples; beyond them it is an extrapolation that nothing has tested.",
+        "The test on 54,000 samples did not refute the law. An error off by a factor of up to 1.16 would have passed, "
+        "too. Beyond them the law is an extrapolation that nothing has tested.",
     )
     assert made.laws.rows == [
         ["GRU", "7.83 (7.25 to 8.55)", "0.548 (0.536 to 0.561)", "3.09 (2.6 to 3.66)", "0.604 (0.576 to 0.633)",
@@ -56,9 +57,19 @@ def test_a_true_law_is_told_with_its_intervals(results: Results) -> None:
 def test_a_law_that_fails_is_not_to_be_trusted(results: Results) -> None:
     made = of_study(results, lawful_study(spread=0.02, most=1.6))
     (test,), (answer,) = made.tests, made.answers
-    assert "0 of 3 intervals hold the error on 54,000. It fails where they do not: GRU 1×4 is measured " in test
+    assert "0 of 3 intervals hold the error on 54,000. Outside: GRU 1×4 is measured " in test
+    assert test.endswith(" times the prediction. That refutes the law.")
     assert [row[-1] for row in made.test.rows] == ["no"] * 3
-    assert "The law is not to be trusted: it failed the test on the most samples" in answer
+    assert "The law is not to be trusted: the test on the most samples refutes it" in answer
+
+
+def test_a_network_outside_its_interval_does_not_refute_a_law_of_three(results: Results) -> None:
+    made = of_study(results, lawful_study(seed=47, spread=0.03))
+    (test,), (answer,) = made.tests, made.answers
+    assert "2 of 3 intervals hold the error on 54,000. Outside: GRU 1×" in test
+    assert " times the prediction. That does not refute the law. An error off by a factor of up to 1." in test
+    assert "not to be trusted" not in answer
+    assert [row[-1] for row in made.test.rows].count("no") == 1
 
 
 def test_a_size_that_the_study_does_not_determine_is_not_known(results: Results) -> None:

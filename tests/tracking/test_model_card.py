@@ -36,8 +36,8 @@ def test_a_choice_by_a_race_rests_on_tenths(settled: bool, shown: bool, sentence
     raced = choice(0.98, 0.001, 7).model_copy(update={"race": found})
     card = model_card(raced, record(0), DATA, "none", "make quick")
     assert sentence in card
-    # Student's with 6 degrees of freedom: 2.447 · 0.001 / √7 = 0.0009.
-    assert "interval 97.91% to 98.09%, the mean over 7 tenths that were held out in turn)" in card
+    # Student's with 6 degrees of freedom, of tenths that share samples: 2.447 · 0.001 · √(1/7 + 1/9) = 0.0012.
+    assert "interval 97.88% to 98.12%, the mean over 7 tenths that were held out in turn)" in card
 
 
 def test_the_card_names_network_data_training_and_rule() -> None:
