@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.configurations import COLUMNS, complete_trials, configurations
+from pipeline.analysis.configurations import COLUMNS, CONFIGURATION, complete_trials, configurations
 from pipeline.documents import Document, Frozen, records
 from pipeline.errors import PipelineError
+from pipeline.params.document import RACE
+from pipeline.params.network import network_name
 from pipeline.params.settings import Configuration, View
 from pipeline.params.studies import RaceStudy
 from pipeline.studies.definition import StudyDefinition
@@ -35,9 +38,10 @@ RACE_RULE = (
 class Candidate(Configuration):
     """One of the configurations that competed. Figures are means over its seeds; `sd` is None for a single seed.
 
-    Of a race there are also `behind`, by how much the leader was more accurate when both were last compared, with its
-    bounds, as fractions; `left_after`, the block after which it left, None if it stayed; `as_good`, whether it is shown
-    to be as good as every other one left; and the `reason` in a sentence. See `studies.race_results`.
+    Of a race accuracy and gap are those of `over_all_blocks`, which can be compared. There are also `behind`, by how
+    much the leader was more accurate when both were last compared, with its bounds, as fractions, None for the leader;
+    `left_after`, the block after which it left, None if it stayed; `as_good`, whether it is shown to be as good as
+    every other one left; and the `reason` in a sentence. See `studies.race_results`.
     """
 
     study: str
@@ -88,9 +92,10 @@ class RaceFinding(Frozen):
     """What a race has settled.
 
     `trainings` is how many it took, of `most_trainings` if nobody had left. `settled`: the choice is shown to be as
-    good as the best, and every smaller network to be worse. `shown`: at least the first of the two. `not_known` are the
-    smaller networks still in the race, of which it is not known whether they are as good, by their numbers among the
-    entrants, from 0, the smallest first.
+    good as every other network left, and no smaller one is left. `shown`: at least the first of the two. `not_known`
+    are the smaller networks still in the race, of which it is not known whether they are as good, by their numbers
+    among the entrants, from 0, the smallest first. `failed` names the networks that left because a training failed:
+    nothing is shown of them. `alone`: all but one have failed, or there was a single one, so nothing was compared.
     """
 
     tolerance: float
@@ -102,6 +107,8 @@ class RaceFinding(Frozen):
     settled: bool
     shown: bool
     not_known: tuple[int, ...]
+    failed: tuple[str, ...] = ()
+    alone: bool = False
 
 
 class Choice(Document):
@@ -139,7 +146,8 @@ class Competitors:
     """The configurations that compete: of the studies' complete trials those trained on the most samples.
 
     `trials` are these trials by study, studies without any left out. `table` has the columns of `configurations`, and
-    `study`, a row for each configuration; it is empty where no study has a complete trial.
+    `study`, a row for each configuration; it is empty where no study has a complete trial. Figures of a race are those
+    of `over_all_blocks`.
     """
 
     train_samples: int
@@ -158,9 +166,46 @@ def competitors(studies: Mapping[str, pd.DataFrame]) -> Competitors:
     trials = {
         name: compared for name, table in complete.items() if len(compared := table[table["train_samples"] == most])
     }
-    tables = [configurations(table).assign(study=name) for name, table in trials.items()]
+    tables = [
+        (over_all_blocks(table) if name == RACE else configurations(table)).assign(study=name)
+        for name, table in trials.items()
+    ]
     none = pd.DataFrame(columns=[*COLUMNS, "study"])
     return Competitors(most, trials, pd.concat(tables, ignore_index=True) if tables else none)
+
+
+def over_all_blocks(trials: pd.DataFrame) -> pd.DataFrame:
+    """The `configurations` of a race's complete trials, with accuracies and gaps that can be compared.
+
+    The tenths that the blocks hold out are not equally hard, and a network that left early was measured on the first
+    ones only. Its comparable accuracy is the leader's mean minus the mean difference of the two over the blocks that
+    both have. The leader is the most accurate of those that were measured in all blocks, whose own means stay as they
+    are. Bounds move with the means, so that an interval is as wide as its own blocks make it.
+    """
+    table = configurations(trials)
+    if table.empty:
+        return table
+    place = trials.groupby(CONFIGURATION, sort=False, dropna=False).ngroup()  # the row of `table`
+    in_all_blocks = table["seeds"] == table["seeds"].max()
+    leader = table["validation_accuracy"].where(in_all_blocks).idxmax()
+    for measure in ("validation_accuracy", "generalization_gap"):
+        blocks = trials.assign(place=place).pivot(index="seed", columns="place", values=measure)
+        own = blocks[leader]
+        elsewhere = own.mean() - blocks.notna().apply(lambda both, own=own: own[both].mean())  # 0 if in all blocks
+        for column in (measure, f"{measure}_low", f"{measure}_high"):
+            table[column] += elsewhere
+    accuracies = [f"validation_accuracy{suffix}" for suffix in ("", "_low", "_high")]
+    return table.assign(**table[accuracies].clip(0, 1))
+
+
+def distinct_names(networks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of networks, for people; where two have the same, dropout and learning rate tell them apart."""
+    names = [network_name(row) for row in networks]
+    often = Counter(names)
+    return [
+        name if often[name] == 1 else f"{name}, dropout {row['dropout']:.3g}, rate {row['learning_rate']:.3g}"
+        for name, row in zip(names, networks, strict=True)
+    ]
 
 
 def choose_champion(
@@ -209,7 +254,7 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
     """
     assert isinstance(definition.study, RaceStudy)
     rules, accuracies = definition.study, race_accuracies(definition, trials)
-    table = configurations(trials)
+    table = competitors({RACE: trials}).table
     if table.empty:
         raise PipelineError(f"{definition.name} has no complete trial: see the column `state` of its trials.csv")
     state = race_standing(definition, accuracies)
@@ -230,13 +275,12 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
     standard_error = _standard_error(pd.Series(first), held_out)
     threshold = first["validation_accuracy"] - standard_error
     reasons = {row["entrant"]: row for row in records(race_table(definition, trials))}
+    failed = state.failed[0]
     candidates = {
         entrant: _plain(
             {name: row[name] for name in CANDIDATE if name in row}
             | {name: reasons[entrant][name] for name in OF_THE_RACE}
-            | {"study": definition.name}
-            # Over the blocks that both have: after that it may have left.
-            | {"within_one_standard_error": bool(reasons[entrant]["behind"] <= standard_error or entrant == leader)}
+            | {"within_one_standard_error": bool(row["validation_accuracy"] >= threshold and not failed[entrant])}
         )
         for entrant, row in rows.items()
     }
@@ -246,7 +290,13 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
         for entrant in (leader, chosen)
     )
     smallest = next(entrant for entrant in sorted(candidates) if candidates[entrant]["within_one_standard_error"])
-    smaller = [entrant for entrant in np.flatnonzero(state.running[0]).tolist() if entrant < chosen]
+    not_known = [
+        entrant for entrant in np.flatnonzero(state.running[0] & ~state.as_good[0]).tolist()
+        if rows[entrant]["parameters"] < rows[chosen]["parameters"]
+    ]  # fmt: skip
+    names = distinct_names(
+        [each.model_dump() | {"learning_rate": each.effective_learning_rate} for each in definition.entrants]
+    )
     return Choice(
         data_sha256=tuple(data_sha256),
         rule=RACE_RULE.format(tolerance=f"{100 * rules.tolerance:.2g} points"),
@@ -266,10 +316,23 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
             most_trainings=definition.total,
             settled=bool(state.settled[0] >= 0),
             shown=bool(len(good)),
-            not_known=tuple(smaller),
+            not_known=tuple(not_known),
+            failed=tuple(names[entrant] for entrant in np.flatnonzero(failed)),
+            alone=bool((~failed).sum() < 2),
         ),
         one_standard_error=Candidate(**candidates[smallest]),
     )
+
+
+def smallest_shown(definition: StudyDefinition, trials: pd.DataFrame, entrants: Sequence[int]) -> int | None:
+    """The smallest of these entrants that is shown to be as good as all of them, None where none is.
+
+    `trials` is the race's trials.csv, `entrants` are numbers, the smallest first. Each pair is judged by the last look
+    of the race that had both, whoever has left since. Where one entrant stands alone nothing is shown of it.
+    """
+    may_be_better = race_standing(definition, race_accuracies(definition, trials)).may_be_better[0]
+    good = np.flatnonzero(~may_be_better[np.ix_(entrants, entrants)].any(axis=0))
+    return entrants[good[0]] if len(good) and len(entrants) > 1 else None
 
 
 def best_first(table: pd.DataFrame) -> pd.DataFrame:

@@ -8,17 +8,24 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import paths
-from pipeline.analysis.choice import Choice, best_first, choose_champion, competitors
+from pipeline.analysis.choice import (
+    Choice,
+    best_first,
+    choose_champion,
+    competitors,
+    distinct_names,
+    smallest_shown,
+)
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
 from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
 from pipeline.commands.champion import choose
-from pipeline.data.sequences import prepared_sequences
+from pipeline.data.sequences import SequencesSummary, prepared_sequences
 from pipeline.documents import records
 from pipeline.errors import PipelineError
-from pipeline.params.document import Params
-from pipeline.params.network import network_name
-from pipeline.report.text import interval, number, percent
-from pipeline.studies.results import read_results
+from pipeline.params.document import RACE, Params
+from pipeline.params.studies import RaceStudy
+from pipeline.report.text import interval, number, percent, tolerance_words
+from pipeline.studies.results import read_results, study_definition
 
 SHOWN = 8  # rows of the table
 
@@ -34,9 +41,10 @@ def recommend(
 
     Networks are those of `champion.studies` trained on the most samples. A prediction's time is that of one sequence
     alone, on one thread, as prediction_times.csv has it; the table gives that of a batch, too. With `min_accuracy` the
-    smallest network that qualifies is recommended. Otherwise it is the race's choice if that qualifies, and else the
-    most accurate of those that do; without a race the one-standard-error rule chooses. Raises PipelineError
-    before any study has finished, and for `max_predict_ms` before prediction times have been measured.
+    smallest network that qualifies is recommended. Otherwise it is the race's choice if that is shown to be as good as
+    the best and qualifies. Else it is the smallest that is shown to be as good as all that qualify, or the most
+    accurate of them where none is. Without a race the one-standard-error rule chooses. Raises PipelineError before any
+    study has finished, and for `max_predict_ms` before prediction times have been measured.
     """
     console = console or Console(highlight=False)
     if max_predict_ms is not None and not paths.PREDICTION_TIMES.exists():
@@ -51,6 +59,7 @@ def recommend(
         )
     times = pd.read_csv(paths.PREDICTION_TIMES) if paths.PREDICTION_TIMES.exists() else None
     everything = with_prediction_times(compared.table, times)
+    everything["network"] = distinct_names(records(everything))
 
     if max_predict_ms is not None and (unknown := int(everything["predict_ms"].isna().sum())):
         console.print(f"{unknown} networks have not been timed: `dvc repro evaluate` does it.", soft_wrap=True)
@@ -66,29 +75,64 @@ def recommend(
         console.print(
             f"None of the {len(everything)} networks qualifies: parameters from {everything['parameters'].min():,}, "
             f"one prediction from {number(everything['predict_ms'].min())} ms, validation accuracy up to "
-            f"{percent(best['validation_accuracy'])} ({network_name(best)}, {best['parameters']:,} parameters).",
+            f"{percent(best['validation_accuracy'])} ({best['network']}, {best['parameters']:,} parameters).",
             soft_wrap=True,
         )
         return False
 
-    choice = choose(params, summary)
+    choice, certainty = choose(params, summary), ""
     if choice.race is None or min_accuracy is not None:
         chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples)
     else:
-        raced = qualifying[is_configuration(qualifying, choice.choice.model_dump())]
-        chosen = records(best_first(qualifying) if raced.empty else raced)[0]
+        chosen, certainty = _raced(choice, params, summary, compared.trials[RACE], qualifying)
     bounds = interval(chosen["validation_accuracy_low"], chosen["validation_accuracy_high"])
     console.print(
-        f"Use {network_name(chosen)}: {chosen['parameters']:,} parameters, validation accuracy "
+        f"Use {chosen['network']}: {chosen['parameters']:,} parameters, validation accuracy "
         f"{percent(chosen['validation_accuracy'])} (95 % interval {bounds}, {chosen['seeds']} "
         f"seed{'s' * (chosen['seeds'] > 1)}), {number(chosen['predict_ms'])} ms for one prediction. "
         f"{len(qualifying)} of {len(everything)} networks trained on {compared.train_samples:,} samples qualify.",
         soft_wrap=True,
     )
+    if certainty:
+        console.print(certainty, soft_wrap=True)
     if choice.race is not None and (reason := _reason(choice, chosen)):
         console.print(f"In the race: {reason}.", soft_wrap=True)
     console.print(_table(qualifying))
+    if choice.race is not None and qualifying["seeds"].nunique() > 1:
+        console.print(
+            "A network with fewer seeds left the race early: its accuracy is the leader's minus the difference over "
+            "the blocks that both have.",
+            soft_wrap=True,
+        )
     return True
+
+
+def _raced(
+    choice: Choice, params: Params, summary: SequencesSummary, trials: pd.DataFrame, qualifying: pd.DataFrame
+) -> tuple[dict[str, Any], str]:
+    """The row of `qualifying` to use by the race with these complete trials, and what is shown of it."""
+    rules = params.study(RACE)
+    assert choice.race is not None
+    assert isinstance(rules, RaceStudy)
+    raced = qualifying[is_configuration(qualifying, choice.choice.model_dump())]
+    if choice.race.shown and not raced.empty:
+        return records(raced)[0], ""
+    definition = study_definition(RACE, params, summary)
+    rows = {definition.entrant(row): row for row in records(qualifying)}
+    tolerance = tolerance_words(rules.tolerance)
+    smallest = smallest_shown(definition, trials, sorted(rows))
+    if smallest is not None:
+        return rows[smallest], (
+            f"Of those that qualify it is the smallest shown to be at most {tolerance} less accurate than any other "
+            f"({100 * rules.confidence:g} % confidence)."
+        )
+    most_accurate = records(best_first(qualifying))[0]
+    if len(rows) == 1:
+        return most_accurate, ""
+    return most_accurate, (
+        f"Of those that qualify it is the most accurate, but none is shown to be at most {tolerance} less accurate "
+        "than any other: which is the smallest that is good enough is not known."
+    )
 
 
 def _reason(choice: Choice, chosen: dict[str, Any]) -> str | None:
@@ -120,7 +164,7 @@ def _table(qualifying: pd.DataFrame) -> Table:
     for row in records(best_first(qualifying))[:SHOWN]:
         bounds = interval(row["validation_accuracy_low"], row["validation_accuracy_high"])
         table.add_row(
-            network_name(row), row["study"], number(row["parameters"]), percent(row["validation_accuracy"]), bounds,
+            row["network"], row["study"], number(row["parameters"]), percent(row["validation_accuracy"]), bounds,
             str(row["seeds"]), number(row["predict_ms"]), number(row["predict_batch_ms"]),
         )  # fmt: skip
     return table

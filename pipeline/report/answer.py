@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from pipeline.analysis.choice import Candidate, Choice, Finalist
+from pipeline.analysis.choice import Candidate, Choice, Finalist, RaceFinding, distinct_names
 from pipeline.analysis.configurations import CONFIGURATION
 from pipeline.analysis.on_test_data import TO_BEST
 from pipeline.documents import records
@@ -45,6 +45,10 @@ from pipeline.report.text import (
 )
 
 TITLE_WIDTH = 52  # characters
+PLACED_BY_RACE = (
+    "A network that left the race early stands where its difference to the leader puts it, over the blocks that both "
+    "have: the tenths are not equally hard. "
+)
 NEARLY_NOTHING = 1e-6  # a stretched axis has no place for 0 and 100 %
 
 
@@ -81,9 +85,9 @@ def answer(results: Results) -> Answer:
         figures={"answer": figure},
         caption=(
             f"Higher is more accurate, further left is smaller{'; the ring marks the network to use' * bool(choice)}. "
-            "Each point is a configuration: point at it or touch it for its numbers. Bars are 95 % Student's t "
-            "intervals over seeds, cut at the edge where they reach further. Lines join networks that differ in their "
-            "number of units alone."
+            "Each point is a configuration: point at it or touch it for its numbers. "
+            f"{PLACED_BY_RACE * (results.race is not None)}Bars are 95 % Student's t intervals over seeds, cut at the "
+            "edge where they reach further. Lines join networks that differ in their number of units alone."
         ),
         candidates=None if choice is None else _candidates(choice),
     )
@@ -96,10 +100,13 @@ def finding(choice: Choice | None) -> str:
     chosen, best = choice.choice, choice.best
     if choice.race is not None:
         tolerance = tolerance_words(choice.race.tolerance)
+        if choice.race.alone:
+            return f"{network_name(chosen)} was compared with no other network"
         if not choice.race.shown:
             return f"{network_name(chosen)} leads, but no network is shown to be within {tolerance} of all others"
-        smallest = "the smallest network " * choice.race.settled
-        return f"{network_name(chosen)} is {smallest}shown to be within {tolerance} of the best"
+        smallest = "the smallest network " * _is_smallest(choice.race)
+        best_of = f"the best {'left ' * bool(choice.race.failed)}in the race"
+        return f"{network_name(chosen)} is {smallest}shown to be within {tolerance} of {best_of}"
     if chosen.parameters == best.parameters:
         return f"{network_name(chosen)} is the most accurate, and nothing smaller comes within one standard error"
     fewer = 1 - chosen.parameters / best.parameters
@@ -110,13 +117,26 @@ def finding(choice: Choice | None) -> str:
     )
 
 
+def _is_smallest(found: RaceFinding) -> bool:
+    """Whether the choice is shown to be the smallest as good as the best: not where a network was not compared."""
+    return found.settled and not found.failed
+
+
 def _headline(choice: Choice) -> str:
     chosen, best = choice.choice, choice.best
     size, accuracy = number(chosen.parameters), percent(chosen.validation_accuracy)
     if (found := choice.race) is not None:
         confidence = f"({100 * found.confidence:g} % confidence)"
-        as_good = f"at most {tolerance_words(found.tolerance)} less accurate than any other in the race"
-        if found.settled:
+        as_good = (
+            f"at most {tolerance_words(found.tolerance)} less accurate than any other "
+            f"{'left ' * bool(found.failed)}in the race"
+        )
+        if found.alone:
+            return (
+                f"Nothing was compared: {network_name(chosen)}, with {size} parameters and {accuracy}, is the only "
+                f"network in the race{' whose trainings did not fail' * bool(found.failed)}."
+            )
+        if _is_smallest(found):
             return (
                 f"Use {network_name(chosen)}: with {size} parameters it is the smallest network shown to be {as_good} "
                 f"{confidence}."
@@ -141,20 +161,26 @@ def _headline(choice: Choice) -> str:
 
 
 def _lines_of_the_race(choice: Choice) -> list[str]:
-    """The smaller networks of which the race does not know, larger ones, and the choice by the rule of one standard
-    error."""
+    """The networks that failed, the smaller ones of which the race does not know, larger ones, and the choice by the
+    rule of one standard error."""
     found, chosen, best, lines = choice.race, choice.choice, choice.best, []
     if found is None:
         return []
-    running = [row for row in choice.candidates if row.left_after is None and not row.as_good]
-    smaller = sorted(running, key=lambda row: row.parameters)[: len(found.not_known)]
-    if smaller:
-        told = [f"{network_name(row)} ({number(row.parameters)} parameters)" + _may_be(row) for row in smaller]
-        lines.append(f"Whether a smaller network is good enough is not known: {'; '.join(told)}.")
-    if all(row.parameters <= best.parameters for row in choice.candidates if row.cell == best.cell):
+    if found.failed:
+        lines.append(f"Not compared to the end, because a training failed: {listed(found.failed)}.")
+    names = distinct_names([row.model_dump() for row in choice.candidates])
+    told = [
+        (row.parameters, f"{name} ({number(row.parameters)} parameters) {_may_be(row, leads=position == 0)}")
+        for position, (name, row) in enumerate(zip(names, choice.candidates, strict=True))
+        if row.left_after is None and not row.as_good and row.parameters < chosen.parameters
+    ]
+    if told:
+        listing = "; ".join(words for _, words in sorted(told))
+        lines.append(f"Whether a smaller network is good enough is not known: {listing}.")
+    if not found.alone and all(row.parameters <= best.parameters for row in choice.candidates if row.cell == best.cell):
         lines.append(
-            f"The most accurate, {network_name(best)}, is the largest {CELLS[best.cell].title} of the race: whether a "
-            "larger one would be more accurate is not known."
+            f"The most accurate, {network_name(best)}, is the largest {CELLS[best.cell].title} compared in the race: "
+            "whether a larger one would be more accurate is not known."
         )
     rule = choice.one_standard_error
     if rule is not None and rule.model_dump() != chosen.model_dump(exclude={"refit_epochs"}):
@@ -165,12 +191,14 @@ def _lines_of_the_race(choice: Choice) -> list[str]:
     return lines
 
 
-def _may_be(row: Candidate) -> str:
+def _may_be(row: Candidate, leads: bool) -> str:
+    if leads:
+        return "leads, but is not shown to be as good as every other one"
     if row.behind_low is None or row.behind_high is None:
-        return " has not been compared yet"
+        return "has not been compared yet"
     if row.behind_low >= 0:
-        return f" may be {points(row.behind_low)} to {points(row.behind_high)} points less accurate than the leader"
-    return f" may be up to {points(row.behind_high)} points less accurate than the leader, or more accurate"
+        return f"may be {points(row.behind_low)} to {points(row.behind_high)} points less accurate than the leader"
+    return f"may be up to {points(row.behind_high)} points less accurate than the leader, or more accurate"
 
 
 def _lines_of_the_test(results: Results) -> list[str]:
@@ -262,7 +290,8 @@ def _facts(results: Results) -> list[tuple[str, str]]:
 
 def _candidates(choice: Choice) -> Table:
     """The configurations that competed, best first."""
-    rows = [candidate.model_dump() | {"network": network_name(candidate)} for candidate in choice.candidates]
+    rows = [candidate.model_dump() for candidate in choice.candidates]
+    rows = [row | {"network": name} for row, name in zip(rows, distinct_names(rows), strict=True)]
     columns: dict[str, Column] = {
         "network": ("network", str), "study": ("study", str), "parameters": ("parameters", number),
         "seeds": ("seeds", number), "validation_accuracy": ("validation accuracy", percent),
@@ -318,6 +347,7 @@ def answer_figure(studies: Mapping[str, pd.DataFrame], choice: Finalist | None, 
 def _draw_study(axes: Axes, table: pd.DataFrame, measure: str, fill: Any, prefix: str) -> dict[str, str]:
     """Draw one study's configurations; returns what a pointer resting on them shows."""
     hover = {}
+    table = table.assign(name=distinct_names(records(table)))
     series = [name for name in CONFIGURATION if name != "units"]
     for place, (_, line) in enumerate(table.groupby(series, sort=False, dropna=False)):
         line = line.sort_values("parameters")
@@ -333,7 +363,7 @@ def _draw_study(axes: Axes, table: pd.DataFrame, measure: str, fill: Any, prefix
             gid = f"{prefix}-{place}-{point}"
             axes.plot(row["parameters"], row[measure], marker, color=colour, fillstyle=fill, markersize=6.5, gid=gid)
             hover[gid] = (
-                f"{network_name(row)}, {row['parameters']:,} parameters, {row['train_samples']:,} training samples: "
+                f"{row['name']}, {row['parameters']:,} parameters, {row['train_samples']:,} training samples: "
                 f"validation accuracy {row['validation_accuracy']:.2%}, gap {100 * row['generalization_gap']:.2f} "
                 f"points, {plural(row['seeds'], 'seed')}"
             )

@@ -8,6 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.analysis.capacity import equal_budget, pareto_front
+from pipeline.analysis.choice import distinct_names
+from pipeline.analysis.configurations import CONFIGURATION
 from pipeline.analysis.prediction_times import BATCH_SIZES
 from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
@@ -63,10 +65,9 @@ def cost(results: Results) -> Cost | None:
 def _front(table: pd.DataFrame, fronts: pd.DataFrame) -> Table:
     """The networks on any of the fronts, the smallest first."""
     on_any = fronts.any(axis=1)
+    table = table.assign(network=distinct_names(records(table)))
     rows = [
-        row
-        | {"network": network_name(row)}
-        | {"fronts": ", ".join(name for name, front in fronts.loc[index].items() if front)}
+        row | {"fronts": ", ".join(name for name, front in fronts.loc[index].items() if front)}
         for index, row in zip(table.index[on_any], records(table[on_any]), strict=True)
     ]
     return text_table(sorted(rows, key=lambda row: row["parameters"]), {
@@ -109,12 +110,13 @@ def _prediction(times: pd.DataFrame | None) -> Prediction | None:
 
 def _equal_budget(table: pd.DataFrame, column: str, header: str) -> Table:
     """A row per budget, a column per cell: the best network within the budget."""
-    best = equal_budget(table, column)
+    names = table.assign(network=distinct_names(records(table))).drop_duplicates(CONFIGURATION)
+    best = equal_budget(table, column).merge(names[[*CONFIGURATION, "network"]], on=CONFIGURATION, how="left")
     cells = in_order(best["cell"].tolist())
     rows: dict[float, dict[str, Any]] = {}
     for row in records(best):
         entry = rows.setdefault(row["budget"], {"budget": row["budget"]} | dict.fromkeys(cells, NOTHING))
-        entry[row["cell"]] = f"{percent(row['validation_accuracy'])} by {network_name(row)}"
+        entry[row["cell"]] = f"{percent(row['validation_accuracy'])} by {row['network']}"
     columns: dict[str, Column] = {"budget": (header, number)}
     columns |= {cell: (CELLS[cell].title, str) for cell in cells}
     return text_table(list(rows.values()), columns)
@@ -127,6 +129,7 @@ def pareto_fronts(table: pd.DataFrame, fronts: pd.DataFrame, chosen: Mapping[str
     name; `chosen` is the row to mark.
     """
     hover: dict[str, str] = {}
+    table = table.assign(network=distinct_names(records(table)))
     with styled():
         figure = Figure(figsize=(10.5, 4.2), layout="constrained")
         panels = figure.subplots(1, len(COSTS), sharey=True)
@@ -143,7 +146,7 @@ def pareto_fronts(table: pd.DataFrame, fronts: pd.DataFrame, chosen: Mapping[str
                 axes.plot(row[column], row["validation_accuracy"], cell.marker, color=cell.colour,
                           fillstyle="full" if best else "none", alpha=1 if best else 0.6, gid=gid)  # fmt: skip
                 hover[gid] = (
-                    f"{network_name(row)}: validation accuracy {row['validation_accuracy']:.2%}, "
+                    f"{row['network']}: validation accuracy {row['validation_accuracy']:.2%}, "
                     f"{row[column]:,.4g} {unit}" + (", on the Pareto front" if best else "")
                 )
             if chosen is not None:

@@ -8,15 +8,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
+from pipeline.analysis.choice import distinct_names
 from pipeline.documents import records
-from pipeline.params.network import CELLS, NetworkSpec, network_name
+from pipeline.params.network import CELLS, NetworkSpec, network_name, parameter_count
 from pipeline.params.studies import RaceStudy
 from pipeline.report.drawing import cost_axis, legend, points_tick, ring, styled, to_svg
 from pipeline.report.palette import INK, MARK
 from pipeline.report.results import Results
-from pipeline.report.text import Table, interval, number, percent, plural, points, text_table, tolerance_words
+from pipeline.report.text import Table, interval, listed, number, percent, plural, points, text_table, tolerance_words
+from pipeline.studies.entrants import REACH, largest_admitted, refused_by
 from pipeline.studies.race_results import TRAINED_BY
 from pipeline.studies.racing import FIRST_LOOK, blocks_to_settle
+from pipeline.studies.results import TRIAL_COLUMNS, study_definition
 from pipeline.training.inputs import FOLDS
 
 TICKS = [-0.01, -0.005, -0.002, -0.001, 0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
@@ -36,6 +39,7 @@ def race(results: Results) -> Race | None:
     if rules is None or table is None:
         return None
     trials = results.studies["race"].trials
+    table = table.assign(network=distinct_names(records(table)))
     chosen = None
     if results.choice is not None:
         chosen = next((row for row in records(table) if _is(row, results.choice.choice.model_dump())), None)
@@ -44,7 +48,7 @@ def race(results: Results) -> Race | None:
         alt = "By how much each network of the race is less accurate than the leader, against its parameters."
         figures["race"] = behind_the_leader(table, rules, chosen, alt)
     return Race(
-        findings=(_course(table, rules, len(trials)), *_unknown(table, rules)),
+        findings=(_course(table, rules, len(trials)), *_refused(results, rules), *_unknown(table, rules)),
         figures=figures,
         caption=(
             "Higher is more accurate; on the line at 0 is the leader. Bars are the intervals by which the race "
@@ -65,6 +69,7 @@ def _course(table: pd.DataFrame, rules: RaceStudy, trainings: int) -> str:
     """How long the race was, and how many are left in it."""
     blocks, left = int(table["blocks"].max()), int(table["left_after"].isna().sum())
     settled = bool(table["settled"].any())
+    failed = table[_failed(table, rules)]
     end = (
         "and then it was settled"
         if settled
@@ -77,25 +82,80 @@ def _course(table: pd.DataFrame, rules: RaceStudy, trainings: int) -> str:
         f"block's seed, and measured on a tenth that no other block holds out. There were "
         f"{plural(blocks, 'block')}, {end}. {plural(left, 'network')} stayed to the end. That took {trainings} "
         f"trainings of the {len(table) * rules.max_blocks} that {plural(rules.max_blocks, 'block')} of all networks "
-        f"would be. With {100 * rules.confidence:g} % confidence, however often it looked, nobody has left who is as "
-        "good, and whoever is named as good is."
+        f"would be. {_certainty(table, failed, rules)}"
     )
+
+
+def _certainty(table: pd.DataFrame, failed: pd.DataFrame, rules: RaceStudy) -> str:
+    """What is shown of those who left and of those who are named; nothing of those whose training `failed`."""
+    if len(table) - len(failed) < 2:
+        certainty = "So no two networks were compared, and nothing is shown."
+    else:
+        left = (
+            "nobody has left who is as good" if failed.empty else "nobody who left for being less accurate is as good"
+        )
+        certainty = (
+            f"With {100 * rules.confidence:g} % confidence, however often it looked, {left}, and whoever is named as "
+            "good is."
+        )
+    if failed.empty:
+        return certainty
+    return (
+        f"{certainty} Not compared to the end, because a training failed: {listed(failed['network'].tolist())}. Of "
+        "these nothing is shown."
+    )
+
+
+def _failed(table: pd.DataFrame, rules: RaceStudy) -> pd.Series:
+    """Who left because a training failed, and not because the leader was shown to be better, as booleans."""
+    return table["left_after"].notna() & ~(table["behind_low"] > rules.tolerance)
+
+
+def _leads(table: pd.DataFrame) -> pd.Series:
+    """The leader, as booleans: the one still in the race that is behind nobody; before a look there is none."""
+    behind_nobody = table["left_after"].isna() & table["behind"].isna()
+    return behind_nobody & (behind_nobody.sum() == 1)
+
+
+def _refused(results: Results, rules: RaceStudy) -> list[str]:
+    """Whom the race has not let in."""
+    studies = {
+        name: (
+            study_definition(name, results.params, results.summary),
+            results.studies[name].trials if name in results.studies else pd.DataFrame(columns=TRIAL_COLUMNS),
+        )
+        for name in rules.entrants
+    }
+    refused = refused_by(studies)
+    if not refused:
+        return []
+    data = results.summary
+    names = [
+        f"{network_name(each)} "
+        f"({parameter_count(each.network, data.timesteps, data.features, data.classes):,} parameters)"
+        for each in refused
+    ]
+    return [
+        f"Refused for their size: {listed(names)}. More than {largest_admitted(studies):,.0f} parameters, {REACH} "
+        "times the largest budget, would take much of the race's time. So the best in the race is the best of those "
+        "that were let in: whether one of the refused is better, the race does not tell."
+    ]
 
 
 def _unknown(table: pd.DataFrame, rules: RaceStudy) -> list[str]:
     """A sentence for each network of which it is not known whether it is good enough."""
-    open_ = table["left_after"].isna() & ~table["as_good"].astype(bool)
-    left = int(table["left_after"].isna().sum())
-    return [_of_unknown(row, rules, len(table), left) for row in records(table[open_])]
+    running = table["left_after"].isna()
+    rows = records(table.assign(leads=_leads(table))[running & ~table["as_good"].astype(bool)])
+    return [_of_unknown(row, rules, len(table), int(running.sum())) for row in rows]
 
 
 def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, entrants: int, left: int) -> str:
     tolerance = tolerance_words(rules.tolerance)
-    name = f"{network_name(row)} ({row['parameters']:,} parameters)"
+    name = f"{row['network']} ({row['parameters']:,} parameters)"
+    if row["leads"]:
+        return f"{name} leads, but is not shown to be at most {tolerance} less accurate than every other network."
     if pd.isna(row["behind_high"]):
         return f"{name} has not been compared yet: the race looks after {plural(FIRST_LOOK, 'block')} first."
-    if row["behind"] == 0:
-        return f"{name} leads, but is not shown to be at most {tolerance} less accurate than every other network."
     if row["behind_high"] <= rules.tolerance:
         return (
             f"{name} is shown to be at most {tolerance} less accurate than the leader, but not than every "
@@ -123,14 +183,12 @@ def between(low: float, high: float) -> str:
 
 def _table(table: pd.DataFrame) -> Table:
     rows = [
-        row
-        | {"network": network_name(row), "interval": interval(row["behind_low"], row["behind_high"])}
-        | {"left": number(row["left_after"])}
+        row | {"interval": interval(row["behind_low"], row["behind_high"])} | {"left": number(row["left_after"])}
         for row in records(table)
     ]
     return text_table(rows, {
         "network": ("network", str), "parameters": ("parameters", number), "blocks": ("blocks", number),
-        "validation_accuracy": ("mean accuracy", percent), "behind": ("behind the leader, points", points),
+        "validation_accuracy": ("mean accuracy over these", percent), "behind": ("behind the leader, points", points),
         "interval": ("interval, points", str), "left": ("left after block", str), "reason": ("why", str),
     })  # fmt: skip
 
@@ -138,9 +196,10 @@ def _table(table: pd.DataFrame) -> Table:
 def behind_the_leader(table: pd.DataFrame, rules: RaceStudy, chosen: Mapping[str, Any] | None, alt: str) -> str:
     """How much less accurate than the leader each network is, with the race's interval, as SVG.
 
-    `table` is race.csv, `chosen` the row of it to mark.
+    `table` is race.csv with `distinct_names`, `chosen` the row of it to mark.
     """
-    known = table.dropna(subset=["behind"])
+    leads = _leads(table)
+    known = table.assign(leads=leads, behind=table["behind"].mask(leads, 0)).dropna(subset=["behind"])
     hover: dict[str, str] = {}
     with styled():
         figure = Figure(figsize=(8.4, 4.6), layout="constrained")
@@ -149,15 +208,14 @@ def behind_the_leader(table: pd.DataFrame, rules: RaceStudy, chosen: Mapping[str
         axes.axhline(0, color=INK, linewidth=0.8)
         for index, row in zip(known.index, records(known), strict=True):
             cell, gid, left = CELLS[row["cell"]], f"race-{index}", pd.notna(row["left_after"])
-            leads = row["behind"] == 0
-            if not leads:
+            if not row["leads"]:
                 axes.vlines(row["parameters"], row["behind_low"], row["behind_high"], color=cell.colour, linewidth=1.4)
             axes.plot(row["parameters"], row["behind"], cell.marker, color=cell.colour, markersize=7,
                       fillstyle="none" if left else "full", gid=gid)  # fmt: skip
             hover[gid] = (
-                f"{network_name(row)}, {row['parameters']:,} parameters: {row['reason']}; accuracy "
+                f"{row['network']}, {row['parameters']:,} parameters: {row['reason']}; accuracy "
                 f"{row['validation_accuracy']:.2%} over {plural(row['blocks'], 'block')}"
-                + ("" if leads else f", {100 * row['behind']:.2f} points behind")
+                + ("" if row["leads"] else f", {100 * row['behind']:.2f} points behind")
             )
         axes.set_yscale("symlog", linthresh=2 * rules.tolerance)
         high, low = known["behind_high"].max(), known["behind_low"].min()
@@ -167,7 +225,7 @@ def behind_the_leader(table: pd.DataFrame, rules: RaceStudy, chosen: Mapping[str
         axes.yaxis.set_major_formatter(points_tick)
         axes.set_title("Less accurate than the leader by, points")
         if chosen is not None:
-            ring(axes, chosen["parameters"], chosen["behind"])
+            ring(axes, chosen["parameters"], 0 if pd.isna(chosen["behind"]) else chosen["behind"])
         cost_axis(axes, "trainable parameters (log scale)")
         figure.legend(handles=legend(known, chosen), loc="outside lower left", ncols=4)
         return to_svg(figure, alt, hover)

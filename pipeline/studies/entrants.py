@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -16,10 +17,16 @@ from pipeline.studies.proposals import budget_places, configure
 
 # Two networks that differ in nothing of these differ in how they are trained: one of them is enough.
 SHAPE = [name for name in NetworkSpec.model_fields if "dropout" not in name]
+# Room for networks somewhat above the largest budget: the book's SimpleRNN 1×256 has 75,530 parameters, and the default
+# study's largest budget is 65,000. Those above twice the budget would take most of a race's time: the book's GRU 1×256,
+# LSTM 1×256 and SimpleRNN 1×512 took 51, 102 and 82 s an epoch, so that five blocks of ten epochs would be about 3.3
+# hours of one core. All other entrants together took 1.5 (EPYC, 2026-11-27).
 REACH = 2
 
+Studies = Mapping[str, tuple[StudyDefinition, pd.DataFrame]]
 
-def entrants_of(studies: Mapping[str, tuple[StudyDefinition, pd.DataFrame]]) -> list[Configuration]:
+
+def entrants_of(studies: Studies) -> list[Configuration]:
     """The configurations that the studies send to a race, each once, the smallest network first.
 
     `studies` are definitions and their trials.csv, by name; the trials of a list do not matter. A study by a sampler
@@ -27,36 +34,69 @@ def entrants_of(studies: Mapping[str, tuple[StudyDefinition, pd.DataFrame]]) -> 
     one of another shape, if that is within one standard error of the highest: one set of validation data can't tell the
     two apart. A grid sends the network with the highest mean accuracy among those trained on all samples. A list, such
     as the book's, sends its recurrent networks. The last two are trained as `training` of params.yaml says, by a grid's
-    learning rate if it gives one, and come along only if they are at most `REACH` times as large as the largest budget:
-    others would cost more than all that the budgets are for. Failed and pruned trials send nothing.
+    learning rate if it gives one, and come along only up to `largest_admitted`. Failed and pruned trials send nothing.
     """
-    definitions = [definition for definition, _ in studies.values()]
-    largest = max(
-        (max(study.parameter_budgets) for definition in definitions
-         if isinstance(study := definition.study, SampledStudy) and study.parameter_budgets),
-        default=None,
-    )  # fmt: skip
-    sizes = definitions[0].summary.sizes
-    found = [entrant for definition, trials in studies.values() for entrant in _sent_by(definition, trials, largest)]
+    largest = largest_admitted(studies)
+    found: list[Configuration] = []
+    for definition, trials in studies.values():
+        sent = _sent_by_list_or_grid(definition, trials)
+        found += [*_sent_by_sampler(definition, trials), *(each for each in sent if _size(each, studies) <= largest)]
+    return _distinct(found, studies)
+
+
+def refused_by(studies: Studies) -> list[Configuration]:
+    """The configurations that lists and grids would send to the race, but for their size; ordered as `entrants_of`."""
+    largest = largest_admitted(studies)
+    sent = [each for definition, trials in studies.values() for each in _sent_by_list_or_grid(definition, trials)]
+    return _distinct([each for each in sent if _size(each, studies) > largest], studies)
+
+
+def largest_admitted(studies: Studies) -> float:
+    """The most parameters with which a list's or a grid's network comes along: `REACH` times the largest budget.
+
+    Infinite where no study has budgets.
+    """
+    budgets = [
+        budget for definition, _ in studies.values()
+        if isinstance(study := definition.study, SampledStudy)
+        for budget in study.parameter_budgets or ()
+    ]  # fmt: skip
+    return REACH * max(budgets, default=math.inf)
+
+
+def _distinct(found: list[Configuration], studies: Studies) -> list[Configuration]:
     # A rate that is Keras's default may be left out or written out.
     distinct = {
         entrant.model_copy(update={"learning_rate": entrant.effective_learning_rate}): entrant
         for entrant in reversed(found)
     }
-    return sorted(distinct.values(), key=lambda entrant: parameter_count(entrant.network, *sizes))
+    return sorted(distinct.values(), key=lambda entrant: _size(entrant, studies))
 
 
-def _sent_by(definition: StudyDefinition, trials: pd.DataFrame, largest: int | None) -> Iterator[Configuration]:
-    complete = trials[(trials["state"] == "COMPLETE") & trials["validation_accuracy"].notna()]
-    study, sizes = definition.study, definition.summary.sizes
-    if isinstance(study, SampledStudy):
-        place = complete["number"].map(budget_places(study, sizes))
-        budgets = dict(enumerate(study.parameter_budgets or ()))
-        fits = complete["parameters"] <= place.map(budgets).fillna(np.inf)
-        for _, rows in complete[fits].groupby(place[fits], sort=True):
-            for row in records(_best(rows, definition.held_out_samples)):
-                yield definition.recorded_trial(row).configuration
+def _size(entrant: Configuration, studies: Studies) -> int:
+    """Its parameters, on the data that all the studies share."""
+    definition, _ = next(iter(studies.values()))
+    return parameter_count(entrant.network, *definition.summary.sizes)
+
+
+def _complete(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials[(trials["state"] == "COMPLETE") & trials["validation_accuracy"].notna()]
+
+
+def _sent_by_sampler(definition: StudyDefinition, trials: pd.DataFrame) -> Iterator[Configuration]:
+    study, complete = definition.study, _complete(trials)
+    if not isinstance(study, SampledStudy):
         return
+    place = complete["number"].map(budget_places(study, definition.summary.sizes))
+    budgets = dict(enumerate(study.parameter_budgets or ()))
+    fits = complete["parameters"] <= place.map(budgets).fillna(np.inf)
+    for _, rows in complete[fits].groupby(place[fits], sort=True):
+        for row in records(_best(rows, definition.held_out_samples)):
+            yield definition.recorded_trial(row).configuration
+
+
+def _sent_by_list_or_grid(definition: StudyDefinition, trials: pd.DataFrame) -> Iterator[Configuration]:
+    study, complete = definition.study, _complete(trials)
     networks: list[tuple[NetworkSpec, float | None]] = []
     if isinstance(study, ListStudy):
         networks = [(entry.network, None) for entry in study.trials if CELLS[entry.cell].recurrent]
@@ -66,8 +106,7 @@ def _sent_by(definition: StudyDefinition, trials: pd.DataFrame, largest: int | N
         means = whole["validation_accuracy"].groupby(whole["number"].map(found), sort=False).mean()
         networks = [(best.network, best.learning_rate) for best in means.nlargest(1).index]
     for network, rate in networks:
-        if largest is None or parameter_count(network, *sizes) <= REACH * largest:
-            yield configure(network.model_dump() | {"learning_rate": rate}, definition.shared_defaults)
+        yield configure(network.model_dump() | {"learning_rate": rate}, definition.shared_defaults)
 
 
 def _best(trials: pd.DataFrame, held_out: int) -> pd.DataFrame:

@@ -57,19 +57,24 @@ STAYING = Spending(0.35, 4)
 class Standing:
     """Where races stand: R races of k entrants each.
 
-    `left_after`: int (R, k), the block after which an entrant left, 0 for those still in the race.
-    `leader`: int (R,), the most accurate of those. `behind`, `behind_low`, `behind_high`: (R, k), by how much the
-    leader is more accurate than each entrant, at the last look that included both, and the bounds of that: the lower
-    one decides on leaving. NaN before the first look. `as_good`: bool (R, k), who is shown to be at most the tolerance
-    worse than every other one still in the race. `settled`: int (R,), the entrant that the race has settled upon, or
-    -1. `blocks`: int (R,), how many were trained until then.
+    `left_after`: int (R, k), the block after which an entrant left, 0 for those still in the race. `failed`: bool
+    (R, k), who left because a training failed, which tells nothing of its accuracy. `leader`: int (R,), the most
+    accurate of those still in the race. `behind`, `behind_low`, `behind_high`: (R, k), by how much the leader is more
+    accurate than each entrant, at the last look that included both, and the bounds of that: the lower one decides on
+    leaving. NaN before the first look, and for the leader itself. `may_be_better`: bool (R, k, k), [race, other,
+    entrant], whether the other one may be better by more than the tolerance, as far as the last look tells that
+    included both; where none did, it may. `as_good`: bool (R, k), who is shown to be at most the tolerance worse than
+    every other one still in the race; nobody, where a look had a single one to compare. `settled`: int (R,), the
+    entrant that the race has settled upon, or -1. `blocks`: int (R,), how many were trained until then.
     """
 
     left_after: NDArray[np.int64]
+    failed: NDArray[np.bool_]
     leader: NDArray[np.int64]
     behind: NDArray[np.float64]
     behind_low: NDArray[np.float64]
     behind_high: NDArray[np.float64]
+    may_be_better: NDArray[np.bool_]
     as_good: NDArray[np.bool_]
     settled: NDArray[np.int64]
     blocks: NDArray[np.int64]
@@ -89,10 +94,12 @@ def standing(accuracies: NDArray[np.float64], rules: RaceStudy, held_out: int) -
     races, blocks, entrants = accuracies.shape
     state = Standing(
         left_after=np.zeros((races, entrants), np.int64),
+        failed=np.zeros((races, entrants), np.bool_),
         leader=np.zeros(races, np.int64),
         behind=np.full((races, entrants), np.nan),
         behind_low=np.full((races, entrants), np.nan),
         behind_high=np.full((races, entrants), np.nan),
+        may_be_better=np.tile(~np.eye(entrants, dtype=bool), (races, 1, 1)),
         as_good=np.zeros((races, entrants), np.bool_),
         settled=np.full(races, -1, np.int64),
         blocks=np.zeros(races, np.int64),
@@ -102,6 +109,7 @@ def standing(accuracies: NDArray[np.float64], rules: RaceStudy, held_out: int) -
         state.blocks[going_on] = block
         failed = state.running & np.isnan(accuracies[:, block - 1]) & going_on[:, None]
         state.left_after[failed] = block
+        state.failed[failed] = True
         if block >= FIRST_LOOK:
             _look(state, accuracies[:, :block], going_on, rules, held_out)
     return state
@@ -128,13 +136,16 @@ def _look(
     )
     for values, bound in bounds:
         values[compared] = bound[every, leader][compared]
-    worse = compared & (state.behind_low > rules.tolerance) & (np.arange(entrants) != leader[:, None])
+        values[compared & (np.arange(entrants) == leader[:, None])] = np.nan  # nobody is compared with itself
+    worse = compared & (state.behind_low > rules.tolerance)
     state.left_after[worse] = blocks
 
-    # [race, other, entrant]: whether the other one may still be better by more than the tolerance
-    may_be_better = (difference + reach > rules.tolerance) & state.running[:, :, None]
-    may_be_better &= ~np.eye(entrants, dtype=bool)
-    as_good = state.running & ~may_be_better.any(axis=1)
+    pairs = compared[:, :, None] & compared[:, None] & ~np.eye(entrants, dtype=bool)
+    state.may_be_better[pairs] = (difference + reach > rules.tolerance)[pairs]
+    leaving = pairs & worse[:, :, None]  # judged for the last time, by what leaving may err at this look
+    state.may_be_better[leaving] = (difference + reach_of_leaving > rules.tolerance)[leaving]
+    as_good = state.running & ~(state.may_be_better & state.running[:, :, None]).any(axis=1)
+    as_good &= compared.sum(axis=1, keepdims=True) > 1  # who is alone, since the others failed, is as good as nobody
     state.as_good[going_on] = as_good[going_on]
     smallest = state.running.argmax(axis=1)
     settled = going_on & as_good[every, smallest]

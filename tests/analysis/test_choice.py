@@ -11,11 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import paths
-from pipeline.analysis.choice import Candidate, Choice, best_first, choose_by_race, choose_champion, competitors
+from pipeline.analysis.choice import (
+    Candidate,
+    Choice,
+    best_first,
+    choose_by_race,
+    choose_champion,
+    competitors,
+    distinct_names,
+    over_all_blocks,
+    smallest_shown,
+)
 from pipeline.analysis.configurations import COLUMNS
 from pipeline.analysis.configurations import configurations as configurations_of
 from pipeline.data.sequences import SequencesSummary
+from pipeline.documents import records
 from pipeline.errors import PipelineError
+from pipeline.params.network import network_name
 from pipeline.params.settings import Configuration
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.results import study_definition, trials_table
@@ -107,14 +119,14 @@ def test_a_race_chooses_the_smallest_that_is_shown_to_be_as_good(
     assert choice.race is not None
     assert choice.race.model_dump() == {
         "tolerance": 0.002, "confidence": 0.95, "blocks": 10, "max_blocks": 10, "trainings": 85, "most_trainings": 120,
-        "settled": False, "shown": True, "not_known": (6, 7),
+        "settled": False, "shown": True, "not_known": (6, 7), "failed": (), "alone": False,
     }  # fmt: skip
     assert choice.rule.startswith("The smallest network shown to be at most 0.2 points less accurate than any other")
     chosen = choice.choice
     assert (chosen.study, chosen.parameters, chosen.as_good, chosen.left_after) == ("race", 29_335, True, None)
     assert chosen.behind_high is not None
     assert 0 < chosen.behind_high < 0.002
-    assert (choice.best.parameters, choice.best.behind, choice.candidates[0].parameters) == (63_814, 0.0, 63_814)
+    assert (choice.best.parameters, choice.best.behind, choice.candidates[0].parameters) == (63_814, None, 63_814)
     assert len(choice.candidates) == 12
     assert choice.one_standard_error is not None
     assert choice.one_standard_error.validation_accuracy >= choice.threshold
@@ -135,6 +147,83 @@ def test_a_race_that_has_not_looked_yet_has_a_leader_and_shows_nothing(
     assert choice.choice.validation_accuracy == max(row.validation_accuracy for row in choice.candidates)
     with pytest.raises(PipelineError, match="race has no complete trial"):
         choose_by_race(definition, trials.head(0))
+
+
+def altered(trials: pd.DataFrame, definition: StudyDefinition, **failed_in: int) -> pd.DataFrame:
+    """The trials up to where entrants fail: by number, as `e0`, the block from 1."""
+    last = [failed_in.get(f"e{definition.entrant(row)}", 99) for row in records(trials)]
+    blocks = trials["seed"] + 1
+    fails = blocks == last
+    altered = trials.assign(state=trials["state"].mask(fails, "FAIL"))
+    return altered.assign(validation_accuracy=trials["validation_accuracy"].mask(fails))[blocks <= last]
+
+
+def test_who_failed_is_named_and_nothing_is_shown_of_it(raced: tuple[StudyDefinition, pd.DataFrame]) -> None:
+    definition, trials = raced
+    all_but_one = {f"e{entrant}": 1 for entrant in range(12) if entrant != 8}
+    choice = choose_by_race(definition, altered(trials, definition, **all_but_one))
+    assert choice.race is not None
+    assert (choice.race.settled, choice.race.shown, choice.race.alone) == (False, False, True)
+    assert len(choice.race.failed) == 11
+    assert choice.choice.parameters == 29_335
+    two = choose_by_race(definition, altered(trials, definition, e10=9, e11=8)).race
+    assert two is not None
+    assert (two.failed, two.alone) == (tuple(network_name(definition.entrants[place]) for place in (10, 11)), False)
+
+
+def test_who_has_as_many_parameters_is_no_smaller_one(raced: tuple[StudyDefinition, pd.DataFrame]) -> None:
+    """Two networks that differ in dropout alone, measured alike: the second leads by one image."""
+    definition, trials = raced
+    network = definition.entrants[8]
+    twins = StudyDefinition(
+        "race", project_params(), definition.summary, [network, network.model_copy(update={"dropout": 0.3})]
+    )
+    rows = trials[[definition.entrant(row) == 8 for row in records(trials)]].head(2)
+    both = pd.concat(
+        [rows, rows.assign(dropout=0.3, validation_accuracy=[0.5, 0.99]).assign(number=[8, 9])], ignore_index=True
+    )
+    both["validation_accuracy"] = [0.98, 0.98, 0.99, 0.975]
+    choice = choose_by_race(twins, both)
+    assert choice.race is not None
+    assert (choice.choice.dropout, choice.race.shown) == (0.3, False), "it leads"
+    assert choice.race.not_known == ()
+
+
+def test_a_network_that_left_is_compared_over_the_blocks_that_it_shares_with_the_leader() -> None:
+    """8 units leave after two blocks with a higher mean than 16 units, which were better in both and stay."""
+    left, stayed = [0.9877, 0.9910], [0.9880, 0.9915, 0.9882, 0.9885, 0.9880]
+    trials = study(seeds(8, left), seeds(16, stayed))
+    trials["generalization_gap"] = [0.002, 0.004, 0.001, 0.002, 0.003, 0.003, 0.001]
+    own, comparable = configurations_of(trials), over_all_blocks(trials)
+    assert own["validation_accuracy"].idxmax() == 0
+    assert comparable["validation_accuracy"].tolist() == pytest.approx([0.98884 - (0.0003 + 0.0005) / 2, 0.98884])
+    assert comparable["generalization_gap"].tolist() == pytest.approx([0.002 + 0.0015, 0.002])
+    for measure in ("validation_accuracy", "generalization_gap"):
+        bounds = [f"{measure}_low", f"{measure}_high"]
+        moved = comparable[measure] - own[measure]
+        pd.testing.assert_frame_equal(comparable[bounds].sub(moved, axis=0).clip(-1, 1), own[bounds].clip(-1, 1))
+    pd.testing.assert_frame_equal(comparable.tail(1), own.tail(1))
+    table = competitors({"race": trials}).table
+    assert best_first(table)["units"].tolist() == [16, 8]
+    assert best_first(competitors({"grid": trials}).table)["units"].tolist() == [8, 16], "only a race has blocks"
+
+
+def test_the_smallest_that_is_shown_among_some(raced: tuple[StudyDefinition, pd.DataFrame]) -> None:
+    definition, trials = raced
+    assert smallest_shown(definition, trials, range(12)) == 8, "what the race has shown"
+    assert smallest_shown(definition, trials, [6, 7, 8]) == 7, "which the leader of all keeps from being shown"
+    assert smallest_shown(definition, trials, [8]) is None, "one alone"
+    failed = altered(trials, definition, e10=1)
+    assert smallest_shown(definition, failed, [8, 9]) == 8
+    assert smallest_shown(definition, failed, [8, 9, 10]) is None, "one failed before it was compared"
+
+
+def test_names_tell_networks_apart() -> None:
+    rows = [trial(0, 8, 0.9, dropout=0.1), trial(1, 8, 0.9, dropout=0.25, learning_rate=0.00123456), trial(2, 16, 0.9)]
+    first, second, third = distinct_names(rows)
+    assert first.startswith("GRU 1×8, dropout 0.1, rate ")
+    assert second == "GRU 1×8, dropout 0.25, rate 0.00123"
+    assert third == "GRU 1×16"
 
 
 def test_nothing_complete_is_a_sentence() -> None:

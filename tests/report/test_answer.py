@@ -49,6 +49,7 @@ def test_it_says_what_to_use(page: ReadPage, results: Results) -> None:
     ) in page.text
     assert f"one prediction {chosen.parameters / 1e6:.3g} ms" in page.text
     assert f"training, in the study {results.chosen['fit_seconds']:.3g} s" in page.text
+    assert "A network that left the race early stands where its difference to the leader puts it, over the" in page.text
     (candidates,) = page.parts[""]
     assert [row[3] for row in candidates[1:]] == [*["10"] * 7, "7", *["2"] * 4]
     assert [row[-1] for row in candidates[1:]] == ["yes", "yes", "yes", *["no"] * 9]
@@ -75,15 +76,27 @@ def test_first_lines_say_what_the_test_shows_and_what_is_not_known(results: Resu
         "than the leader."
     )
     assert larger == (
-        "The most accurate, GRU 2×78 mean+max, is the largest GRU of the race: whether a larger one would be more "
-        "accurate is not known."
+        "The most accurate, GRU 2×78 mean+max, is the largest GRU compared in the race: whether a larger one would be "
+        "more accurate is not known."
     )
     assert rule.startswith("The field's usual rule, the smallest network within one standard error of the best, would")
     assert rule.endswith("would choose GRU 2×78 mean+max with 63,814 parameters, at 98.87 %.")
 
 
 def test_a_settled_race_names_the_smallest_and_nothing_that_is_not_known(results: Results) -> None:
-    made = answer(with_race(results, settled=True, shown=True, not_known=()))
+    assert results.choice is not None
+    gone = [
+        row.model_copy(update={"left_after": 9} if row.parameters < results.choice.choice.parameters else {})
+        for row in results.choice.candidates
+    ]
+    settled = with_race(results, settled=True, shown=True, not_known=())
+    assert settled.choice is not None
+    choice = settled.choice.model_copy(update={"candidates": tuple(gone)})
+    made = answer(dataclasses.replace(settled, choice=choice))
+    assert (
+        finding(choice)
+        == "GRU 2×51 mean+max is the smallest network shown to be within 0.2 points of the best in the race"
+    )
     assert made.headline == (
         "Use GRU 2×51 mean+max: with 29,335 parameters it is the smallest network shown to be at most 0.2 points less "
         "accurate than any other in the race (95 % confidence)."
@@ -99,6 +112,40 @@ def test_a_race_that_has_shown_nothing_recommends_nothing(results: Results) -> N
         "be at most 0.2 points less accurate than any other in the race."
     )
     assert "no network is shown" in " ".join(texts(made.figures["answer"]))
+
+
+def test_networks_that_failed_are_named_and_nothing_is_the_smallest(results: Results) -> None:
+    made = answer(with_race(results, settled=True, shown=True, failed=("GRU 1×20", "LSTM 2×60")))
+    assert made.headline == (
+        "Use GRU 2×51 mean+max: with 29,335 parameters it is shown to be at most 0.2 points less accurate than any "
+        "other left in the race (95 % confidence)."
+    )
+    assert "Not compared to the end, because a training failed: GRU 1×20 and LSTM 2×60." in made.lines
+    alone = with_race(results, settled=False, shown=False, failed=("GRU 1×20",), alone=True)
+    assert finding(alone.choice) == "GRU 2×51 mean+max was compared with no other network"
+    assert answer(alone).headline == (
+        "Nothing was compared: GRU 2×51 mean+max, with 29,335 parameters and 98.78 %, is the only network in the race "
+        "whose trainings did not fail."
+    )
+
+
+def test_the_leader_is_no_smaller_network_of_which_it_is_not_known(results: Results) -> None:
+    """A twin of the choice, trained otherwise, and a leader smaller than the choice."""
+    assert results.choice is not None
+    chosen = results.choice.choice
+    twin = chosen.model_copy(update={"dropout": 0.3, "as_good": False})
+    leader = results.choice.best.model_copy(update={"parameters": 20_000, "as_good": False})
+    rows = [leader, twin, *(row for row in results.choice.candidates[1:] if row.left_after is not None or row.as_good)]
+    choice = results.choice.model_copy(update={"candidates": tuple(rows), "best": leader})
+    made = answer(dataclasses.replace(results, choice=choice))
+    assert made.lines[1] == (
+        "Whether a smaller network is good enough is not known: GRU 2×78 mean+max (20,000 parameters) leads, but is "
+        "not shown to be as good as every other one."
+    )
+    assert made.candidates is not None
+    names = [row[0] for row in made.candidates.rows]
+    assert "GRU 2×51 mean+max, dropout 0.3, rate 0.00473" in names
+    assert "GRU 2×51 mean+max, dropout 0.122, rate 0.00473" in names
 
 
 def test_a_network_that_is_shown_to_be_better_is_named_in_the_first_lines(results: Results) -> None:

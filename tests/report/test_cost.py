@@ -59,6 +59,21 @@ def test_fronts_name_the_networks_that_nothing_beats(network: dict[str, Any]) ->
     assert hovers(svg)[4] == "GRU 1×8: validation accuracy 95.00%, 0.5 ms a prediction, on the Pareto front"
 
 
+def test_networks_of_one_name_are_told_apart(results: Results) -> None:
+    """Twins of two networks: as large and as accurate, with another dropout and rate."""
+    race = results.studies["race"]
+    twin = race.trials[race.trials["units"].isin([51, 78])].assign(dropout=0.3, learning_rate=0.002)
+    twin["number"] += 1000
+    both = dataclasses.replace(race, trials=pd.concat([race.trials, twin], ignore_index=True))
+    made = cost(dataclasses.replace(results, studies=results.studies | {"race": both}))
+    assert made is not None
+    names = [row[0] for row in made.front.rows]
+    assert "GRU 2×51 mean+max, dropout 0.122, rate 0.00473" in names
+    assert "GRU 2×51 mean+max, dropout 0.3, rate 0.002" in names
+    assert any("GRU 2×78 mean+max, dropout" in text for row in made.equal_budgets[0].rows for text in row)
+    assert "GRU 2×51 mean+max: " not in " ".join(hovers(made.figures["pareto_fronts"]))
+
+
 def test_what_was_not_measured_is_said(network: dict[str, Any]) -> None:
     table = pd.DataFrame([network | {"validation_accuracy": 0.95, "fit_seconds": 10, "predict_ms": np.nan}])
     fronts = pd.DataFrame({"parameters": [True], "training": [True], "prediction": [False]})

@@ -21,12 +21,18 @@ def test_the_course_and_what_is_not_known(page: ReadPage, results: Results) -> N
     assert results.race_table is not None
     made = race(results)
     assert made is not None
-    course, first, second = made.findings
+    course, refused, first, second = made.findings
     assert course.startswith("12 networks started. ")
     assert "There were 10 blocks, the most that were allowed, and it is not settled. 5 networks stayed" in course
     trainings, left_after = results.race_table["blocks"].sum(), results.race_table["left_after"]
     assert f"{trainings} trainings of the 120 that 10 blocks of all networks would be" in course
-    assert "95 % confidence" in course
+    assert course.endswith(
+        "With 95 % confidence, however often it looked, nobody has left who is as good, and whoever is named as good "
+        "is."
+    )
+    assert refused.startswith("Refused for their size: ")
+    assert "SimpleRNN 1×512 (282,122 parameters)" in refused
+    assert "More than 130,000 parameters, 2 times the largest budget, would take" in refused
     assert first.startswith("Of GRU 1×64 (18,698 parameters) it is not known whether it is more than 0.2 points less ")
     open_ = results.race_table.iloc[[6, 7]]
     for finding, low, high in zip((first, second), open_["behind_low"], open_["behind_high"], strict=True):
@@ -60,7 +66,7 @@ def test_about_how_many_more_blocks_would_tell(results: Results) -> None:
     table.loc[6, ["behind", "behind_low", "behind_high"]] = [0.001, -0.0004, 0.0021]
     made = race(dataclasses.replace(results, race_table=table))
     assert made is not None
-    assert made.findings[1] == (
+    assert made.findings[2] == (
         "Of GRU 1×64 (18,698 parameters) it is not known whether it is more than 0.2 points less accurate than the "
         "leader: it may be up to 0.21 points less accurate and up to 0.04 points more accurate. If mean and spread "
         "stay as they are, about 5 more blocks would tell; but there are 10 different tenths only."
@@ -72,14 +78,14 @@ def test_a_settled_race_and_one_that_has_not_looked_yet(results: Results) -> Non
     table = results.race_table
     settled = race(dataclasses.replace(results, race_table=table.assign(settled=table.index == 8, as_good=True)))
     assert settled is not None
-    assert len(settled.findings) == 1
+    assert len(settled.findings) == 2
     assert "10 blocks, and then it was settled." in settled.findings[0]
     nothing = dict.fromkeys(("behind", "behind_low", "behind_high", "left_after"), np.nan)
     early = race(dataclasses.replace(results, race_table=table.assign(blocks=1, as_good=False, **nothing)))
     assert early is not None
     assert early.figures == {}
-    assert len(early.findings) == 1 + 12
-    assert early.findings[1] == (
+    assert len(early.findings) == 2 + 12
+    assert early.findings[2] == (
         "bi-GRU 1×4 (906 parameters) has not been compared yet: the race looks after 2 blocks first."
     )
     assert race(dataclasses.replace(results, race_table=None)) is None
@@ -91,11 +97,47 @@ def test_no_network_is_said_to_be_unknown_where_it_is_known(results: Results) ->
     table = results.race_table.assign(as_good=False)
     made = race(dataclasses.replace(results, race_table=table))
     assert made is not None
-    assert made.findings[3] == (
+    assert made.findings[4] == (
         "GRU 2×51 mean+max (29,335 parameters) is shown to be at most 0.2 points less accurate than the leader, but "
         "not than every other network that is left."
     )
-    assert made.findings[4].startswith("GRU 2×78 mean+max (63,814 parameters) leads, but is not shown to be at most")
+    assert made.findings[5].startswith("GRU 2×78 mean+max (63,814 parameters) leads, but is not shown to be at most")
+
+
+def test_who_failed_is_named_and_not_said_to_be_worse(results: Results) -> None:
+    assert results.race_table is not None
+    table = results.race_table.copy()
+    table.loc[[7, 11], ["behind", "behind_low", "behind_high", "left_after"]] = [np.nan, np.nan, np.nan, 1]
+    made = race(dataclasses.replace(results, race_table=table))
+    assert made is not None
+    assert made.findings[0].endswith(
+        "nobody who left for being less accurate is as good, and whoever is named as good is. Not compared to the end, "
+        "because a training failed: LSTM 2×44 and SimpleRNN 1×256. Of these nothing is shown."
+    )
+    table.loc[table.index != 8, ["behind", "behind_low", "behind_high", "left_after"]] = [np.nan, np.nan, np.nan, 1]
+    alone = race(dataclasses.replace(results, race_table=table.assign(as_good=False)))
+    assert alone is not None
+    assert "So no two networks were compared, and nothing is shown. Not compared to the end" in alone.findings[0]
+    assert "confidence" not in alone.findings[0]
+
+
+def test_networks_that_tie_with_the_leader_do_not_lead(results: Results) -> None:
+    """And twins are told apart."""
+    assert results.race_table is not None
+    table = results.race_table.copy()
+    table.loc[[8, 10], "behind"] = 0.0
+    svg = behind_the_leader(table, RULES, records(table)[9], "alt")
+    assert [", 0.00 points behind" in text for text in hovers(svg)] == [index in (8, 10) for index in range(12)]
+    assert "points behind" not in hovers(svg)[9]
+    twins = table.copy()
+    shape = ["cell", "units", "depth", "bidirectional", "pooling"]
+    twins.loc[7, shape] = twins.loc[8, shape]
+    made = race(dataclasses.replace(results, race_table=twins))
+    assert made is not None
+    names = [row[0] for row in made.table.rows]
+    assert len(set(names)) == 12
+    assert names[8] == "GRU 2×51 mean+max, dropout 0.122, rate 0.00473"
+    assert names[9] == "GRU 2×78 mean+max"
 
 
 def test_words_for_an_interval() -> None:

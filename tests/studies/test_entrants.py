@@ -8,7 +8,7 @@ import pytest
 from pipeline.params.network import Cell, NetworkSpec, parameter_count
 from pipeline.params.settings import Configuration
 from pipeline.studies.definition import StudyDefinition
-from pipeline.studies.entrants import entrants_of
+from pipeline.studies.entrants import Studies, entrants_of, largest_admitted, refused_by
 from tests.helpers.sequences import params_with
 from tests.helpers.studies import SUMMARY
 from tests.helpers.trials import table, trial
@@ -36,9 +36,13 @@ BOOK: dict[str, Any] = {
 SHARED = {"batch_size": 32, "epochs": 3, "optimizer": "adam"}  # as `params_with` has it
 
 
-def entrants(**tables: tuple[dict[str, Any], pd.DataFrame]) -> list[Configuration]:
+def studies(**tables: tuple[dict[str, Any], pd.DataFrame]) -> Studies:
     params = params_with({name: study for name, (study, _) in tables.items()} | {"other": GRID})
-    return entrants_of({name: (StudyDefinition(name, params, SUMMARY), found) for name, (_, found) in tables.items()})
+    return {name: (StudyDefinition(name, params, SUMMARY), found) for name, (_, found) in tables.items()}
+
+
+def entrants(**tables: tuple[dict[str, Any], pd.DataFrame]) -> list[Configuration]:
+    return entrants_of(studies(**tables))
 
 
 def of_search(*rows: tuple[int, Cell, int, float, float, str]) -> pd.DataFrame:
@@ -157,6 +161,19 @@ def test_no_network_comes_along_that_is_more_than_twice_the_largest_budget() -> 
     best = of_grid({("gru", 8, 96): [0.9, 0.9]})
     assert entrants(search=(small, NOTHING), grid=(GRID, best)) == []
     assert [each.units for each in entrants(search=(SEARCH, NOTHING), grid=(GRID, best))] == [8]
+
+
+def test_those_refused_for_their_size_are_known() -> None:
+    """LSTM-64 of the book, twice; not the MLP, which is no recurrent network, nor the grid's second best."""
+    twice = BOOK | {"trials": [*BOOK["trials"], {"cell": "lstm", "units": 64, "dropout": 0.2, "optimizer": "adam"}]}
+    best = of_grid({("gru", 8, 96): [0.9, 0.9]})
+    sources = studies(search=(SEARCH, NOTHING), book=(twice, NOTHING), grid=(GRID, best))
+    assert largest_admitted(sources) == 6000
+    assert [(each.cell, each.units) for each in refused_by(sources)] == [("lstm", 64)]
+    small = studies(search=(SEARCH | {"parameter_budgets": [50, 80]}, NOTHING), book=(BOOK, NOTHING), grid=(GRID, best))
+    assert [each.cell for each in refused_by(small)] == ["elman_output", "gru", "simple_rnn", "lstm"]
+    assert entrants_of(small) == []
+    assert refused_by(studies(book=(BOOK, NOTHING))) == [], "without budgets there is no limit"
 
 
 def test_entrants_come_once_and_by_size() -> None:
