@@ -90,7 +90,8 @@ class Law:
         An F test of what the fit leaves over against the trainings of each mean (Draper and Smith, Applied Regression
         Analysis, 1998, chapter 2, "lack of fit"): a small p-value shows that the law is not the whole truth. A large
         one does not show that it is. Held-out samples that trainings of one seed share make p-values rather too large,
-        samples that trainings of different seeds share rather too small. NaN, both, where seeds are too few, or a training made no mistake.
+        samples that trainings of different seeds share rather too small. NaN, both, where seeds are too few, or a
+        training made no mistake.
         """
         several = self.means[self.means["seeds"] > 1]
         if several.empty or several["log_error_sd"].isna().any():

@@ -18,6 +18,7 @@ def test_every_step_cell_and_configuration_has_a_row(page: ReadPage) -> None:
     ]
     assert "SimpleRNN on 1,000 samples: from 182 to " in page.text
     assert "Overfitting is seen with 4 units in " in page.text
+    assert "They are widened because the trainings share images" in page.text
     assert "GRU, 1 layer: still rising. Growing from 16 to 64 units brings 0.57 points" in page.text
 
 
