@@ -296,7 +296,7 @@ def budgets_table(trials: pd.DataFrame, budgets: Sequence[int], place_of: Callab
     return pd.DataFrame(rows, columns=BUDGET_COLUMNS)
 
 
-def capacity_table(trials: pd.DataFrame, held_out: str = "fold") -> pd.DataFrame:
+def capacity_table(trials: pd.DataFrame, held_out: str) -> pd.DataFrame:
     """The capacity study per configuration, smallest network of each cell first: the content of capacity.csv.
 
     Columns: those of `CONFIGURATION`, parameters, seeds, then mean, sd, low and high of validation accuracy and

@@ -182,7 +182,7 @@ def over_all_blocks(trials: pd.DataFrame) -> pd.DataFrame:
     both have. The leader is the most accurate of those that were measured in all blocks, whose own means stay as they
     are. Bounds move with the means, so that an interval is as wide as its own blocks make it.
     """
-    table = configurations(trials)
+    table = configurations(trials, "fold")
     if table.empty:
         return table
     place = trials.groupby(CONFIGURATION, sort=False, dropna=False).ngroup()  # the row of `table`

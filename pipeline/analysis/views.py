@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations, mean_interval
+from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations, interval_over_seeds
 
 VIEW_COLUMNS = [
     "cell", "units", "depth", "view", "parameters", "train_samples", "epochs", "seeds", "validation_accuracy",
@@ -10,11 +10,12 @@ VIEW_COLUMNS = [
 ]  # fmt: skip
 
 
-def views_table(trials: pd.DataFrame) -> pd.DataFrame:
+def views_table(trials: pd.DataFrame, held_out: str) -> pd.DataFrame:
     """Each configuration in each view, compared with the first view at equal budget: the columns `VIEW_COLUMNS`.
 
-    `difference` is the mean difference of validation accuracy to the first view, paired by seed, with Student's
-    95 % interval; NaN for the first view itself, the interval also for a single seed.
+    `difference` is the mean difference of validation accuracy to the first view, paired by seed, with its 95 %
+    `interval_over_seeds`; NaN for the first view itself, the interval also for a single seed. `held_out` is what the
+    study holds out.
     """
     complete = complete_trials(trials)
     if complete.empty:
@@ -27,9 +28,9 @@ def views_table(trials: pd.DataFrame) -> pd.DataFrame:
         for key, group in (wide[view] - wide.iloc[:, 0]).dropna().groupby(budget, sort=False, dropna=False):
             difference = dict(zip(budget, key, strict=True)) | {"view": view}
             if view != wide.columns[0]:
-                low, high = mean_interval(group)
+                low, high = interval_over_seeds(group, held_out)
                 difference |= {"difference": group.mean(), "difference_low": low, "difference_high": high}
             rows.append(difference)
     differences = pd.DataFrame(rows, columns=[*CONFIGURATION, "difference", "difference_low", "difference_high"])
-    table = configurations(trials).merge(differences, on=CONFIGURATION, how="left")
+    table = configurations(trials, held_out).merge(differences, on=CONFIGURATION, how="left")
     return table[VIEW_COLUMNS]

@@ -92,15 +92,18 @@ class Results:
     @cached_property
     def capacity_table(self) -> pd.DataFrame:
         """The content of capacity.csv; no rows where no study is called capacity."""
-        return capacity.capacity_table(self._trials_of("capacity"))
+        return capacity.capacity_table(self._trials_of("capacity"), self._held_out_by("capacity"))
 
     @cached_property
     def views_table(self) -> pd.DataFrame:
         """The content of views.csv; no rows where no study is called views."""
-        return views.views_table(self._trials_of("views"))
+        return views.views_table(self._trials_of("views"), self._held_out_by("views"))
 
     def _trials_of(self, name: str) -> pd.DataFrame:
         return self.studies[name].trials if name in self.studies else pd.DataFrame(columns=TRIAL_COLUMNS)
+
+    def _held_out_by(self, name: str) -> str:
+        return self.studies[name].summary.held_out if name in self.studies else "validation"
 
 
 def load_results(params: Params) -> Results:

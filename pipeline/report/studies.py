@@ -54,7 +54,9 @@ def _words(study: StudyResults) -> str:
 
 def _table(study: StudyResults) -> Table:
     measured = "test" if study.summary.held_out == "test" else "validation"
-    timed = with_training_times(configurations(study.trials), complete_trials(study.trials), study.timings)
+    timed = with_training_times(
+        configurations(study.trials, study.summary.held_out), complete_trials(study.trials), study.timings
+    )
     rows = [
         row
         | {"network": network_name(row)}

@@ -41,10 +41,10 @@ def race_table(definition: StudyDefinition, trials: pd.DataFrame) -> pd.DataFram
     """race.csv: a row for each entrant, the smallest network first, columns `RACE_COLUMNS`.
 
     `blocks` is how many it took part in, `validation_accuracy` its mean over them. `behind` is by how much the leader
-    was more accurate at the last look that included it, with its bounds, as fractions; `left_after` the block after
-    which it left, missing for those still in the race; `as_good` whether it is shown to be at most the tolerance worse
-    than every other one still in the race; `settled` whether the race has settled upon it; `reason` says all this in a
-    sentence.
+    was more accurate at the last look that included it, with its bounds, as fractions; they are missing for the leader.
+    `left_after` is the block after which it left, missing for those still in the race. `as_good` is whether it is shown
+    to be at most the tolerance worse than every other one still in the race, `settled` whether the race has settled upon
+    it. `reason` says all this in a sentence.
     """
     assert isinstance(definition.study, RaceStudy)
     accuracies = race_accuracies(definition, trials)
@@ -79,13 +79,13 @@ def _mean(accuracies: NDArray[np.float64]) -> float:
 def _reason(state: Standing, place: int, rules: RaceStudy, entrants: list[Configuration]) -> str:
     tolerance, low = f"{100 * rules.tolerance:.2g} points", state.behind_low[0, place]
     left = int(state.left_after[0, place])
-    if left and np.isfinite(low) and low > rules.tolerance:
+    if state.failed[0, place]:
+        return f"a training failed in block {left}"
+    if left:
         return (
             f"shown to be worse than the leader by more than {tolerance} after block {left}: by {100 * low:.2f} or more"
         )
-    if left:
-        return f"a training failed in block {left}"
-    if state.settled[0] == place:
+    if state.settled[0] == place and not state.failed[0].any():
         return f"the smallest network, and shown to be at most {tolerance} worse than any other one left in the race"
     if state.as_good[0, place]:
         return f"shown to be at most {tolerance} worse than any other one left in the race"

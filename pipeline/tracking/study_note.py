@@ -44,7 +44,7 @@ def study_note(summary: StudySummary, sampler: str, trials: pd.DataFrame, import
             f"Importance for being among the best (PED-ANOVA): {shares}. "
             "Optuna's plots are among the artifacts: `plots/optuna.html` has all of them."
         )
-    return "\n\n".join([*paragraphs, *_table(configurations(trials), held_out)]) + "\n"
+    return "\n\n".join([*paragraphs, *_table(configurations(trials, summary.held_out), held_out)]) + "\n"
 
 
 def _best_sentence(row: TrialRow | None) -> str:

@@ -454,7 +454,7 @@ def test_budgets_table_of_a_worked_example() -> None:
 
 
 def test_capacity_table_orders_by_size() -> None:
-    result = capacity.capacity_table(trials_table(capacity_records()))
+    result = capacity.capacity_table(trials_table(capacity_records()), "fold")
     assert len(result) == 18
     assert set(result["seeds"]) == {3}
     for _, group in result.groupby("cell"):
@@ -467,5 +467,5 @@ def test_capacity_table_orders_by_size() -> None:
 
 def test_capacity_table_of_nothing_keeps_its_columns() -> None:
     failed = [record(0, Configuration(cell="gru", units=8), 0, 5000, "FAIL")]
-    assert capacity.capacity_table(trials_table(failed)).empty
-    assert "generalization_gap_high" in capacity.capacity_table(trials_table([]))
+    assert capacity.capacity_table(trials_table(failed), "fold").empty
+    assert "generalization_gap_high" in capacity.capacity_table(trials_table([]), "fold")

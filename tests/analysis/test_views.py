@@ -17,12 +17,12 @@ def test_views_are_compared_seed_by_seed() -> None:
              ("columns", 0, 0.91), ("columns", 1, 0.94), ("columns", 2, 0.95)]
         )
     ]  # fmt: skip
-    one, other = views_table(table(*rows)).to_dict("records")
+    one, other = views_table(table(*rows), "validation").to_dict("records")
     assert (one["view"], other["view"]) == ("rows", "columns")
     assert np.isnan(one["difference"])
     differences = [0.01, 0.02, 0.01]
     expected = stats.ttest_1samp(differences, 0).confidence_interval()
     assert other["difference"] == pytest.approx(np.mean(differences))
     assert (other["difference_low"], other["difference_high"]) == pytest.approx((expected.low, expected.high))
-    assert views_table(table(*rows[:1], *rows[3:4]))["difference_low"].isna().all()
-    assert views_table(trials_table([])).columns.tolist() == VIEW_COLUMNS
+    assert views_table(table(*rows[:1], *rows[3:4]), "fold")["difference_low"].isna().all()
+    assert views_table(trials_table([]), "fold").columns.tolist() == VIEW_COLUMNS

@@ -10,7 +10,7 @@ from tests.helpers.results import capacity_records
 
 
 def test_maps_and_gaps_show_every_configuration() -> None:
-    table = capacity_table(trials_table(capacity_records(seeds=2)))
+    table = capacity_table(trials_table(capacity_records(seeds=2)), "fold")
     fewer = table.assign(train_samples=1000, generalization_gap=table["generalization_gap"] + 0.02)
     both = pd.concat([fewer, table])
     maps = capacity_maps(both, "maps")
