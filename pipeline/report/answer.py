@@ -86,8 +86,8 @@ def answer(results: Results) -> Answer:
         caption=(
             f"Higher is more accurate, further left is smaller{'; the ring marks the network to use' * bool(choice)}. "
             "Each point is a configuration: point at it or touch it for its numbers. "
-            f"{PLACED_BY_RACE * (results.race is not None)}Bars are 95 % Student's t intervals over seeds, cut at the "
-            "edge where they reach further. Lines join networks that differ in their number of units alone."
+            f"{PLACED_BY_RACE * (results.race is not None)}Bars are 95 % intervals over seeds, cut at the edge where "
+            "they reach further. Lines join networks that differ in their number of units alone."
         ),
         candidates=None if choice is None else _candidates(choice),
     )
@@ -311,7 +311,7 @@ def answer_figure(studies: Mapping[str, pd.DataFrame], choice: Finalist | None, 
     """Validation accuracy and generalization gap against the number of parameters, as SVG.
 
     `studies` maps names to tables of `analysis.configurations`. Networks that differ in units alone are joined.
-    Bars are 95 % Student's t intervals over seeds. `choice` is the configuration to mark, None for none.
+    Bars are 95 % `interval_over_seeds`. `choice` is the configuration to mark, None for none.
     """
     hover: dict[str, str] = {}
     with styled():

@@ -69,7 +69,7 @@ def gap_against_samples(table: pd.DataFrame, alt: str) -> str:
     """Generalization gap against the number of training samples, a panel for each cell, as SVG.
 
     `table` is that of `capacity.gap_against_samples`. The more units, the stronger the line; layers as line styles.
-    Bars are 95 % Student's t intervals over seeds.
+    Bars are 95 % `interval_over_seeds`.
     """
     cells = in_order(table["cell"].tolist())
     units = sorted(set(table["units"]))
