@@ -43,8 +43,8 @@ def race_table(definition: StudyDefinition, trials: pd.DataFrame) -> pd.DataFram
     `blocks` is how many it took part in, `validation_accuracy` its mean over them. `behind` is by how much the leader
     was more accurate at the last look that included it, with its bounds, as fractions; they are missing for the leader.
     `left_after` is the block after which it left, missing for those still in the race. `as_good` is whether it is shown
-    to be at most the tolerance worse than every other one still in the race, `settled` whether the race has settled upon
-    it. `reason` says all this in a sentence.
+    to be at most the tolerance worse than every other one still in the race. `settled` is whether the race has settled
+    upon it. `reason` says all this in a sentence.
     """
     assert isinstance(definition.study, RaceStudy)
     accuracies = race_accuracies(definition, trials)
