@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Frozen(BaseModel):
-    """Base of every validated record: immutable, strict about types, unknown keys refused."""
+    """Base of every validated record: immutable, strict about types, unknown keys and infinite numbers refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Document(Frozen):

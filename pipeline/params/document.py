@@ -1,5 +1,6 @@
 """params.yaml as frozen, validated models: read once at the edge, trusted everywhere else."""
 
+import re
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,8 +51,10 @@ class Params(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _race_is_a_study(cls, document: Any) -> Any:
-        if not isinstance(document, dict) or not isinstance(studies := document.get("studies"), dict):
+        if not isinstance(document, dict):
             return document
+        if not isinstance(studies := document.get("studies"), dict):  # which is told, and nothing of a race
+            return {name: value for name, value in document.items() if name != RACE}
         if RACE in studies:
             raise ValueError(
                 f"studies: no study may be called {RACE!r}: the race stands beside the studies, as `race:`, rename "
@@ -67,6 +70,8 @@ class Params(Frozen):
             return document
         if not isinstance(race := document[RACE], dict):
             raise ValueError(f"{RACE}: must be a section with `entrants`, got {race!r}")
+        if fixed := [name for name in ("sampler", "window") if name in race]:
+            raise ValueError(f"{RACE}.{fixed[0]}: unknown key; a race has none of its own")
         others = {name: value for name, value in document.items() if name != RACE}
         return others | {"studies": studies | {RACE: race | {"sampler": RACE}}}
 
@@ -97,6 +102,11 @@ class Params(Frozen):
 
     @model_validator(mode="after")
     def _names_of_records_differ(self) -> Self:
+        for name in self.studies:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+                raise ValueError(
+                    f"studies: {name!r} is no name for a study: it names files, so letters, digits, _ and - only"
+                )
         if "champion" in self.studies:
             raise ValueError(
                 "studies: no study may be called 'champion', rename it: data/record keeps the champion by that name"
