@@ -25,7 +25,7 @@ SEARCH = {
 }  # fmt: skip
 
 
-STUDIES = {"study@book", "study@capacity", "study@search", "study@views", "study@ablation", "race"}
+STUDIES = {"study@book", "study@capacity", "study@search", "study@views", "race"}
 # A file that changes or comes, and the stages that it makes out of date.
 CHANGES = {
     "pipeline/training/__pycache__/train.cpython-311.pyc": set(),
