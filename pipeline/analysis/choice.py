@@ -20,7 +20,7 @@ from pipeline.params.settings import Configuration, View
 from pipeline.params.studies import RaceStudy
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.race_results import race_accuracies, race_standing, race_table
-from pipeline.studies.racing import FIRST_LOOK
+from pipeline.studies.racing import FIRST_LOOK, Standing
 
 RULE = (
     "Among the configurations trained on the most samples, the smallest network whose mean validation accuracy "
@@ -95,7 +95,8 @@ class RaceFinding(Frozen):
     good as every other network left, and no smaller one is left. `shown`: at least the first of the two. `not_known`
     are the smaller networks still in the race, of which it is not known whether they are as good, by their numbers
     among the entrants, from 0, the smallest first. `failed` names the networks that left because a training failed:
-    nothing is shown of them. `alone`: all but one have failed, or there was a single one, so nothing was compared.
+    nothing is shown of them. `alone`: the race ended without settling, since only the choice is left, or it was the
+    single one from the start.
     """
 
     tolerance: float
@@ -109,6 +110,12 @@ class RaceFinding(Frozen):
     not_known: tuple[int, ...]
     failed: tuple[str, ...] = ()
     alone: bool = False
+
+    @property
+    def compared_until(self) -> int:
+        """The last block after which networks were compared, 0 if none: in its last, who is left is alone."""
+        last = self.blocks - self.alone
+        return last if last >= FIRST_LOOK else 0
 
 
 class Choice(Document):
@@ -260,14 +267,8 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
     state = race_standing(definition, accuracies)
     if not state.running.any():
         raise PipelineError(f"{definition.name}: every network had a training that failed: see its race.csv")
-    looked = len(accuracies) >= FIRST_LOOK
-    leader = (
-        int(state.leader[0])
-        if looked
-        else int(np.nanargmax(np.where(state.running[0], accuracies.mean(axis=0), np.nan)))
-    )
-    good = np.flatnonzero(state.as_good[0] & state.running[0])
-    chosen = int(good[0]) if len(good) else leader
+    leader, named = int(state.leader[0]), int(state.named[0])
+    chosen = named if named >= 0 else leader
 
     rows = {definition.entrant(row): row for row in records(table)}
     first = rows[leader]
@@ -289,7 +290,8 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
         Finalist(**candidates[entrant], refit_epochs=max(1, round(candidates[entrant]["best_epoch"])))
         for entrant in (leader, chosen)
     )
-    smallest = next(entrant for entrant in sorted(candidates) if candidates[entrant]["within_one_standard_error"])
+    near = [row for row in candidates.values() if row["within_one_standard_error"]]
+    smallest = min(near, key=lambda row: (row["parameters"], -row["validation_accuracy"]))
     not_known = [
         entrant for entrant in np.flatnonzero(state.running[0] & ~state.as_good[0]).tolist()
         if rows[entrant]["parameters"] < rows[chosen]["parameters"]
@@ -315,24 +317,23 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
             trainings=len(trials),
             most_trainings=definition.total,
             settled=bool(state.settled[0] >= 0),
-            shown=bool(len(good)),
+            shown=named >= 0,
             not_known=tuple(not_known),
             failed=tuple(names[entrant] for entrant in np.flatnonzero(failed)),
-            alone=bool((~failed).sum() < 2),
+            alone=bool(state.alone[0]),
         ),
-        one_standard_error=Candidate(**candidates[smallest]),
+        one_standard_error=Candidate(**smallest),
     )
 
 
-def smallest_shown(definition: StudyDefinition, trials: pd.DataFrame, entrants: Sequence[int]) -> int | None:
-    """The smallest of these entrants that is shown to be as good as all of them, None where none is.
+def shown_among(state: Standing, entrants: Sequence[int]) -> list[int]:
+    """Which of these entrants are shown to be as good as all of them, in the one race of `state`.
 
-    `trials` is the race's trials.csv, `entrants` are numbers, the smallest first. Each pair is judged by the last look
-    of the race that had both, whoever has left since. Where one entrant stands alone nothing is shown of it.
+    Each pair is judged by the last look of the race that had both, whoever has left since. Where one entrant stands
+    alone nothing is shown of it.
     """
-    may_be_better = race_standing(definition, race_accuracies(definition, trials)).may_be_better[0]
-    good = np.flatnonzero(~may_be_better[np.ix_(entrants, entrants)].any(axis=0))
-    return entrants[good[0]] if len(good) and len(entrants) > 1 else None
+    good = ~state.may_be_better[0][np.ix_(entrants, entrants)].any(axis=0)
+    return [entrant for entrant, shown in zip(entrants, good, strict=True) if shown and len(entrants) > 1]
 
 
 def best_first(table: pd.DataFrame) -> pd.DataFrame:

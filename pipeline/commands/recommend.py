@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -14,17 +15,18 @@ from pipeline.analysis.choice import (
     choose_champion,
     competitors,
     distinct_names,
-    smallest_shown,
+    shown_among,
 )
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
 from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
 from pipeline.commands.champion import choose
-from pipeline.data.sequences import SequencesSummary, prepared_sequences
+from pipeline.data.sequences import prepared_sequences
 from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.params.document import RACE, Params
-from pipeline.params.studies import RaceStudy
-from pipeline.report.text import interval, number, percent, tolerance_words
+from pipeline.report.text import interval, listed, number, percent, tolerance_words
+from pipeline.studies.race_results import race_accuracies, race_standing
+from pipeline.studies.racing import Standing
 from pipeline.studies.results import read_results, study_definition
 
 SHOWN = 8  # rows of the table
@@ -41,10 +43,11 @@ def recommend(
 
     Networks are those of `champion.studies` trained on the most samples. A prediction's time is that of one sequence
     alone, on one thread, as prediction_times.csv has it; the table gives that of a batch, too. With `min_accuracy` the
-    smallest network that qualifies is recommended. Otherwise it is the race's choice if that is shown to be as good as
-    the best and qualifies. Else it is the smallest that is shown to be as good as all that qualify, or the most
-    accurate of them where none is. Without a race the one-standard-error rule chooses. Raises PipelineError before any
-    study has finished, and for `max_predict_ms` before prediction times have been measured.
+    smallest network that qualifies is recommended. Otherwise it is the race's choice if all that are still in the race
+    qualify, as they do without a limit. Else it is the smallest that is shown to be as good as all that qualify, or the
+    most accurate of them where none is. A network that left the race because a training failed never qualifies. Without
+    a race the one-standard-error rule chooses. Raises PipelineError before any study has finished, and for
+    `max_predict_ms` before prediction times have been measured.
     """
     console = console or Console(highlight=False)
     if max_predict_ms is not None and not paths.PREDICTION_TIMES.exists():
@@ -60,6 +63,14 @@ def recommend(
     times = pd.read_csv(paths.PREDICTION_TIMES) if paths.PREDICTION_TIMES.exists() else None
     everything = with_prediction_times(compared.table, times)
     everything["network"] = distinct_names(records(everything))
+    choice, state = choose(params, summary), None
+    if choice.race is not None:
+        definition = study_definition(RACE, params, summary)
+        state = race_standing(definition, race_accuracies(definition, studies[RACE]))
+        everything["entrant"] = [definition.entrant(row) for row in records(everything)]
+        everything = everything[~state.failed[0][everything["entrant"]]]
+        if choice.race.failed:
+            console.print(f"Left out, because a training failed: {listed(choice.race.failed)}.", soft_wrap=True)
 
     if max_predict_ms is not None and (unknown := int(everything["predict_ms"].isna().sum())):
         console.print(f"{unknown} networks have not been timed: `dvc repro evaluate` does it.", soft_wrap=True)
@@ -80,11 +91,11 @@ def recommend(
         )
         return False
 
-    choice, certainty = choose(params, summary), ""
-    if choice.race is None or min_accuracy is not None:
+    certainty = ""
+    if state is None or min_accuracy is not None:
         chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples)
     else:
-        chosen, certainty = _raced(choice, params, summary, compared.trials[RACE], qualifying)
+        chosen, certainty = _raced(choice, state, qualifying)
     bounds = interval(chosen["validation_accuracy_low"], chosen["validation_accuracy_high"])
     console.print(
         f"Use {chosen['network']}: {chosen['parameters']:,} parameters, validation accuracy "
@@ -107,32 +118,34 @@ def recommend(
     return True
 
 
-def _raced(
-    choice: Choice, params: Params, summary: SequencesSummary, trials: pd.DataFrame, qualifying: pd.DataFrame
-) -> tuple[dict[str, Any], str]:
-    """The row of `qualifying` to use by the race with these complete trials, and what is shown of it."""
-    rules = params.study(RACE)
+def _raced(choice: Choice, state: Standing, qualifying: pd.DataFrame) -> tuple[dict[str, Any], str]:
+    """The row of `qualifying` to use as the race stands, and what is shown of it."""
     assert choice.race is not None
-    assert isinstance(rules, RaceStudy)
-    raced = qualifying[is_configuration(qualifying, choice.choice.model_dump())]
-    if choice.race.shown and not raced.empty:
-        return records(raced)[0], ""
-    definition = study_definition(RACE, params, summary)
-    rows = {definition.entrant(row): row for row in records(qualifying)}
-    tolerance = tolerance_words(rules.tolerance)
-    smallest = smallest_shown(definition, trials, sorted(rows))
-    if smallest is not None:
-        return rows[smallest], (
+    tolerance = tolerance_words(choice.race.tolerance)
+    of_race = is_configuration(qualifying, choice.choice.model_dump())
+    everybody = np.isin(np.flatnonzero(state.running[0]), qualifying["entrant"]).all()
+    if everybody and (choice.race.shown or choice.race.alone):
+        return records(qualifying[of_race])[0], ""
+    if len(qualifying) == 1:
+        return records(qualifying)[0], ""
+    shown = qualifying["entrant"].isin(shown_among(state, qualifying["entrant"].tolist()))
+    if choice.race.shown and not choice.race.failed:
+        shown |= of_race  # who has left is worse than somebody than whom the race's choice is not
+    if shown.any() and not everybody:
+        return _smallest(qualifying[shown]), (
             f"Of those that qualify it is the smallest shown to be at most {tolerance} less accurate than any other "
-            f"({100 * rules.confidence:g} % confidence)."
+            f"({100 * choice.race.confidence:g} % confidence)."
         )
-    most_accurate = records(best_first(qualifying))[0]
-    if len(rows) == 1:
-        return most_accurate, ""
-    return most_accurate, (
+    return records(qualifying[of_race] if everybody else best_first(qualifying))[0], (
         f"Of those that qualify it is the most accurate, but none is shown to be at most {tolerance} less accurate "
         "than any other: which is the smallest that is good enough is not known."
     )
+
+
+def _smallest(networks: pd.DataFrame) -> dict[str, Any]:
+    """Of several of one size the most accurate."""
+    order = networks.sort_values(["parameters", "validation_accuracy"], ascending=[True, False], kind="stable")
+    return records(order)[0]
 
 
 def _reason(choice: Choice, chosen: dict[str, Any]) -> str | None:
@@ -146,8 +159,7 @@ def _choose(
 ) -> dict[str, Any]:
     """The row of `qualifying` to use."""
     if min_accuracy is not None:
-        order = qualifying.sort_values(["parameters", "validation_accuracy"], ascending=[True, False], kind="stable")
-        return records(order)[0]
+        return _smallest(qualifying)
     within = {
         name: study.merge(qualifying.loc[qualifying["study"] == name, CONFIGURATION]) for name, study in trials.items()
     }

@@ -99,14 +99,16 @@ def finding(choice: Choice | None) -> str:
         return "No network is recommended yet"
     chosen, best = choice.choice, choice.best
     if choice.race is not None:
-        tolerance = tolerance_words(choice.race.tolerance)
+        tolerance, name = tolerance_words(choice.race.tolerance), _name(choice, chosen)
+        if choice.race.alone and choice.race.compared_until:
+            return f"{name} is the only network left in the race"
         if choice.race.alone:
-            return f"{network_name(chosen)} was compared with no other network"
+            return f"{name} was compared with no other network"
         if not choice.race.shown:
-            return f"{network_name(chosen)} leads, but no network is shown to be within {tolerance} of all others"
+            return f"{name} leads, but no network is shown to be within {tolerance} of all others"
         smallest = "the smallest network " * _is_smallest(choice.race)
         best_of = f"the best {'left ' * bool(choice.race.failed)}in the race"
-        return f"{network_name(chosen)} is {smallest}shown to be within {tolerance} of {best_of}"
+        return f"{name} is {smallest}shown to be within {tolerance} of {best_of}"
     if chosen.parameters == best.parameters:
         return f"{network_name(chosen)} is the most accurate, and nothing smaller comes within one standard error"
     fewer = 1 - chosen.parameters / best.parameters
@@ -115,6 +117,14 @@ def finding(choice: Choice | None) -> str:
         f"{network_name(chosen)} is within one standard error of the best, {network_name(best)}, "
         f"with {share} parameters"
     )
+
+
+def _name(choice: Choice, network: Candidate) -> str:
+    """What a network of the race is called; one that shares its name with another candidate is told apart."""
+    rows = [row.model_dump() for row in choice.candidates]
+    same = network.model_dump(exclude={"refit_epochs"})
+    names = zip(rows, distinct_names(rows), strict=True)
+    return next((name for row, name in names if row == same), network_name(network))
 
 
 def _is_smallest(found: RaceFinding) -> bool:
@@ -126,25 +136,28 @@ def _headline(choice: Choice) -> str:
     chosen, best = choice.choice, choice.best
     size, accuracy = number(chosen.parameters), percent(chosen.validation_accuracy)
     if (found := choice.race) is not None:
+        name = _name(choice, chosen)
         confidence = f"({100 * found.confidence:g} % confidence)"
         as_good = (
             f"at most {tolerance_words(found.tolerance)} less accurate than any other "
             f"{'left ' * bool(found.failed)}in the race"
         )
+        if found.alone and found.compared_until:
+            return (
+                f"{name}, with {size} parameters and {accuracy}, is the only network left in the race. All others have "
+                f"failed or left, and networks were compared until block {found.compared_until}."
+            )
         if found.alone:
             return (
-                f"Nothing was compared: {network_name(chosen)}, with {size} parameters and {accuracy}, is the only "
+                f"Nothing was compared: {name}, with {size} parameters and {accuracy}, is the only "
                 f"network in the race{' whose trainings did not fail' * bool(found.failed)}."
             )
         if _is_smallest(found):
-            return (
-                f"Use {network_name(chosen)}: with {size} parameters it is the smallest network shown to be {as_good} "
-                f"{confidence}."
-            )
+            return f"Use {name}: with {size} parameters it is the smallest network shown to be {as_good} {confidence}."
         if found.shown:
-            return f"Use {network_name(chosen)}: with {size} parameters it is shown to be {as_good} {confidence}."
+            return f"Use {name}: with {size} parameters it is shown to be {as_good} {confidence}."
         return (
-            f"The race is open: {network_name(chosen)}, with {size} parameters, leads it with {accuracy}, but no "
+            f"The race is open: {name}, with {size} parameters, leads it with {accuracy}, but no "
             f"network is shown to be {as_good}."
         )
     error = f"one standard error ({points(choice.standard_error)} points)"
@@ -179,14 +192,14 @@ def _lines_of_the_race(choice: Choice) -> list[str]:
         lines.append(f"Whether a smaller network is good enough is not known: {listing}.")
     if not found.alone and all(row.parameters <= best.parameters for row in choice.candidates if row.cell == best.cell):
         lines.append(
-            f"The most accurate, {network_name(best)}, is the largest {CELLS[best.cell].title} compared in the race: "
+            f"The most accurate, {_name(choice, best)}, is the largest {CELLS[best.cell].title} compared in the race: "
             "whether a larger one would be more accurate is not known."
         )
     rule = choice.one_standard_error
     if rule is not None and rule.model_dump() != chosen.model_dump(exclude={"refit_epochs"}):
         lines.append(
             "The field's usual rule, the smallest network within one standard error of the best, would choose "
-            f"{network_name(rule)} with {number(rule.parameters)} parameters, at {percent(rule.validation_accuracy)}."
+            f"{_name(choice, rule)} with {number(rule.parameters)} parameters, at {percent(rule.validation_accuracy)}."
         )
     return lines
 

@@ -67,43 +67,60 @@ def _is(row: Mapping[str, Any], network: Mapping[str, Any]) -> bool:
 
 def _course(table: pd.DataFrame, rules: RaceStudy, trainings: int) -> str:
     """How long the race was, and how many are left in it."""
-    blocks, left = int(table["blocks"].max()), int(table["left_after"].isna().sum())
+    left = int(table["left_after"].isna().sum())
+    blocks = max(
+        int(table["blocks"].max()), int(table["left_after"].fillna(0).max())
+    )  # in the last all may have failed
     settled = bool(table["settled"].any())
     failed = table[_failed(table, rules)]
     end = (
         "and then it was settled"
         if settled
+        else "and then it ended, since fewer than two networks were left"
+        if left < 2
         else "the most that were allowed, and it is not settled"
         if blocks == rules.max_blocks
         else "and it is not settled"
     )
     return (
         f"{plural(len(table), 'network')} started. In each block those still in the race are trained once, with the "
-        f"block's seed, and measured on a tenth that no other block holds out. There were "
-        f"{plural(blocks, 'block')}, {end}. {plural(left, 'network')} stayed to the end. That took {trainings} "
-        f"trainings of the {len(table) * rules.max_blocks} that {plural(rules.max_blocks, 'block')} of all networks "
-        f"would be. {_certainty(table, failed, rules)}"
+        f"block's seed, and measured on a tenth that no other block holds out. There "
+        f"{'was' if blocks == 1 else 'were'} {plural(blocks, 'block')}, {end}. {plural(left, 'network')} stayed to the "
+        f"end. That took {plural(trainings, 'training')} of the {len(table) * rules.max_blocks} that "
+        f"{plural(rules.max_blocks, 'block')} of all networks would be. {_certainty(table, failed, rules)}"
     )
 
 
 def _certainty(table: pd.DataFrame, failed: pd.DataFrame, rules: RaceStudy) -> str:
     """What is shown of those who left and of those who are named; nothing of those whose training `failed`."""
-    if len(table) - len(failed) < 2:
+    left = "nobody has left who is as good" if failed.empty else "nobody who left for being less accurate is as good"
+    confidence = f"With {100 * rules.confidence:g} % confidence, however often it looked, {left}"
+    last = _last_comparison(table, failed)
+    if _over(table) and not last:
         certainty = "So no two networks were compared, and nothing is shown."
+    elif _over(table):
+        certainty = f"Networks were compared until block {last}, and none is named as good."
+        if table["left_after"].notna().sum() > len(failed):
+            certainty += f" {confidence}."
     else:
-        left = (
-            "nobody has left who is as good" if failed.empty else "nobody who left for being less accurate is as good"
-        )
-        certainty = (
-            f"With {100 * rules.confidence:g} % confidence, however often it looked, {left}, and whoever is named as "
-            "good is."
-        )
+        certainty = f"{confidence}, and whoever is named as good is."
     if failed.empty:
         return certainty
     return (
         f"{certainty} Not compared to the end, because a training failed: {listed(failed['network'].tolist())}. Of "
         "these nothing is shown."
     )
+
+
+def _over(table: pd.DataFrame) -> bool:
+    """Whether the race ended without settling, since fewer than two networks are left."""
+    return int(table["left_after"].isna().sum()) < 2 and not table["settled"].any()
+
+
+def _last_comparison(table: pd.DataFrame, failed: pd.DataFrame) -> int:
+    """The last block after which those who have left were compared, 0 if they never were."""
+    compared = table["left_after"].sub(table.index.isin(failed.index)).max()
+    return int(compared) if compared >= FIRST_LOOK else 0
 
 
 def _failed(table: pd.DataFrame, rules: RaceStudy) -> pd.Series:
@@ -145,6 +162,8 @@ def _refused(results: Results, rules: RaceStudy) -> list[str]:
 def _unknown(table: pd.DataFrame, rules: RaceStudy) -> list[str]:
     """A sentence for each network of which it is not known whether it is good enough."""
     running = table["left_after"].isna()
+    if _over(table):
+        return []
     rows = records(table.assign(leads=_leads(table))[running & ~table["as_good"].astype(bool)])
     return [_of_unknown(row, rules, len(table), int(running.sum())) for row in rows]
 

@@ -16,7 +16,7 @@ from pipeline.params.studies import RaceStudy, SampledStudy
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.proposals import constants, varying_fields
 from pipeline.studies.pruning import as_pruned
-from pipeline.studies.racing import standing
+from pipeline.studies.race_results import race_standing
 from pipeline.studies.sampling import Sampling, sampling_of
 from pipeline.studies.storage import StudyStorage
 from pipeline.studies.window import sliding_window
@@ -148,10 +148,10 @@ class _RaceEngine(_FixedEngine):
         entrants = self._definition.entrants
         accuracies = np.empty((0, len(entrants)))
         for block in range(rules.max_blocks):
-            state = standing(accuracies[None], rules, self._definition.held_out_samples)
-            running = np.flatnonzero(state.running[0])
-            if state.settled[0] >= 0 or len(running) == 0:
+            state = race_standing(self._definition, accuracies)
+            if state.ended[0]:
                 break
+            running = np.flatnonzero(state.running[0])
             first = len(self.records)
             self._block = {
                 first + place: Trial(first + place, entrants[entrant], rules.seed + block)

@@ -51,6 +51,23 @@ def refused_by(studies: Studies) -> list[Configuration]:
     return _distinct([each for each in sent if _size(each, studies) > largest], studies)
 
 
+def why_nobody(studies: Studies) -> list[str]:
+    """The rule by which each of these studies sends nobody to a race, in words; it is asked where none sends any."""
+    return [f"{name} {_why_nobody(*study, largest_admitted(studies))}" for name, study in studies.items()]
+
+
+def _why_nobody(definition: StudyDefinition, trials: pd.DataFrame, largest: float) -> str:
+    if any(_sent_by_list_or_grid(definition, trials)):
+        return f"sends no network of more than {largest:,.0f} parameters, {REACH} times the largest budget"
+    if isinstance(definition.study, ListStudy):
+        return "has no recurrent network"
+    if _complete(trials).empty:
+        return f"has no complete trial: see the column `state` of data/studies/{definition.name}/trials.csv"
+    if isinstance(definition.study, GridStudy):
+        return f"has trained no network on all {definition.available_samples:,} samples"
+    return "has found no network within the budget that it was proposed for"
+
+
 def largest_admitted(studies: Studies) -> float:
     """The most parameters with which a list's or a grid's network comes along: `REACH` times the largest budget.
 

@@ -34,7 +34,8 @@ def race_accuracies(definition: StudyDefinition, trials: pd.DataFrame) -> NDArra
 def race_standing(definition: StudyDefinition, accuracies: NDArray[np.float64]) -> Standing:
     """Where this one race stands after these blocks; see `racing.standing`, whose first axis has length 1."""
     assert isinstance(definition.study, RaceStudy)
-    return standing(accuracies[None], definition.study, definition.held_out_samples)
+    sizes = [parameter_count(entrant.network, *definition.summary.sizes) for entrant in definition.entrants]
+    return standing(accuracies[None], definition.study, definition.held_out_samples, sizes)
 
 
 def race_table(definition: StudyDefinition, trials: pd.DataFrame) -> pd.DataFrame:
@@ -89,6 +90,8 @@ def _reason(state: Standing, place: int, rules: RaceStudy, entrants: list[Config
         return f"the smallest network, and shown to be at most {tolerance} worse than any other one left in the race"
     if state.as_good[0, place]:
         return f"shown to be at most {tolerance} worse than any other one left in the race"
+    if state.alone[0]:
+        return "the only network left"
     if state.blocks[0] < FIRST_LOOK:
         return "not compared yet"
     return f"not known whether it is more than {tolerance} worse than the best"

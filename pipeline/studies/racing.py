@@ -1,7 +1,7 @@
 """The statistics of a race: after each block, who is shown to be worse than the leader and who is shown to be as good.
 
 Pure functions on arrays, for many races at once: simulations of races with known truths hold them to their promises.
-Entrants are ordered by size, the smallest first. Accuracies are fractions.
+Accuracies are fractions.
 
 Two entrants are compared by their differences of accuracy, block by block, with Student's t. Four things are special.
 
@@ -26,6 +26,7 @@ Simulations with known truths check it (tests/studies/test_racing.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ from pipeline.training.inputs import FOLDS
 
 FIRST_LOOK = 2  # blocks: one tells nothing of a spread
 PRIOR_DEGREES = 10
+UNKNOWN = np.iinfo(np.int64).max  # larger than any size
 OVERLAP = 1 / (FOLDS - 1)  # samples held out for each that is trained on
 
 
@@ -59,13 +61,15 @@ class Standing:
 
     `left_after`: int (R, k), the block after which an entrant left, 0 for those still in the race. `failed`: bool
     (R, k), who left because a training failed, which tells nothing of its accuracy. `leader`: int (R,), the most
-    accurate of those still in the race. `behind`, `behind_low`, `behind_high`: (R, k), by how much the leader is more
-    accurate than each entrant, at the last look that included both, and the bounds of that: the lower one decides on
-    leaving. NaN before the first look, and for the leader itself. `may_be_better`: bool (R, k, k), [race, other,
-    entrant], whether the other one may be better by more than the tolerance, as far as the last look tells that
-    included both; where none did, it may. `as_good`: bool (R, k), who is shown to be at most the tolerance worse than
-    every other one still in the race; nobody, where a look had a single one to compare. `settled`: int (R,), the
-    entrant that the race has settled upon, or -1. `blocks`: int (R,), how many were trained until then.
+    accurate of those still in the race, from the first block on. `behind`, `behind_low`, `behind_high`: (R, k), by how
+    much the leader is more accurate than each entrant, at the last look that included both, and the bounds of that: the
+    lower one decides on leaving. NaN before the first look, and for the leader itself. `may_be_better`: bool (R, k, k),
+    [race, other, entrant], whether the other one may be better by more than the tolerance, as far as the last look
+    tells that included both; where none did, it may. `as_good`: bool (R, k), who is shown to be at most the tolerance
+    worse than every other one still in the race; nobody, where a look had a single one to compare. `named`: int (R,),
+    the smallest entrant that is as good, of several of that size the most accurate, or -1. `settled`: int (R,), the one
+    that is named if no smaller one is still in the race, or -1. `blocks`: int (R,), how many were trained until the
+    race ended.
     """
 
     left_after: NDArray[np.int64]
@@ -76,6 +80,7 @@ class Standing:
     behind_high: NDArray[np.float64]
     may_be_better: NDArray[np.bool_]
     as_good: NDArray[np.bool_]
+    named: NDArray[np.int64]
     settled: NDArray[np.int64]
     blocks: NDArray[np.int64]
 
@@ -84,14 +89,29 @@ class Standing:
         """Who is still in the race, bool (R, k)."""
         return self.left_after == 0
 
+    @property
+    def alone(self) -> NDArray[np.bool_]:
+        """Which races have ended without settling, since fewer than two entrants are left to compare: bool (R,)."""
+        return (self.settled < 0) & (self.blocks > 0) & (self.running.sum(axis=1) < 2)
 
-def standing(accuracies: NDArray[np.float64], rules: RaceStudy, held_out: int) -> Standing:
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """Which races need no further block, bool (R,); that all blocks are done is for the caller to see."""
+        return (self.settled >= 0) | self.alone
+
+
+def standing(
+    accuracies: NDArray[np.float64], rules: RaceStudy, held_out: int, sizes: Sequence[int] | None = None
+) -> Standing:
     """Where races stand after the blocks that `accuracies` has: (R, b, k), NaN where an entrant no longer took part.
 
-    An entrant whose training failed, NaN too, leaves after that block. `held_out` is the number of samples in a block:
-    no difference is known better than to one of them.
+    An entrant whose training failed, NaN too, leaves after that block. A race ends where it settles, or where fewer
+    than two entrants are left, and later blocks change nothing. `held_out` is the number of samples in a block: no
+    difference is known better than to one of them. `sizes` are the entrants' numbers of parameters; without them each
+    entrant is larger than the one before.
     """
     races, blocks, entrants = accuracies.shape
+    size_of = np.arange(entrants) if sizes is None else np.asarray(sizes)
     state = Standing(
         left_after=np.zeros((races, entrants), np.int64),
         failed=np.zeros((races, entrants), np.bool_),
@@ -101,17 +121,21 @@ def standing(accuracies: NDArray[np.float64], rules: RaceStudy, held_out: int) -
         behind_high=np.full((races, entrants), np.nan),
         may_be_better=np.tile(~np.eye(entrants, dtype=bool), (races, 1, 1)),
         as_good=np.zeros((races, entrants), np.bool_),
+        named=np.full(races, -1, np.int64),
         settled=np.full(races, -1, np.int64),
         blocks=np.zeros(races, np.int64),
     )
     for block in range(1, blocks + 1):
-        going_on = state.settled < 0
+        going_on = ~state.ended
         state.blocks[going_on] = block
         failed = state.running & np.isnan(accuracies[:, block - 1]) & going_on[:, None]
         state.left_after[failed] = block
         state.failed[failed] = True
+        means = np.where(state.running, np.nan_to_num(accuracies[:, :block].mean(axis=1)), -np.inf)
+        state.leader[going_on] = means.argmax(axis=1)[going_on]
         if block >= FIRST_LOOK:
             _look(state, accuracies[:, :block], going_on, rules, held_out)
+            _name(state, means, size_of, going_on)
     return state
 
 
@@ -119,16 +143,13 @@ def _look(
     state: Standing, accuracies: NDArray[np.float64], going_on: NDArray[np.bool_], rules: RaceStudy, held_out: int
 ) -> None:
     races, blocks, entrants = accuracies.shape
-    every = np.arange(races)
-    means = np.where(state.running, np.nan_to_num(accuracies.mean(axis=1)), -np.inf)
-    leader = means.argmax(axis=1)
+    every, leader = np.arange(races), state.leader
     degrees = prior_degrees(blocks, state.running.sum(axis=1))[:, None, None] + blocks - 1
     difference, error = _differences(accuracies, state.running, degrees, held_out)
     reach = stats.t.isf(error_spent(rules, blocks, STAYING), degrees) * error
     reach_of_leaving = stats.t.isf(error_spent(rules, blocks, LEAVING) / max(entrants - 1, 1), degrees) * error
 
     compared = state.running & going_on[:, None]
-    state.leader[going_on] = leader[going_on]
     bounds = (
         (state.behind, difference),
         (state.behind_low, difference - reach_of_leaving),
@@ -147,9 +168,17 @@ def _look(
     as_good = state.running & ~(state.may_be_better & state.running[:, :, None]).any(axis=1)
     as_good &= compared.sum(axis=1, keepdims=True) > 1  # who is alone, since the others failed, is as good as nobody
     state.as_good[going_on] = as_good[going_on]
-    smallest = state.running.argmax(axis=1)
-    settled = going_on & as_good[every, smallest]
-    state.settled[settled] = smallest[settled]
+
+
+def _name(state: Standing, means: NDArray[np.float64], sizes: NDArray[np.int64], going_on: NDArray[np.bool_]) -> None:
+    """Name the smallest that is as good, and settle on it where nobody smaller runs; networks of one size count
+    together."""
+    size_of_good = np.where(state.as_good, sizes, UNKNOWN).min(axis=1)
+    smallest = state.as_good & (sizes == size_of_good[:, None])
+    named = np.where(smallest.any(axis=1), np.where(smallest, means, -np.inf).argmax(axis=1), -1)
+    state.named[going_on] = named[going_on]
+    settled = going_on & (named >= 0) & (size_of_good == np.where(state.running, sizes, UNKNOWN).min(axis=1))
+    state.settled[settled] = named[settled]
 
 
 def prior_degrees(blocks: int | NDArray[np.int64], running: NDArray[np.int64]) -> NDArray[np.int64]:

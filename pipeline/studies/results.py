@@ -18,7 +18,7 @@ from pipeline.params.network import Cell, MergeMode, Pooling
 from pipeline.params.settings import Optimizer, Schedule
 from pipeline.params.studies import ListStudy, RaceStudy
 from pipeline.studies.definition import StudyDefinition
-from pipeline.studies.entrants import entrants_of
+from pipeline.studies.entrants import entrants_of, why_nobody
 from pipeline.studies.race_results import race_table
 from pipeline.training.diagram import with_stable_names
 from pipeline.training.identity import training_versions
@@ -149,10 +149,7 @@ def study_definition(name: str, params: Params, summary: SequencesSummary) -> St
     }
     entrants = entrants_of(sources)
     if not entrants:
-        raise PipelineError(
-            f"{name}: none of the studies {', '.join(sources)} has a complete trial: see the column `state` of "
-            "data/studies/*/trials.csv"
-        )
+        raise PipelineError(f"{name}: nobody takes part, for {'; '.join(why_nobody(sources))}")
     return StudyDefinition(name, params, summary, entrants)
 
 

@@ -20,7 +20,7 @@ from pipeline.analysis.choice import (
     competitors,
     distinct_names,
     over_all_blocks,
-    smallest_shown,
+    shown_among,
 )
 from pipeline.analysis.configurations import COLUMNS
 from pipeline.analysis.configurations import configurations as configurations_of
@@ -30,6 +30,7 @@ from pipeline.errors import PipelineError
 from pipeline.params.network import network_name
 from pipeline.params.settings import Configuration
 from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.race_results import race_accuracies, race_standing
 from pipeline.studies.results import study_definition, trials_table
 from tests.helpers.results import capacity_records, project_params, read_trials, search_records, write_results
 from tests.helpers.trials import seeds, study, table, trial
@@ -166,8 +167,13 @@ def test_who_failed_is_named_and_nothing_is_shown_of_it(raced: tuple[StudyDefini
     assert (choice.race.settled, choice.race.shown, choice.race.alone) == (False, False, True)
     assert len(choice.race.failed) == 11
     assert choice.choice.parameters == 29_335
+    assert (choice.race.blocks, choice.race.compared_until) == (1, 0), "no two were compared"
+    late = choose_by_race(definition, altered(trials, definition, **dict.fromkeys(all_but_one, 4))).race
+    assert late is not None
+    assert (late.alone, late.blocks, late.compared_until) == (True, 4, 3)
     two = choose_by_race(definition, altered(trials, definition, e10=9, e11=8)).race
     assert two is not None
+    assert two.compared_until == two.blocks == 10
     assert (two.failed, two.alone) == (tuple(network_name(definition.entrants[place]) for place in (10, 11)), False)
 
 
@@ -210,12 +216,13 @@ def test_a_network_that_left_is_compared_over_the_blocks_that_it_shares_with_the
 
 def test_the_smallest_that_is_shown_among_some(raced: tuple[StudyDefinition, pd.DataFrame]) -> None:
     definition, trials = raced
-    assert smallest_shown(definition, trials, range(12)) == 8, "what the race has shown"
-    assert smallest_shown(definition, trials, [6, 7, 8]) == 7, "which the leader of all keeps from being shown"
-    assert smallest_shown(definition, trials, [8]) is None, "one alone"
-    failed = altered(trials, definition, e10=1)
-    assert smallest_shown(definition, failed, [8, 9]) == 8
-    assert smallest_shown(definition, failed, [8, 9, 10]) is None, "one failed before it was compared"
+    state = race_standing(definition, race_accuracies(definition, trials))
+    assert shown_among(state, range(12))[0] == 8, "what the race has shown"
+    assert shown_among(state, [6, 7, 8])[0] == 7, "which the leader of all keeps from being shown"
+    assert shown_among(state, [8]) == [], "one alone"
+    failed = race_standing(definition, race_accuracies(definition, altered(trials, definition, e10=1)))
+    assert shown_among(failed, [8, 9])[0] == 8
+    assert shown_among(failed, [8, 9, 10]) == [], "one failed before it was compared"
 
 
 def test_names_tell_networks_apart() -> None:

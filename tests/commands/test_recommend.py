@@ -1,8 +1,10 @@
 """recommend: the answer within a budget, checked against the tables that it is made from."""
 
+import dataclasses
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -13,9 +15,12 @@ from pipeline.commands.recommend import recommend
 from pipeline.data.sequences import SequencesSummary
 from pipeline.documents import records
 from pipeline.errors import PipelineError
-from pipeline.params.document import Params
+from pipeline.params.document import Params, validate_params
 from pipeline.params.network import network_name
-from tests.helpers.results import project_params, read_trials, write_results, write_summary
+from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.race_results import race_standing
+from pipeline.training.trials import State, TrialRecord
+from tests.helpers.results import project_params, read_trials, record, write_results, write_study, write_summary
 
 
 @pytest.fixture
@@ -72,6 +77,65 @@ def test_where_none_is_shown_to_be_as_good_it_is_the_most_accurate_and_that_is_s
     _, alone = answer(params, max_parameters=906)
     assert alone.startswith("Use bi-GRU 1×4")
     assert "Of those that qualify" not in alone
+
+
+def raced(networks: list[dict[str, object]], accuracies: list[list[float]]) -> Params:
+    """Results of a race of five blocks among these networks; NaN is a training that fails."""
+    params = validate_params(
+        {
+            "data": {"dataset": "mnist", "validation": 0.1}, "training": {"epochs": 1},
+            "studies": {"some": {"sampler": "list", "held_out": "fold", "trials": networks}},
+            "race": {"entrants": ["some"], "max_blocks": 5}, "champion": {"studies": ["race"], "seeds": 3},
+        },
+        "params.yaml",
+    )  # fmt: skip
+    write_summary()
+
+    def played(definition: StudyDefinition) -> list[TrialRecord]:
+        found: list[TrialRecord] = []
+        for block in range(5):
+            state = race_standing(definition, np.array(accuracies)[:block])
+            for place in np.flatnonzero(state.running[0]) if not state.ended[0] else ():
+                accuracy = accuracies[block][place]
+                failed: State = "FAIL" if np.isnan(accuracy) else "COMPLETE"
+                one = record(len(found), definition.entrants[place], block, definition.available_samples, failed)
+                if one.result is not None:
+                    epochs = (dataclasses.replace(one.result.epochs[-1], validation_accuracy=accuracy),)
+                    one = dataclasses.replace(
+                        one, result=dataclasses.replace(one.result, epochs=epochs, best_epoch=len(epochs))
+                    )
+                found.append(one)
+        return found
+
+    write_study("race", played, params)
+    return params
+
+
+def test_who_failed_is_not_recommended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    noise = [[0, 1e-4, 0], [1e-4, 0, 0], [0, 0, 1e-4], [0, 1e-4, 0], [0, 0, 0]]
+    accuracies = (np.array([0.9, 0.988, 0.99]) + noise).tolist()
+    accuracies[3][2] = float("nan")
+    params = raced([{"cell": "gru", "units": units} for units in (8, 16, 32)], accuracies)
+    for limits in ({}, {"min_accuracy": 0.95}):
+        found, text = answer(params, **limits)
+        assert found
+        assert text.startswith("Left out, because a training failed: GRU 1×32.\nUse GRU 1×16: 2,378 parameters")
+        assert "In the race: the only network left." in text
+
+
+def test_within_a_limit_a_smaller_one_than_the_race_s_choice_may_be_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader, which the limit excludes, keeps it from being shown in the race."""
+    monkeypatch.chdir(tmp_path)
+    noise = np.array([[2, -2, 1], [-2, 2, 0], [1, 0, -2], [0, -1, 2], [-1, 1, 0]]) * 1e-4
+    accuracies = (np.array([0.9880, 0.9892, 0.9897]) + noise).tolist()
+    params = raced([{"cell": "gru", "units": units} for units in (8, 16, 32)], accuracies)
+    assert answer(params)[1].startswith("Use GRU 1×16")
+    _, text = answer(params, max_parameters=3_000)
+    assert text.startswith("Use GRU 1×8: 1,002 parameters")
+    assert "Of those that qualify it is the smallest shown to be at most 0.2 points less accurate than any" in text
 
 
 def test_networks_that_left_early_are_compared_over_the_blocks_that_they_share(params: Params) -> None:

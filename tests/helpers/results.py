@@ -191,7 +191,7 @@ def race_records(definition: StudyDefinition) -> list[TrialRecord]:
     accuracies = np.full((rules.max_blocks, len(definition.entrants)), np.nan)
     for block in range(rules.max_blocks):
         state = race_standing(definition, accuracies[:block])
-        if state.settled[0] >= 0:
+        if state.ended[0]:
             break
         for place in np.flatnonzero(state.running[0]):
             trained = record(len(records), definition.entrants[place], rules.seed + block, definition.available_samples)

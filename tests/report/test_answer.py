@@ -123,6 +123,13 @@ def test_networks_that_failed_are_named_and_nothing_is_the_smallest(results: Res
     )
     assert "Not compared to the end, because a training failed: GRU 1×20 and LSTM 2×60." in made.lines
     alone = with_race(results, settled=False, shown=False, failed=("GRU 1×20",), alone=True)
+    late = answer(alone)
+    assert finding(alone.choice) == "GRU 2×51 mean+max is the only network left in the race"
+    assert late.headline == (
+        "GRU 2×51 mean+max, with 29,335 parameters and 98.78 %, is the only network left in the race. All others have "
+        "failed or left, and networks were compared until block 9."
+    )
+    alone = with_race(results, blocks=1, settled=False, shown=False, failed=("GRU 1×20",), alone=True)
     assert finding(alone.choice) == "GRU 2×51 mean+max was compared with no other network"
     assert answer(alone).headline == (
         "Nothing was compared: GRU 2×51 mean+max, with 29,335 parameters and 98.78 %, is the only network in the race "

@@ -118,10 +118,17 @@ def test_who_failed_is_named_and_not_said_to_be_worse(results: Results) -> None:
         "because a training failed: LSTM 2×44 and SimpleRNN 1×256. Of these nothing is shown."
     )
     table.loc[table.index != 8, ["behind", "behind_low", "behind_high", "left_after"]] = [np.nan, np.nan, np.nan, 1]
-    alone = race(dataclasses.replace(results, race_table=table.assign(as_good=False)))
+    table = table.assign(as_good=False)
+    alone = race(dataclasses.replace(results, race_table=table.assign(blocks=1 - table["left_after"].fillna(0))))
     assert alone is not None
+    assert "There was 1 block, and then it ended, since fewer than two networks were left." in alone.findings[0]
+    assert len(alone.findings) == 2, "the course and who was refused; nobody leads"
     assert "So no two networks were compared, and nothing is shown. Not compared to the end" in alone.findings[0]
     assert "confidence" not in alone.findings[0]
+    late = race(dataclasses.replace(results, race_table=table.assign(left_after=table["left_after"].mul(4), blocks=4)))
+    assert late is not None
+    assert "There were 4 blocks, and then it ended" in late.findings[0]
+    assert "Networks were compared until block 3, and none is named as good. Not compared to the" in late.findings[0]
 
 
 def test_networks_that_tie_with_the_leader_do_not_lead(results: Results) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pipeline.params.network import Cell, NetworkSpec, parameter_count
 from pipeline.params.settings import Configuration
 from pipeline.studies.definition import StudyDefinition
-from pipeline.studies.entrants import Studies, entrants_of, largest_admitted, refused_by
+from pipeline.studies.entrants import Studies, entrants_of, largest_admitted, refused_by, why_nobody
 from tests.helpers.sequences import params_with
 from tests.helpers.studies import SUMMARY
 from tests.helpers.trials import table, trial
@@ -174,6 +174,25 @@ def test_those_refused_for_their_size_are_known() -> None:
     assert [each.cell for each in refused_by(small)] == ["elman_output", "gru", "simple_rnn", "lstm"]
     assert entrants_of(small) == []
     assert refused_by(studies(book=(BOOK, NOTHING))) == [], "without budgets there is no limit"
+
+
+def test_where_nobody_is_sent_the_rule_is_named() -> None:
+    few = GRID | {"space": GRID["space"] | {"train_samples": [24, 48]}}
+    some = of_grid({("gru", 8, 48): [0.99, 0.99]})
+    mlp = BOOK | {"trials": [{"cell": "mlp", "units": 8}]}
+    small = SEARCH | {"parameter_budgets": [50, 80]}
+    sources = studies(
+        views=(few, some[some["train_samples"] == 48]), mlps=(mlp, NOTHING), book=(BOOK, NOTHING),
+        search=(small, FOUND), nothing=(small, FOUND.assign(state="FAIL")),
+    )  # fmt: skip
+    assert entrants_of(sources) == []
+    assert why_nobody(sources) == [
+        "views has trained no network on all 96 samples",
+        "mlps has no recurrent network",
+        "book sends no network of more than 160 parameters, 2 times the largest budget",
+        "search has found no network within the budget that it was proposed for",
+        "nothing has no complete trial: see the column `state` of data/studies/nothing/trials.csv",
+    ]
 
 
 def test_entrants_come_once_and_by_size() -> None:

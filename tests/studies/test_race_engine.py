@@ -191,6 +191,24 @@ def test_a_race_ends_with_its_blocks_or_with_its_entrants(tmp_path: Path) -> Non
     assert race_table(definition(), trials_table(nobody))["reason"].tolist() == ["a training failed in block 1"] * 5
 
 
+def test_who_is_left_alone_is_trained_no_more(tmp_path: Path) -> None:
+    single = definition(ENTRANTS[:1])
+    records = play(tmp_path / "single", ToyCluster(0, truth=truth), study=single)
+    assert len(records) == 1, "so that its accuracy is known"
+    assert race_table(single, trials_table(records))["reason"].tolist() == ["the only network left"]
+    three = definition(
+        [ENTRANTS[0], ENTRANTS[2], ENTRANTS[4]]
+    )  # the second one fails in block 2, the first then leaves
+    records = play(tmp_path / "settled", ToyCluster(0, truth=truth), study=three)
+    assert race_table(three, trials_table(records))["settled"].tolist() == [False, False, True], "it has beaten one"
+    two = definition([ENTRANTS[2], ENTRANTS[4]])
+    records = play(tmp_path / "two", ToyCluster(0, truth=truth), study=two)
+    assert [record.trial.seed for record in records] == [20, 20, 21, 21]
+    table = race_table(two, trials_table(records))
+    assert table["reason"].tolist() == ["a training failed in block 2", "the only network left"]
+    assert not table["settled"].any()
+
+
 def test_optuna_shows_what_the_table_says(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/optuna.db"
     records = play(tmp_path, ToyCluster(0, truth=truth), url)

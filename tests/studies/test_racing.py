@@ -137,6 +137,42 @@ def test_who_has_nobody_to_be_compared_with_is_not_shown_to_be_as_good() -> None
     assert beaten.failed.tolist() == [[False, False, True]]
 
 
+def test_a_race_ends_where_nobody_is_left_to_compare() -> None:
+    """Whoever is left leads, whatever later blocks would say."""
+    failed = float("nan")
+    for blocks, ended, left in (
+        ([[0.5], [0.6], [0.4]], 1, 0),
+        ([[failed, 0.90], [failed, 0.91]], 1, 1),
+        ([[0.90, 0.985, 0.99], [0.90, 0.986, 0.99], [0.90, 0.985, failed], [0.90, 0.986, failed]], 3, 1),
+    ):
+        found = race(*blocks)
+        assert (found.blocks[0], found.alone[0], found.ended[0], found.leader[0]) == (ended, True, True, left)
+        assert found.running[0].tolist() == [place == left for place in range(len(blocks[0]))]
+    for blocks in ([[0.9, 0.9]], [[0.90, 0.91], [0.91, 0.90]]):
+        assert not race(*blocks).ended[0]
+    beaten = race([0.90, 0.95], [0.90, 0.95])
+    assert (beaten.settled[0], beaten.alone[0], beaten.ended[0]) == (1, False, True), "it was compared"
+    assert not standing(np.empty((1, 0, 1)), RULES, HELD_OUT).ended[0], "one block is trained at least"
+
+
+def test_entrants_of_one_size_count_together() -> None:
+    """Of two that are shown to be as good it is the more accurate; one that is not keeps the other from nothing."""
+    both = np.array([[0.9850, 0.9862], [0.9852, 0.9864], [0.9849, 0.9861], [0.9850, 0.9862], [0.9851, 0.9863]])[None]
+    rules = RULES.model_copy(update={"max_blocks": 5})
+    assert standing(both, rules, HELD_OUT).settled[0] == 0, "where the second is larger"
+    found = standing(both, rules, HELD_OUT, [7, 7])
+    assert (found.settled[0], found.named[0]) == (1, 1)
+    wide = standing(both, rules.model_copy(update={"tolerance": 0.1}), HELD_OUT, [7, 7])
+    assert (wide.as_good.tolist(), wide.settled[0], wide.named[0]) == ([[True, True]], 1, 1)
+
+    noise = [[0, 0, 0], [2e-4, 2e-4, 2e-4], [0, 1e-4, 0], [1e-4, 0, 1e-4], [0, 0, 1e-4]]
+    three = (np.array([0.9870, 0.9889, 0.9890]) + noise)[None]
+    apart = standing(three, rules, HELD_OUT)
+    assert (apart.running.all(), apart.settled[0], apart.named[0]) == (True, -1, 1)
+    together = standing(three, rules, HELD_OUT, [7, 7, 8])
+    assert (together.settled[0], together.as_good[0].tolist()) == (1, [False, True, True])
+
+
 def test_of_equals_only_the_leader_has_no_difference() -> None:
     found = race([0.99, 0.99, 0.99], [0.99, 0.99, 0.99], [0.98, 0.98, 0.98])
     assert found.leader[0] == 0
@@ -253,7 +289,7 @@ def outcome(truth: str, noise: str, max_blocks: int = RULES.max_blocks) -> Outco
     found = standing(accuracies, rules, HELD_OUT)
     within = true >= true.max() - rules.tolerance - 1e-12
     settled = found.settled >= 0
-    named = np.where(settled, found.settled, np.where(found.as_good.any(axis=1), found.as_good.argmax(axis=1), -1))
+    named = found.named
     took_part = np.where(found.running, found.blocks[:, None], found.left_after)
     return Outcome(
         settled=settled.mean(),
@@ -272,6 +308,14 @@ def test_a_race_errs_in_at_most_one_of_twenty(truth: str, noise: str) -> None:
     assert found.best_dropped <= 0.05
     assert found.smallest_dropped <= 0.05
     assert found.wrongly_named <= 0.05 * found.named
+
+
+@pytest.mark.parametrize("truth", TRUTHS)
+def test_with_networks_of_one_size_it_errs_no_more_often(truth: str) -> None:
+    true = np.array(TRUTHS[truth])
+    found = standing(draw(true, "overlapping"), RULES, HELD_OUT, [1] * len(true))
+    worse = true < true.max() - RULES.tolerance - 1e-12
+    assert ((found.named >= 0) & worse[found.named]).mean() <= 0.05
 
 
 @pytest.mark.parametrize("max_blocks", range(5, 10))
