@@ -112,4 +112,9 @@ def test_laws_are_named_by_what_sets_them_apart() -> None:
     others = [lawful_study(), lawful_study().assign(dropout=0.2), lawful_study().assign(cell="lstm", depth=2)]
     both_ways = lawful_study().assign(cell="lstm", bidirectional=True)
     laws = fitted_laws(pd.concat([*others, both_ways], ignore_index=True))
-    assert titles(laws) == ["GRU, dropout 0.0", "GRU, dropout 0.2", "LSTM, 2 layers", "bi-LSTM"]
+    assert titles([law.settings for law in laws]) == [
+        "GRU, dropout 0.0",
+        "GRU, dropout 0.2",
+        "LSTM, 2 layers",
+        "bi-LSTM",
+    ]
