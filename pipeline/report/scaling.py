@@ -14,6 +14,7 @@ from pipeline.params.network import CELLS, network_name
 from pipeline.report.results import Results
 from pipeline.report.scaling_figures import error_law
 from pipeline.report.text import Table, in_order, interval, listed, number, percent, text_table
+from pipeline.studies.results import study_definition
 
 TIMES = 10  # the data
 # An interval whose ends are further apart than this factor leaves a size unknown.
@@ -41,7 +42,8 @@ def scaling(results: Results) -> Scaling | None:
     table = results.capacity_table
     if table.empty:
         return None
-    laws = fitted_laws(results.studies["capacity"].trials)
+    definition = study_definition("capacity", results.params, results.summary)
+    laws = fitted_laws(results.studies["capacity"].trials, definition.held_out_samples)
     names, checks = titles([law.settings for law in laws]), [checked(law) for law in laws]
     alt = "Error against the number of training samples, measured and by the law, a panel for each law."
     figures = {"error_law": error_law(laws, names, checks, TIMES, alt)} if laws else {}
