@@ -139,24 +139,31 @@ def saturation_capacity(returns: pd.DataFrame, tolerance: float, held_out: str) 
     """Where growing is shown to stop paying: a return of at most `tolerance`, a fraction, counts as none.
 
     `returns` comes from `returns_of_growth`, with the same `held_out`. A row per set of settings with two sizes or
-    more, columns `SATURATION_COLUMNS`. `verdict`:
+    more, columns `SATURATION_COLUMNS`. `verdict`, the first that applies:
 
+    - "falls" from `parameters` and `units` to the largest size: the interval of that growth lies below minus the
+      tolerance, also where it is one of 1 - 0.05 / k for the k smaller sizes (Bonferroni). Of several such sizes it is
+      the smallest over which no larger one may bring more than the tolerance, else the most accurate.
+    - "rises, then falls": the same, and the interval of the growth from the smallest size to that one lies above zero.
     - "levels off" from `parameters` and `units` on, up to the largest size: the smallest size over which no larger one
       may bring more, as the whole interval of each lies at or below the tolerance.
-    - "falls" from there to the largest size: the same, but the interval of the largest lies below minus the tolerance.
-    - "still rising": not so, and the interval of the growth at the end lies above zero.
+    - "still rising": the interval of the growth at the end lies above zero, none of the sizes in between may be better
+      than the largest by more than the tolerance, and no smaller one is (by its interval, without Bonferroni).
     - "not known": all else. An interval that holds zero is no sign that there is no return.
 
-    The smallest size must have at most half the parameters of the largest, if any has: on a fine grid a single step
-    brings little, however steep the rise. The growth at the end begins with the largest of these, and leads to the size
-    that may bring the most over it: on a coarse grid it is the last step.
+    The size where it levels off must have at most half the parameters of the largest, if any has: on a fine grid a
+    single step brings little, however steep the rise. The growth at the end begins with the largest of these, and leads
+    to the largest size: on a coarse grid it is the last step.
 
-    The other columns are of one growth, from `from_units` to `to_units`: where it levels off or falls, all of it from
-    there to the largest size, else the growth at the end. `seeds_to_level_off` and `seeds_to_rise` say for "not known"
-    about how many seeds in all would show it to bring at most the tolerance, or more than nothing, if its mean and its
-    spread stayed as they are; missing where no number would, and where the spread is not known.
+    The other columns are of one growth, from `from_units` to `to_units`, which decides: where it levels off or falls,
+    all of it from there to the largest size; where it is still rising, that at the end. Where it is not known, the one
+    from the same size that may bring the most, but where that brings more than nothing, the growth to the largest that
+    may lose the most. `seeds_to_level_off` and `seeds_to_rise` say for "not known" about how many seeds in all would
+    show it to bring at most the tolerance, or more than nothing, if its mean and its spread stayed as they are; missing
+    where no number would, and where the spread is not known.
 
-    The size is named too small in at most 5 % of studies (simulations are in tests/analysis/test_capacity.py).
+    In at most 5 % of studies each, the size is named too small, a rise is called a fall, and a fall at the end by the
+    tolerance or more is called a rise (simulations are in tests/analysis/test_capacity.py).
     """
     rows = [
         dict(zip(SETTINGS, key, strict=True)) | _saturation(growths, tolerance, held_out)
@@ -170,21 +177,56 @@ def _saturation(growths: pd.DataFrame, tolerance: float, held_out: str) -> dict[
     by_size = [over_it for _, over_it in growths.groupby("parameters")]
     half = growths["next_parameters"].max() / 2
     enough = [over_it for over_it in by_size if over_it["parameters"].iloc[0] <= half] or by_size[:1]
+    to_largest = pd.DataFrame([over_it.iloc[-1] for over_it in by_size])
+    if len(fallen := to_largest[_falls(to_largest, tolerance, held_out)]):
+        return _fall(growths, fallen, tolerance)
     for over_it in enough:
-        if (over_it["difference_high"] <= tolerance).all():
-            largest = over_it.iloc[-1]
-            verdict = "falls" if largest["difference_high"] < -tolerance else "levels off"
-            return {"verdict": verdict, "parameters": largest["parameters"], "units": largest["units"]} | _told(largest)
+        if _none_pays(over_it, tolerance):
+            return {"verdict": "levels off"} | _from(over_it.iloc[-1])
     end = enough[-1]
-    most = end.iloc[int(np.argmax(end["difference_high"].to_numpy()))]  # an interval that is not known: it may be any
-    if most["difference_low"] > 0:
-        return {"verdict": "still rising"} | _told(most)
-    mean, deviation = most["difference"], most["difference_sd"]
+    lost = to_largest["difference_high"] < -tolerance
+    may_lose = ~(to_largest["difference_low"] >= -tolerance)  # also where the interval is not known
+    between = to_largest["parameters"] > end["parameters"].iloc[0]
+    if end["difference_low"].iloc[-1] > 0 and not (lost | (between & may_lose)).any():
+        return {"verdict": "still rising"} | _told(end.iloc[-1])
+    decides = end.iloc[int(np.argmax(end["difference_high"].to_numpy()))]  # one not known first: it may be any
+    if decides["difference_low"] > 0:
+        doubted = to_largest[lost | between | (to_largest.index == end.index[-1])]
+        decides = doubted.iloc[int(np.argmin(doubted["difference_low"].to_numpy()))]
+    mean, deviation = decides["difference"], decides["difference_sd"]
     return {
         "verdict": "not known",
         "seeds_to_level_off": seeds_to_show(tolerance - mean, deviation, held_out),
         "seeds_to_rise": seeds_to_show(mean, deviation, held_out),
-    } | _told(most)
+    } | _told(decides)
+
+
+def _falls(to_largest: pd.DataFrame, tolerance: float, held_out: str) -> pd.Series:
+    """Over which sizes the largest is shown to lose more than the tolerance, as booleans (sizes,)."""
+    seeds = to_largest["seeds"].where(to_largest["difference_high"].notna()).astype(float)
+    shared = (1 - CONFIDENCE) / len(to_largest)
+    reach = stats.t.isf(shared / 2, seeds - 1) * standard_error(1.0, seeds, held_out) * to_largest["difference_sd"]
+    return to_largest["difference"] + reach < -tolerance
+
+
+def _fall(growths: pd.DataFrame, fallen: pd.DataFrame, tolerance: float) -> dict[str, Any]:
+    """What is said of sizes over which the largest is shown to lose: `fallen` are the growths from them to it."""
+    best = [_none_pays(growths[growths["parameters"] == size], tolerance) for size in fallen["parameters"]]
+    first = fallen[best].iloc[0] if any(best) else fallen.iloc[int(np.argmin(fallen["difference"].to_numpy()))]
+    smallest = growths["parameters"].min()
+    rise = growths[(growths["parameters"] == smallest) & (growths["next_parameters"] == first["parameters"])]
+    verdict = "rises, then falls" if (rise["difference_low"] > 0).any() else "falls"
+    return {"verdict": verdict} | _from(first)
+
+
+def _none_pays(over_it: pd.DataFrame, tolerance: float) -> bool:
+    """Whether none of these growths may bring more than the tolerance."""
+    return bool((over_it["difference_high"] <= tolerance).all())
+
+
+def _from(growth: pd.Series) -> dict[str, Any]:
+    """What is said of a size from which growth does not pay, by the growth from it to the largest."""
+    return {"parameters": growth["parameters"], "units": growth["units"]} | _told(growth)
 
 
 def _told(growth: pd.Series) -> dict[str, Any]:

@@ -47,9 +47,9 @@ class Law:
     """The law of all networks with the same `settings`, a value for each of `SETTINGS`.
 
     `means` has a row per network and number of samples: the columns of `CONFIGURATION`, parameters, seeds, error (a
-    mean over seeds) and log_error_sd (over seeds). `estimate` is (5,): a, α, b, β and c, by least squares of the
-    logarithms of the mean errors. `spread` is the standard deviation of what that leaves over: about 0.1 where the
-    means are 10 % off.
+    mean over seeds), log_error_sd (over seeds) and rounding (of the error's logarithm, a deviation). `estimate` is
+    (5,): a, α, b, β and c, by least squares of the logarithms of the mean errors. `spread` is the standard deviation of
+    what that leaves over, about 0.1 where the means are 10 % off, but no less than their `rounding`.
 
     `resampled` (resamples, 5) is the same for data drawn anew from the law, with as much noise as the fit has left over
     (a parametric bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 2.2). Noise
@@ -91,15 +91,14 @@ class Law:
         Analysis, 1998, chapter 2, "lack of fit"): a small p-value shows that the law is not the whole truth. A large
         one does not show that it is. Held-out samples that trainings of one seed share make p-values rather too large,
         samples that trainings of different seeds share rather too small. NaN, both, where seeds are too few, or a
-        training made no mistake.
+        training made no mistake. Seeds, too, tell no less than `rounding`: errors that are all the same do not average.
         """
         several = self.means[self.means["seeds"] > 1]
         if several.empty or several["log_error_sd"].isna().any():
             return float("nan"), float("nan")
         degrees = several["seeds"] - 1
         variance = (degrees * several["log_error_sd"] ** 2).sum() / degrees.sum() * (1 / self.means["seeds"]).mean()
-        if variance <= 0:
-            return float("nan"), float("nan")
+        variance = max(variance, _rounding(self.means) ** 2)
         p_value = stats.f.sf(self.spread**2 / variance, self.degrees, degrees.sum())
         return float(np.sqrt(variance)), float(p_value)
 
@@ -157,13 +156,13 @@ class Law:
         return self.resampled[:, place], self.resampled[:, place + 1]
 
 
-def fitted_laws(trials: pd.DataFrame) -> tuple[Law, ...]:
+def fitted_laws(trials: pd.DataFrame, held_out_samples: int) -> tuple[Law, ...]:
     """A law for each of the settings that a study's complete trials have, in the order of their first appearance.
 
-    It takes `LEAST` sizes and numbers of samples, and more means than the law has numbers. A mean error of 0 has no
-    logarithm: settings with one have no law.
+    Each training is measured on `held_out_samples`. A law takes `LEAST` sizes and numbers of samples, and more means
+    than the law has numbers. A mean error of 0 has no logarithm: settings with one have no law.
     """
-    groups = _means(trials).groupby(SETTINGS, sort=False, dropna=False)
+    groups = _means(trials, held_out_samples).groupby(SETTINGS, sort=False, dropna=False)
     laws = (fitted_law(dict(zip(SETTINGS, key, strict=True)), means) for key, means in groups)
     return tuple(law for law in laws if law is not None)
 
@@ -176,7 +175,7 @@ def fitted_law(settings: Mapping[str, Any], means: pd.DataFrame) -> Law | None:
     samples, parameters, errors = (means[name].to_numpy(float) for name in ("train_samples", "parameters", "error"))
     estimate, squares = fit(samples, parameters, np.log(errors))
     degrees = len(means) - len(NAMES)
-    spread = float(np.sqrt(squares / degrees))
+    spread = max(float(np.sqrt(squares / degrees)), _rounding(means))
     rng = np.random.default_rng(0)
     spreads = spread * np.sqrt(degrees / rng.chisquare(degrees, RESAMPLES))
     noise = spreads[:, None] * rng.normal(size=(RESAMPLES, len(means)))
@@ -219,13 +218,22 @@ def checked(law: Law) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=CHECK_COLUMNS)
 
 
-def _means(trials: pd.DataFrame) -> pd.DataFrame:
+def _means(trials: pd.DataFrame, held_out_samples: int) -> pd.DataFrame:
     complete = complete_trials(trials)
     error = 1 - complete["validation_accuracy"]
     errors = complete.assign(error=error, log_error=np.log(error.where(error > 0)))
     groups = errors.groupby([*CONFIGURATION, "parameters"], sort=False, dropna=False)
     means = groups.agg(seeds=("error", "size"), error=("error", "mean"), log_error_sd=("log_error", _deviation))
+    # An accuracy is a multiple of one held-out sample, and may be off by up to half of one: that is a deviation of
+    # 1 / √12 samples. Without it, errors that are all the same would count as known beyond any doubt.
+    with np.errstate(divide="ignore"):
+        means["rounding"] = 1 / (np.sqrt(12) * held_out_samples * means["error"])
     return means.reset_index()
+
+
+def _rounding(means: pd.DataFrame) -> float:
+    """The least deviation that these means can show."""
+    return float(np.sqrt((means["rounding"] ** 2).mean()))
 
 
 def _deviation(values: pd.Series) -> float:

@@ -18,6 +18,7 @@ from pipeline.params.network import CELLS, network_name
 from pipeline.params.studies import RaceStudy
 from pipeline.report import capacity_figures
 from pipeline.report.results import Results
+from pipeline.report.scaling import titles
 from pipeline.report.text import Table, interval, number, percent, plural, points, text_table, tolerance_words
 from pipeline.training.inputs import FOLDS
 
@@ -148,29 +149,26 @@ def _table(table: pd.DataFrame) -> Table:
 def growth_findings(table: pd.DataFrame, tolerance: float, held_out: str) -> list[str]:
     """Whether more units are shown to pay, to pay no longer, or neither: a sentence for each row of
     `saturation_capacity`."""
-    return [_growth(row, tolerance, held_out) for row in records(table)]
+    rows = records(table)
+    return [_growth(name, row, tolerance, held_out) for name, row in zip(titles(rows), rows, strict=True)]
 
 
-def _growth(row: Mapping[str, Any], tolerance: float, held_out: str) -> str:
+def _growth(name: str, row: Mapping[str, Any], tolerance: float, held_out: str) -> str:
     words = tolerance_words(tolerance)
-    name = f"{CELLS[row['cell']].title}, {plural(row['depth'], 'layer')}"
     seeds = plural(row["seeds"], "seed")
     growth = f"from {row['from_units']:,} to {row['to_units']:,} units"
     bounds = f"95 % interval {interval(row['difference_low'], row['difference_high'])} points, {seeds}"
-    if row["verdict"] in ("levels off", "falls"):
+    if pd.notna(row["units"]):
         first = f"{plural(row['units'], 'unit')} ({row['parameters']:,} parameters)"
-        largest = f"{row['to_units']:,} units, the largest trained"
-        none_pays = f"No larger network among these is likely to bring more than {words}."
+        largest = f"{row['to_units']:,} units, the largest with complete trainings"
         if row["verdict"] == "levels off":
             return (
-                f"{name}: levels off from {first} on, up to {largest}. {none_pays} The largest brings "
-                f"{points(row['difference'])} points ({bounds})."
+                f"{name}: levels off from {first} on, up to {largest}. No larger network among these is likely to "
+                f"bring more than {words}. The largest brings {points(row['difference'])} points ({bounds})."
             )
+        begin = f"falls from {first}" if row["verdict"] == "falls" else f"rises to {first} and falls from there"
         lost = f"95 % interval {interval(-row['difference_high'], -row['difference_low'])} points, {seeds}"
-        return (
-            f"{name}: falls from {first} to {largest}. {none_pays} The largest loses {points(-row['difference'])} "
-            f"points ({lost})."
-        )
+        return f"{name}: {begin} to {largest}. The largest loses {points(-row['difference'])} points ({lost})."
     if row["verdict"] == "still rising":
         return f"{name}: still rising. Growing {growth} brings {points(row['difference'])} points ({bounds})."
     if pd.isna(row["difference_high"]):
@@ -179,6 +177,11 @@ def _growth(row: Mapping[str, Any], tolerance: float, held_out: str) -> str:
             if row["seeds"] < 2
             else f"{name}: not known. Growing {growth}, all {seeds} differ by the same, which says nothing of how "
             "seeds vary."
+        )
+    if row["difference_high"] <= tolerance:
+        return (
+            f"{name}: not known. Growing {growth} brings {points(row['difference'])} points ({bounds}). That it loses "
+            f"more than {words} is not shown."
         )
     mean = row["difference"]
     level = (
@@ -216,15 +219,16 @@ def _returns(returns: pd.DataFrame) -> Table:
 
 
 def _saturation(table: pd.DataFrame) -> Table:
-    rows = [
+    rows = records(table)
+    shown = [
         row
-        | {"cell": CELLS[row["cell"]].title, "verdict": _verdict(row)}
+        | {"name": name, "verdict": _verdict(row)}
         | {"growth": f"{row['from_units']:,} to {row['to_units']:,} units"}
         | {"interval": interval(row["difference_low"], row["difference_high"])}
-        for row in records(table)
+        for name, row in zip(titles(rows), rows, strict=True)
     ]
-    return text_table(rows, {
-        "cell": ("cell", str), "depth": ("layers", number), "train_samples": ("samples", number),
+    return text_table(shown, {
+        "name": ("networks", str), "train_samples": ("samples", number),
         "verdict": ("more units", str), "growth": ("the growth that decides", str), "seeds": ("seeds", number),
         "difference": ("it brings, points", points), "interval": ("95 % interval, points", str),
     })  # fmt: skip
@@ -232,10 +236,15 @@ def _saturation(table: pd.DataFrame) -> Table:
 
 def _verdict(row: Mapping[str, Any]) -> str:
     """Whether growth stops paying, for a row of `saturation_capacity`."""
-    if row["verdict"] not in ("levels off", "falls"):
+    if pd.isna(row["units"]):
         return str(row["verdict"])
     first = f"{row['parameters']:,} parameters ({plural(row['units'], 'unit')})"
-    return f"levels off from {first} on" if row["verdict"] == "levels off" else f"falls after {first}"
+    wordings = {
+        "levels off": f"levels off from {first} on",
+        "falls": f"falls from {first} on",
+        "rises, then falls": f"rises to {first}, then falls",
+    }
+    return wordings[row["verdict"]]
 
 
 def _overfitting(table: pd.DataFrame) -> Table:

@@ -1,7 +1,8 @@
 """Section "Ten times the data": a law of the error for each cell, whether it can be trusted, and what it says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from pipeline.params.network import CELLS, network_name
 from pipeline.report.results import Results
 from pipeline.report.scaling_figures import error_law
 from pipeline.report.text import Table, in_order, interval, listed, number, percent, text_table
+from pipeline.studies.results import study_definition
 
 TIMES = 10  # the data
 # An interval whose ends are further apart than this factor leaves a size unknown.
@@ -40,8 +42,9 @@ def scaling(results: Results) -> Scaling | None:
     table = results.capacity_table
     if table.empty:
         return None
-    laws = fitted_laws(results.studies["capacity"].trials)
-    names, checks = titles(laws), [checked(law) for law in laws]
+    definition = study_definition("capacity", results.params, results.summary)
+    laws = fitted_laws(results.studies["capacity"].trials, definition.held_out_samples)
+    names, checks = titles([law.settings for law in laws]), [checked(law) for law in laws]
     alt = "Error against the number of training samples, measured and by the law, a panel for each law."
     figures = {"error_law": error_law(laws, names, checks, TIMES, alt)} if laws else {}
     return Scaling(
@@ -57,20 +60,25 @@ def scaling(results: Results) -> Scaling | None:
     )
 
 
-def titles(laws: Sequence[Law]) -> list[str]:
-    """A name for each law: cell, layers and directions where they are not plain, and what else sets it apart."""
-    plain = [_title(law) for law in laws]
+def titles(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A name for each of these `SETTINGS`: cell, layers and directions where they are not plain, and what else sets it
+    apart."""
+    plain = [_title(each) for each in settings]
     names = []
-    for name, law in zip(plain, laws, strict=True):
-        alike = [other for other, same in zip(laws, plain, strict=True) if same == name]
-        different = [key for key in SETTINGS if len({str(other.settings[key]) for other in alike}) > 1]
-        names.append(", ".join([name, *(f"{key.replace('_', ' ')} {law.settings[key]}" for key in different)]))
+    for name, each in zip(plain, settings, strict=True):
+        alike = [other for other, same in zip(settings, plain, strict=True) if same == name]
+        different = [key for key in SETTINGS if len({_value(other[key]) for other in alike}) > 1]
+        names.append(", ".join([name, *(f"{key.replace('_', ' ')} {_value(each[key])}" for key in different)]))
     return names
 
 
-def _title(law: Law) -> str:
-    name = f"{'bi-' if law.settings['bidirectional'] else ''}{CELLS[law.settings['cell']].title}"
-    return name if law.settings["depth"] == 1 else f"{name}, {law.settings['depth']} layers"
+def _title(settings: Mapping[str, Any]) -> str:
+    name = f"{'bi-' if settings['bidirectional'] else ''}{CELLS[settings['cell']].title}"
+    return name if settings["depth"] == 1 else f"{name}, {settings['depth']} layers"
+
+
+def _value(setting: Any) -> str:
+    return "none" if pd.isna(setting) else str(setting)
 
 
 def _missing(table: pd.DataFrame, laws: Sequence[Law]) -> str | None:

@@ -141,8 +141,9 @@ def returns(*intervals: Bounds, cell: str = "gru") -> pd.DataFrame:
     sizes = round((1 + math.sqrt(1 + 8 * len(intervals))) / 2)
     trials = study(*(seeds(8 * 2**n, [0.9], cell=cell) for n in range(sizes)))
     low, high = (np.array(bounds) / 100 for bounds in zip(*intervals, strict=True))
+    deviation = (high - low) / 2 / stats.t.ppf(0.975, 2) * np.sqrt(3)
     return capacity.returns_of_growth(trials, PLAIN).assign(
-        difference_low=low, difference_high=high, difference=(low + high) / 2, difference_sd=0.001
+        seeds=3, difference_low=low, difference_high=high, difference=(low + high) / 2, difference_sd=deviation
     )
 
 
@@ -159,7 +160,10 @@ def returns(*intervals: Bounds, cell: str = "gru") -> pd.DataFrame:
         ([(0, 0.15), (0.1, 0.3), (0, 0.15)], "levels off", 16, (16, 32)),  # small steps add up
         ([(-1, -0.8), (-0.1, 0.1), (0.7, 0.9)], "levels off", 8, (8, 32)),  # the largest is no better than the smallest
         ([(-0.1, 0.1), (-1.1, -0.9), (-1.1, -0.9)], "falls", 8, (8, 32)),
-        ([(0.8, 1.2), (-0.1, 0.1), (-1.1, -0.9)], "falls", 16, (16, 32)),
+        ([(0.8, 1.2), (-0.1, 0.1), (-1.1, -0.9)], "rises, then falls", 16, (16, 32)),
+        ([(-0.1, 0.2), (-0.9, -0.7), (-1, -0.8)], "falls", 8, (8, 32)),  # the smallest over which none brings more
+        ([(0.1, 0.3), (-1, -0.3), (-0.9, -0.7)], "rises, then falls", 16, (16, 32)),
+        ([(-0.1, 0.5), (-0.6, -0.25), (0.3, 0.5)], "not known", None, (8, 32)),  # one of two falls, maybe by chance
         ([(0.1, 0.5), (-1, 0.1), (0.1, 0.5)], "still rising", None, (16, 32)),
         ([(1, 2), (1, 2), (-0.1, 0.21)], "not known", None, (16, 32)),
         ([UNKNOWN, (0.1, 0.5), (0.1, 0.5)], "still rising", None, (16, 32)),
@@ -198,6 +202,22 @@ def test_on_a_fine_grid_the_growth_at_the_end_doubles_the_parameters() -> None:
     # Less than a doubling in all: what was trained decides.
     (short,) = records(capacity.saturation_capacity(pairs[pairs["units"] == 16], TOLERANCE, PLAIN))
     assert (short["verdict"], short["from_units"], short["to_units"]) == ("levels off", 16, 24)
+
+
+def test_a_fall_within_the_last_doubling_is_no_rise() -> None:
+    noise = np.array([[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1]]) / 10_000
+
+    def verdict(sizes: list[int], means: list[float]) -> tuple[str, int | None, int, int]:
+        trials = study(*(seeds(units, mean + row) for units, mean, row in zip(sizes, means, noise, strict=False)))
+        table = capacity.saturation_capacity(capacity.returns_of_growth(trials, "fold"), TOLERANCE, "fold")
+        (row,) = records(table)
+        return row["verdict"], row["units"] if pd.notna(row["units"]) else None, row["from_units"], row["to_units"]
+
+    assert verdict([16, 48, 64], [0.95, 0.98, 0.90]) == ("rises, then falls", 48, 48, 64)
+    assert verdict([16, 32, 64, 80], [0.95, 0.98, 0.988, 0.975]) == ("rises, then falls", 64, 64, 80)
+    assert verdict([16, 48, 64], [0.95, 0.98, 0.99]) == ("still rising", None, 16, 64)
+    assert verdict([16, 48, 64], [0.95, 0.98, 0.9795]) == ("still rising", None, 16, 64)  # by less than the tolerance
+    assert verdict([16, 48, 64], [0.95, 0.98, 0.978]) == ("not known", None, 48, 64)  # maybe by less, maybe by more
 
 
 def test_seeds_that_would_show_it() -> None:
@@ -294,6 +314,22 @@ def test_falling_truths_are_said_to_fall() -> None:
     assert sum("falls from 8 units" in sentence for sentence in sentences) == 100
     just = simulated(1000, 5, {8: 0.9720, 16: 0.9701}, noise=0.0003)  # by less than the tolerance
     assert (capacity.saturation_capacity(just, TOLERANCE, PLAIN)["verdict"] == "falls").mean() <= 0.05
+
+
+def test_a_rise_is_hardly_ever_called_a_fall() -> None:
+    """100 studies of seven sizes, whose rise is as good as lost in the noise."""
+    truth = {units: 0.95 + 0.00105 * place for place, units in enumerate(FINE)}
+    table = capacity.saturation_capacity(simulated(100, 3, truth, noise=0.01), TOLERANCE, PLAIN)
+    assert table["verdict"].isin(["levels off", "falls", "rises, then falls"]).mean() <= 0.05
+
+
+@pytest.mark.parametrize(
+    "truth", [{16: 0.95, 48: 0.98, 64: 0.9779}, {16: 0.95, 32: 0.98, 64: 0.988, 80: 0.9859}, {8: 0.98, 16: 0.9779}]
+)
+def test_a_fall_at_the_end_is_hardly_ever_called_a_rise(truth: dict[int, float]) -> None:
+    """100 studies that fall by just more than the tolerance, at the very end."""
+    table = capacity.saturation_capacity(simulated(100, 8, truth, noise=0.001), TOLERANCE, PLAIN)
+    assert (table["verdict"] == "still rising").mean() <= 0.05
 
 
 def test_the_size_from_which_it_levels_off_is_hardly_ever_too_small() -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from pipeline.analysis import scaling
 from pipeline.analysis.scaling import NAMES, Law, checked, fitted_law, fitted_laws
-from tests.helpers.laws import BALANCED, GROWTH, SAMPLES, SEEDS, SIZES, TRUTH, lawful_study, true_error
+from tests.helpers.laws import BALANCED, GROWTH, HELD_OUT, SAMPLES, SEEDS, SIZES, TRUTH, lawful_study, true_error
 from tests.helpers.trials import table, trial
 
 
 def law_of(trials: pd.DataFrame) -> Law:
-    (law,) = fitted_laws(trials)
+    (law,) = fitted_laws(trials, HELD_OUT)
     return law
 
 
@@ -54,7 +54,9 @@ def drawn_means(studies: int, spread: float, most: float = 1.0, seed: int = 1) -
     truth = truth * np.where(law.means["train_samples"] == 54_000, most, 1.0)
     for _ in range(studies):
         noise = rng.normal(0, spread, (len(truth), SEEDS))
-        errors = {"error": truth * np.exp(noise).mean(axis=1), "log_error_sd": noise.std(axis=1, ddof=1)}
+        error = truth * np.exp(noise).mean(axis=1)
+        rounding = 1 / (np.sqrt(12) * HELD_OUT * error)
+        errors = {"error": error, "log_error_sd": noise.std(axis=1, ddof=1), "rounding": rounding}
         yield dataclasses.replace(law, means=law.means.assign(**errors))
 
 
@@ -143,6 +145,16 @@ def test_seeds_tell_noise_from_a_law_that_is_wrong(drawn_laws: list[Law]) -> Non
     assert np.isnan(law_of(lawful_study(seeds=1)).seeds_alone()).all()
 
 
+def test_nothing_is_known_to_less_than_the_rounding_of_accuracies() -> None:
+    """Three seeds without any noise: what counts is that an error is a multiple of one sample."""
+    law = law_of(lawful_study(spread=0.0))
+    errors = law.means["error"]
+    rounding = np.sqrt((1 / (12 * (HELD_OUT * errors) ** 2)).mean())
+    assert law.spread == pytest.approx(rounding)
+    assert law.seeds_alone() == (pytest.approx(rounding), pytest.approx(0.5, abs=0.1))
+    assert not checked(law)["refutes"].any()
+
+
 def test_what_the_study_does_not_determine_has_no_interval() -> None:
     """Errors that no network's size changes: there is no term of the network, so its exponent may be anything."""
     rows = [
@@ -163,7 +175,7 @@ def test_what_the_study_does_not_determine_has_no_interval() -> None:
 def test_each_cell_and_each_setting_has_its_own_law() -> None:
     wider = lawful_study(1).assign(dropout=0.2)
     other = lawful_study(2).assign(cell="lstm", depth=2)
-    laws = fitted_laws(pd.concat([lawful_study(), wider, other], ignore_index=True))
+    laws = fitted_laws(pd.concat([lawful_study(), wider, other], ignore_index=True), HELD_OUT)
     assert [(law.settings["cell"], law.settings["depth"], law.settings["dropout"]) for law in laws] == [
         ("gru", 1, 0.0),
         ("gru", 1, 0.2),
@@ -174,9 +186,9 @@ def test_each_cell_and_each_setting_has_its_own_law() -> None:
 
 
 def test_too_little_has_no_law() -> None:
-    assert fitted_laws(lawful_study(samples=(1_000, 54_000))) == ()
+    assert fitted_laws(lawful_study(samples=(1_000, 54_000)), HELD_OUT) == ()
     assert checked(law_of(lawful_study(samples=(1_000, 3_000, 54_000)))).empty
-    assert fitted_laws(table()) == ()
+    assert fitted_laws(table(), HELD_OUT) == ()
     faultless = lawful_study()
     faultless.loc[faultless["units"] == 64, "validation_accuracy"] = 1.0
-    assert fitted_laws(faultless) == ()
+    assert fitted_laws(faultless, HELD_OUT) == ()

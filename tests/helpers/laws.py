@@ -10,6 +10,7 @@ TRUTH = (8.0, 0.55, 3.0, 0.6, 0.004)  # a, α, b, β and c
 SIZES = {4: 500, 16: 2_500, 64: 20_000}  # units and parameters
 SAMPLES = (1_000, 3_000, 10_000, 54_000)
 SEEDS = 3
+HELD_OUT = 6_000  # samples
 
 # At ten times the samples: the balanced size, and how many times that of the present one.
 BALANCED = (3.0 / (8.0 * 540_000**-0.55)) ** (1 / 0.6)

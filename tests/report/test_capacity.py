@@ -1,9 +1,13 @@
 """The effect of capacity: returns, saturation and overfitting, in words and tables."""
 
+import dataclasses
+from typing import Any
+
 import pandas as pd
 
 from pipeline.analysis.capacity import returns_of_growth, saturation_capacity
-from pipeline.report.capacity import growth_findings, onset_findings
+from pipeline.report.capacity import capacity, growth_findings, onset_findings
+from pipeline.report.results import Results
 from tests.helpers.pages import ReadPage
 from tests.helpers.trials import seeds, study
 
@@ -19,7 +23,7 @@ def test_every_step_cell_and_configuration_has_a_row(page: ReadPage) -> None:
     assert "SimpleRNN on 1,000 samples: from 182 to " in page.text
     assert "Overfitting is seen with 4 units in " in page.text
     assert "They are widened because the trainings share images" in page.text
-    assert "GRU, 1 layer: still rising. Growing from 16 to 64 units brings 0.57 points" in page.text
+    assert "GRU: still rising. Growing from 16 to 64 units brings 0.57 points" in page.text
 
 
 def growth(*configurations: pd.DataFrame, held_out: str = "validation") -> str:
@@ -30,18 +34,26 @@ def growth(*configurations: pd.DataFrame, held_out: str = "validation") -> str:
 
 def test_growth_is_told_with_what_is_not_known() -> None:
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.9501, 0.9602, 0.9703])) == (
-        "GRU, 1 layer: levels off from 8 units (800 parameters) on, up to 16 units, the largest trained. No larger "
-        "network among these is likely to bring more than 0.2 points. The largest brings 0.02 points (95 % interval "
-        "−0.00 to 0.04 points, 3 seeds)."
+        "GRU: levels off from 8 units (800 parameters) on, up to 16 units, the largest with complete trainings. No "
+        "larger network among these is likely to bring more than 0.2 points. The largest brings 0.02 points (95 % "
+        "interval −0.00 to 0.04 points, 3 seeds)."
     )
     assert growth(seeds(8, [0.98, 0.98, 0.98]), seeds(16, [0.97, 0.9701, 0.9702])) == (
-        "GRU, 1 layer: falls from 8 units (800 parameters) to 16 units, the largest trained. No larger network among "
-        "these is likely to bring more than 0.2 points. The largest loses 0.99 points (95 % interval 0.97 to 1.01 "
-        "points, 3 seeds)."
+        "GRU: falls from 8 units (800 parameters) to 16 units, the largest with complete trainings. The largest loses "
+        "0.99 points (95 % interval 0.97 to 1.01 points, 3 seeds)."
+    )
+    rising = [seeds(8, [0.95, 0.9501, 0.9502]), seeds(16, [0.98, 0.98, 0.98])]
+    assert growth(*rising, seeds(24, [0.97, 0.9701, 0.9702])) == (
+        "GRU: rises to 16 units (1,600 parameters) and falls from there to 24 units, the largest with complete "
+        "trainings. The largest loses 0.99 points (95 % interval 0.97 to 1.01 points, 3 seeds)."
+    )
+    assert growth(*rising, seeds(24, [0.976, 0.977, 0.978])) == (
+        "GRU: not known. Growing from 16 to 24 units brings −0.30 points (95 % interval −0.55 to −0.05 points, 3 "
+        "seeds). That it loses more than 0.2 points is not shown."
     )
     # The mean step is 0.1 points with a deviation of 0.1: t · 0.1 / √n is at most 0.1 from 7 seeds on (2.447 / 2.646).
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.961, 0.972])) == (
-        "GRU, 1 layer: not known. Growing from 8 to 16 units may bring up to 0.35 points (95 % interval −0.15 to "
+        "GRU: not known. Growing from 8 to 16 units may bring up to 0.35 points (95 % interval −0.15 to "
         "0.35 points, 3 seeds). If mean and spread stay as they are, about 7 seeds would show that it brings at most "
         "0.2 points, and about 7 seeds would show that it brings more than nothing."
     )
@@ -56,10 +68,38 @@ def test_growth_is_told_with_what_is_not_known() -> None:
     assert "all 2 seeds differ by the same" in growth(seeds(8, [0.95, 0.96]), seeds(16, [0.95, 0.96]))
 
 
+def test_networks_are_named_by_what_sets_them_apart(results: Results) -> None:
+    rising, falling = [0.97, 0.971, 0.9719], [0.95, 0.9501, 0.9502]
+    sets: list[tuple[list[float], dict[str, Any]]] = [
+        (rising, {}),
+        (falling, {"learning_rate": 0.004, "global_clipnorm": 1.0}),
+        (rising, {"bidirectional": True}),
+        (falling, {"cell": "lstm", "depth": 2}),
+    ]
+    trials = study(
+        *(seeds(8, [0.96, 0.96, 0.96], **changes) for _, changes in sets),
+        *(seeds(32, accuracies, **changes) for accuracies, changes in sets),
+        seeds(64, [0.99] * 3, state="FAIL"),
+    )
+    capacity_study = dataclasses.replace(results.studies["capacity"], trials=trials)
+    made = capacity(dataclasses.replace(results, studies=results.studies | {"capacity": capacity_study}))
+    assert made is not None
+    names = [
+        "GRU, learning rate 0.001, global clipnorm none",
+        "bi-GRU",
+        "GRU, learning rate 0.004, global clipnorm 1.0",
+        "LSTM, 2 layers",
+    ]
+    told = dict(sentence.split(": ", maxsplit=1) for sentence in made.growth)
+    assert sorted(told) == sorted(names) == sorted(row[0] for row in made.saturation.rows)
+    assert [told[name].split(" ")[0] for name in names] == ["still", "still", "falls", "falls"]
+    assert "to 32 units, the largest with complete trainings." in told[names[2]]
+
+
 def test_growth_over_folds_is_told_with_what_ten_of_them_can_show() -> None:
     # Mean and deviation are 0.1 points: of ten folds half an interval is 2.262 · 0.1 · √(1/10 + 1/9) = 0.104.
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.961, 0.972]), held_out="fold") == (
-        "GRU, 1 layer: not known. Growing from 8 to 16 units may bring up to 0.39 points (95 % interval −0.19 to 0.39 "
+        "GRU: not known. Growing from 8 to 16 units may bring up to 0.39 points (95 % interval −0.19 to 0.39 "
         "points, 3 seeds). If mean and spread stay as they are, not even 10 seeds, one for each tenth of the images, "
         "would show that it brings at most 0.2 points, and not even 10 seeds, one for each tenth of the images, would "
         "show that it brings more than nothing."

@@ -7,7 +7,7 @@ import pandas as pd
 from pipeline.analysis.scaling import fitted_laws
 from pipeline.report.results import Results
 from pipeline.report.scaling import Scaling, scaling, titles
-from tests.helpers.laws import lawful_study
+from tests.helpers.laws import HELD_OUT, lawful_study
 from tests.helpers.pages import ReadPage
 
 
@@ -78,6 +78,19 @@ def test_a_size_that_the_study_does_not_determine_is_not_known(results: Results)
     assert "but its 95 % interval has no ends." in answer
 
 
+def test_equal_errors_are_known_to_less_than_a_sample(results: Results) -> None:
+    trials = lawful_study()
+    equal = trials.assign(validation_accuracy=0.95)
+    one_off = equal.assign(
+        validation_accuracy=equal["validation_accuracy"].where(equal["train_samples"] < 54_000, 0.95 + 1 / 6_000)
+    )
+    assert "3 of 3 intervals hold the error on 54,000." in of_study(results, equal).tests[0]
+    for made in (of_study(results, equal), of_study(results, one_off)):
+        assert "That does not refute the law." in made.tests[0]
+        assert "not shown to be more than noise" in made.fits[0]
+        assert "not to be trusted" not in made.answers[0]
+
+
 def test_one_seed_leaves_open_what_is_noise(results: Results) -> None:
     made = of_study(results, lawful_study(seeds=1))
     assert made.fits[0].endswith("Whether that is noise or a wrong law is not known: the noise of seeds is not.")
@@ -111,5 +124,10 @@ def test_without_a_study_there_is_no_section(results: Results) -> None:
 def test_laws_are_named_by_what_sets_them_apart() -> None:
     others = [lawful_study(), lawful_study().assign(dropout=0.2), lawful_study().assign(cell="lstm", depth=2)]
     both_ways = lawful_study().assign(cell="lstm", bidirectional=True)
-    laws = fitted_laws(pd.concat([*others, both_ways], ignore_index=True))
-    assert titles(laws) == ["GRU, dropout 0.0", "GRU, dropout 0.2", "LSTM, 2 layers", "bi-LSTM"]
+    laws = fitted_laws(pd.concat([*others, both_ways], ignore_index=True), HELD_OUT)
+    assert titles([law.settings for law in laws]) == [
+        "GRU, dropout 0.0",
+        "GRU, dropout 0.2",
+        "LSTM, 2 layers",
+        "bi-LSTM",
+    ]

@@ -2,12 +2,12 @@
 
 from pipeline.analysis.scaling import checked, fitted_laws
 from pipeline.report.scaling_figures import error_law
-from tests.helpers.laws import lawful_study
+from tests.helpers.laws import HELD_OUT, lawful_study
 from tests.helpers.pages import hovers, texts
 
 
 def test_every_mean_and_every_prediction_is_shown() -> None:
-    (law,) = fitted_laws(lawful_study())
+    (law,) = fitted_laws(lawful_study(), HELD_OUT)
     check = checked(law)
     figure = error_law([law], ["GRU"], [check], 10, "law")
     shown = hovers(figure)
@@ -23,7 +23,7 @@ def test_every_mean_and_every_prediction_is_shown() -> None:
 
 
 def test_many_laws_stand_in_rows() -> None:
-    laws = fitted_laws(lawful_study()) * 4
+    laws = fitted_laws(lawful_study(), HELD_OUT) * 4
     figure = error_law(laws, ["one", "two", "three", "four"], [checked(law) for law in laws], 10, "laws")
     assert len(hovers(figure)) == 4 * 15
     assert {"one", "two", "three", "four"} <= set(texts(figure))
