@@ -70,8 +70,9 @@ class Params(Frozen):
             return document
         if not isinstance(race := document[RACE], dict):
             raise ValueError(f"{RACE}: must be a section with `entrants`, got {race!r}")
-        if fixed := [name for name in ("sampler", "window") if name in race]:
-            raise ValueError(f"{RACE}.{fixed[0]}: unknown key; a race has none of its own")
+        if "window" in race or race.get("sampler", RACE) != RACE:
+            fixed = "window" if "window" in race else "sampler"
+            raise ValueError(f"{RACE}.{fixed}: unknown key; a race has none of its own")
         others = {name: value for name, value in document.items() if name != RACE}
         return others | {"studies": studies | {RACE: race | {"sampler": RACE}}}
 
@@ -103,9 +104,10 @@ class Params(Frozen):
     @model_validator(mode="after")
     def _names_of_records_differ(self) -> Self:
         for name in self.studies:
-            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            if not re.fullmatch(r"[^./\\][^/\\]*", name):
                 raise ValueError(
-                    f"studies: {name!r} is no name for a study: it names files, so letters, digits, _ and - only"
+                    f"studies: {name!r} is no name for a study: it names a folder, so it has no / or \\ and does not "
+                    "begin with a dot"
                 )
         if "champion" in self.studies:
             raise ValueError(
