@@ -35,7 +35,8 @@ def provenance(results: Results) -> Provenance:
     """Where the numbers of this page come from."""
     lineage = results.lineage
     versions = {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
-    parameters = results.params.model_dump(mode="json", exclude={"execution", "tracking"})
+    # As params.yaml says them: a default of the class is not the value of a study that takes it from `training`.
+    parameters = results.params.model_dump(mode="json", exclude={"execution", "tracking"}, exclude_unset=True)
     return Provenance(
         data_words=_data_words(results),
         data=_data(results),

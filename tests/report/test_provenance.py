@@ -1,6 +1,7 @@
 """How it was made: the data's hashes, and where and when each training was done."""
 
 import dataclasses
+import json
 
 from pipeline.report.provenance import provenance
 from pipeline.report.results import Results
@@ -39,3 +40,13 @@ def _of_race(results: Results) -> int:
     """The trainings of the race: one for each block that a network took part in."""
     assert results.race_table is not None
     return int(results.race_table["blocks"].sum())
+
+
+def test_parameters_are_those_of_the_file(results: Results) -> None:
+    """The class's defaults would say that a race is trained by plain Adam, whatever `training` says."""
+    shown = json.loads(provenance(results).parameters)
+    assert shown["training"]["optimizer"] == "adamw"
+    assert "training" not in shown["studies"]["search"]
+    assert [trial.get("global_clipnorm", "as in training") for trial in shown["studies"]["ablation"]["trials"]] == [
+        *["as in training"] * 6, None, None,
+    ]  # fmt: skip
