@@ -195,7 +195,7 @@ def measured(model: keras.Model, x: NDArray[Any], y: NDArray[Any]) -> tuple[Any,
     ],
     ids=["simple_rnn", "lstm", "gru", "recipe"],
 )
-def test_trainings_have_these_bits_on_every_processor(network: dict[str, Any], digest: str) -> None:
+def test_trainings_have_these_bits(network: dict[str, Any], digest: str) -> None:
     settings = {"epochs": 2, "batch_size": 64} | network
     _, result = train(Configuration(**settings), training_data(train=300), seed=0)
     # Not yet understood: this one kind of processor has bits of its own in these two.
