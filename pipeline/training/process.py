@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pipeline.training.cache_sizes import set_cache_sizes
+
 if TYPE_CHECKING:
     from pipeline.params.settings import Instructions
 
@@ -69,3 +71,5 @@ def configure_tensorflow(instructions: Instructions) -> None:
     # which is not exact, and AMD's and Intel's give other bits; roots and quotients are exact in TensorFlow's wheels,
     # and so the same on both.
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+    if instructions == "avx2":
+        set_cache_sizes()

@@ -16,7 +16,6 @@ from pipeline.training.build import build
 from pipeline.training.graphs import EVALUATION_BATCH_SIZE, traced_graphs
 from pipeline.training.identity import derived_seed
 from pipeline.training.inputs import TrainingData
-from pipeline.training.machine import processor
 from pipeline.training.train import TrainingFailed, _sha256, learning_rates, train
 from pipeline.training.trials import EpochMetrics
 from tests.helpers.sequences import CLASSES, FEATURES, TIMESTEPS, training_data
@@ -198,9 +197,7 @@ def measured(model: keras.Model, x: NDArray[Any], y: NDArray[Any]) -> tuple[Any,
 def test_trainings_have_these_bits(network: dict[str, Any], digest: str) -> None:
     settings = {"epochs": 2, "batch_size": 64} | network
     _, result = train(Configuration(**settings), training_data(train=300), seed=0)
-    # Not yet understood: this one kind of processor has bits of its own in these two.
-    others = {"3adb748fc0728d2a": "f8eee79f84d098a6", "7c9fe270a4b24686": "66883fd7c5d243f6"}
-    assert result.weights_sha256[:16] == (others.get(digest, digest) if "family 26" in processor() else digest)
+    assert result.weights_sha256[:16] == digest
 
 
 def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss() -> None:
