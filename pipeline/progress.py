@@ -58,7 +58,7 @@ class TrialProgress:
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
         if self._reused:
-            self._console.print(f"{self._title}: {replayed(self._reused, self.total)}", soft_wrap=True)
+            self._console.print(f"{self._title}: {replayed(self._reused, self.finished)}", soft_wrap=True)
         if self.finished < self.total and exception[0] is not None:  # a race may end early
             rest = "; nothing that finished is lost, and the same command goes on from there" if self._resumes else ""
             self._console.print(
@@ -104,11 +104,12 @@ class TrialProgress:
         if record.result is None:
             return f"failed: {record.error}"
         best = record.result.best
+        nothing_held_out = best.validation_accuracy is None
         accuracy = best.train_accuracy if best.validation_accuracy is None else best.validation_accuracy
         if record.state == "COMPLETE":
             self._best = max(accuracy, self._best or 0.0)
         pruned = "pruned at" if record.state == "PRUNED" else "best of"
-        return f"accuracy {accuracy:.2%}, {pruned} {len(record.result.epochs)} epochs"
+        return f"{'training ' * nothing_held_out}accuracy {accuracy:.2%}, {pruned} {len(record.result.epochs)} epochs"
 
     def _time_left(self) -> str:
         if not self._worked or self.finished == self.total:

@@ -71,7 +71,7 @@ def test_what_was_finished_before_takes_no_time_and_what_is_not_proposed_yet_the
         shown.trial_finished(record(trained))
     lines = capsys.readouterr().err.splitlines()
     assert lines[1].endswith("about 60 s left"), "three more of 20 s each"
-    assert lines[2] == f"study: 1 of 5 trainings taken from finished ones: trained on {PROCESSOR}, 2026-11-26"
+    assert lines[2] == f"study: 1 of 2 trainings taken from finished ones: trained on {PROCESSOR}, 2026-11-26"
 
 
 def test_the_time_left_is_never_below_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:

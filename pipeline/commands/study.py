@@ -59,9 +59,6 @@ def run(params: Params, name: str) -> None:
 def _expectation(study: StudyDefinition, params: Params, journal: Journal, workers: int) -> str:
     """How many trainings are finished already, as far as that is known before a sampler proposes, and how long the
     others will take."""
-    if isinstance(study.study, RaceStudy):
-        left = about(study.expected_seconds(workers))
-        return f"fewer as networks leave; at most {left} on {workers} worker{'s' * (workers > 1)}"
     known = _known_trials(study, params)
     done = {
         (trial.configuration, trial.seed)
@@ -73,6 +70,9 @@ def _expectation(study: StudyDefinition, params: Params, journal: Journal, worke
     if len(finished) >= study.total:
         return kept
     left = f"{about(study.expected_seconds(workers, finished))} on {workers} worker{'s' * (workers > 1)}"
+    if isinstance(study.study, RaceStudy):
+        others = f"{kept}; the others, fewer" if kept else "fewer"
+        return f"{others} as networks leave, take at most {left}"
     if kept:
         return f"{kept}, the others take {left}"
     return left if study.fixed_trials or journal.is_empty else f"{left}, less if some are finished already"

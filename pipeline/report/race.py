@@ -239,7 +239,8 @@ def behind_the_leader(table: pd.DataFrame, rules: RaceStudy, chosen: Mapping[str
         axes.set_yscale("symlog", linthresh=2 * rules.tolerance)
         high, low = known["behind_high"].max(), known["behind_low"].min()
         axes.set_ylim(1.25 * max(high, rules.tolerance), min(1.25 * low, -rules.tolerance / 2))
-        axes.yaxis.set_major_locator(FixedLocator(TICKS))
+        # Nearer to 0 the axis is linear, and their numbers would lie on one another.
+        axes.yaxis.set_major_locator(FixedLocator([tick for tick in TICKS if not 0 < abs(tick) < rules.tolerance / 2]))
         axes.yaxis.set_minor_locator(FixedLocator([]))
         axes.yaxis.set_major_formatter(points_tick)
         axes.set_title("Less accurate than the leader by, points")

@@ -94,4 +94,6 @@ def _reason(state: Standing, place: int, rules: RaceStudy, entrants: list[Config
         return "the only network left"
     if state.blocks[0] < FIRST_LOOK:
         return "not compared yet"
+    if place == state.leader[0]:
+        return f"leads, but not shown to be at most {tolerance} worse than any other one left in the race"
     return f"not known whether it is more than {tolerance} worse than the best"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -28,13 +29,15 @@ ENVIRONMENTS: Mapping[Instructions, Mapping[str, str]] = MappingProxyType({
 def tensorflow_silenced() -> Iterator[None]:
     """For the import of TensorFlow: unless the user asks for its log, it leaves the terminal to the progress bar.
 
-    It logs every training's graph, which its own variable stops, and while it is loaded half a dozen lines about the
-    processor, which nothing stops: they come from C++ before that variable is read. Hence the file descriptor.
+    It logs every training's graph, which its own variable stops, and advice against many graphs, which are one for each
+    model here. While it is loaded come half a dozen lines about the processor, which nothing stops: they are written by
+    C++ before that variable is read. Hence the file descriptor.
     """
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" in sys.modules or level != "3":
         yield
         return
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     stderr = os.dup(2)
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), 2)
