@@ -75,6 +75,7 @@ FENCES = {
     },
     "tensorflow": {  # where it is set up, where networks are trained, and where they are timed
         "pipeline.training.process",
+        "pipeline.training.cache_sizes",
         "pipeline.training.preload",
         "pipeline.training.graphs",
         "pipeline.training.train",
