@@ -65,7 +65,7 @@ SPACE: dict[str, Any] = {
     "learning_rate": [0.001, 0.002, 0.004, 0.01, 0.02],
 }  # fmt: skip
 # MNIST's rows as far as a replay asks about them.
-SPLITS = {
+SPLITS: dict[str, Any] = {
     name: SplitSummary(samples=samples, per_class=(samples // CLASSES,) * CLASSES, sha256="")
     for name, samples in (("train", 54_000), ("validation", 6_000), ("test", 10_000))
 }

@@ -3,7 +3,7 @@
 import gzip
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,11 @@ class Dataset:
     train_y: NDArray[np.int64]
     test_x: NDArray[Any] | None
     test_y: NDArray[np.int64] | None
-    labels: tuple[int, ...]
+    labels: tuple[int | str, ...]
+    groups: tuple[Hashable, ...] | None = None  # of the training part
+    test_groups: tuple[Hashable, ...] | None = None
+    feature_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def download(

@@ -1,92 +1,56 @@
-"""From images to sequences: the split, the scale and the views. NumPy alone, every draw seeded."""
+"""Sequences as networks see them: the views of images, and the summary of what is prepared. NumPy alone."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from pipeline.documents import Document, Frozen
 from pipeline.errors import PipelineError
 from pipeline.params.network import Sizes
-from pipeline.params.settings import DataParams, View
+from pipeline.params.own import own_settings, settings_as_text
+from pipeline.params.settings import CountOrFraction, DataParams, TableColumns, View
 from pipeline.paths import SEQUENCES_SUMMARY
-
-if TYPE_CHECKING:
-    from pipeline.data.datasets import Dataset
 
 SplitName = Literal["train", "validation", "test"]
 
-TEST_FRACTION = 0.2  # of a dataset that has no test set of its own
-_SPLIT_STREAM, _PERMUTATION_STREAM = 0, 1
+# Into so many parts all but the test data are cut where folds are held out; no two have a sample in common.
+FOLDS = 10
+_PERMUTATION_STREAM = 1  # that of the split is 0
 
 
 @dataclass(frozen=True)
 class Samples:
-    """`x` as in Dataset or as made by `as_sequences`; `y` int64 (n,), classes 0…k-1."""
+    """`x` as in Dataset or as made by `as_sequences`; `y` int64 (n,), classes 0…k-1.
+
+    `fold` int64 (n,), 0…9, is there where sequences have groups: the fold that the group of each belongs to.
+    """
 
     x: NDArray[Any]
     y: NDArray[np.int64]
+    fold: NDArray[np.int64] | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Samples:
+        """One split of those that `prepare` writes."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(**arrays)
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """By name, those that are there."""
+        return {"x": self.x, "y": self.y} | ({} if self.fold is None else {"fold": self.fold})
 
 
-@dataclass(frozen=True)
-class Splits:
-    """Training, validation and test samples; none is in two of them.
-
-    Every prefix of `train` has the classes in proportion (see `stratified_order`).
-    """
-
-    train: Samples
-    validation: Samples
-    test: Samples
-
-
-def stratified_order(y: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """A shuffle of the indices of `y` int64 (n,) of which every prefix has the classes in proportion.
-
-    The k-th of a class's n_c samples, shuffled, gets the rank (k + 1/2) / n_c, and all are sorted by rank,
-    ties at random. With C classes a prefix of m has m n_c / n samples of class c, give or take at most
-    1/2 + (C - 2)/2 · n_c / n: less than one where classes are equally frequent. (Up to rank t, class c
-    has t n_c + d_c samples with |d_c| ≤ 1/2; m sums this over classes, which gives t and the bound.)
-    """
-    ranks = np.empty(len(y))
-    for label in np.unique(y):
-        members = rng.permutation(np.flatnonzero(y == label))
-        ranks[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.lexsort((rng.permutation(len(y)), ranks))
-
-
-def split(dataset: Dataset, validation: int | float, seed: int) -> Splits:
-    """Hold `validation` samples out of training, and a fifth of all for testing where there is no test set.
-
-    `validation` below 1 is a fraction of the samples that are not for testing.
-
-    Raises PipelineError if nothing is left to train on, or a class is missing in training or test.
-    """
-    order = stratified_order(dataset.train_y, np.random.default_rng((seed, _SPLIT_STREAM)))
-    if dataset.test_x is None or dataset.test_y is None:
-        order, held_out = np.split(order, [len(order) - round(TEST_FRACTION * len(order))])
-        test = Samples(dataset.train_x[held_out], dataset.train_y[held_out])
-    else:
-        test = Samples(dataset.test_x, dataset.test_y)
-    validation = validation_samples(validation, len(order))
-    if validation >= len(order):
-        raise PipelineError(
-            f"params.yaml: data.validation: {validation} of the {len(order)} samples that are not for testing "
-            f"leaves none to train on; it must be below {len(order)}"
-        )
-    train, held_out = np.split(order, [len(order) - validation])
-    splits = Splits(
-        Samples(dataset.train_x[train], dataset.train_y[train]),
-        Samples(dataset.train_x[held_out], dataset.train_y[held_out]),
-        test,
-    )
-    _check_every_class(splits, dataset.labels)
-    return splits
+def are_images(x: NDArray[Any]) -> bool:
+    """Whether `x` is of images, uint8; anything else is sequences of one's own."""
+    return x.dtype == np.uint8
 
 
 def as_sequences(x: NDArray[Any], view: str, seed: int) -> NDArray[np.float32]:
@@ -94,7 +58,7 @@ def as_sequences(x: NDArray[Any], view: str, seed: int) -> NDArray[np.float32]:
 
     `x` is uint8 (n, height, width) or float32 (n, timesteps, features); for the views see `change_view`.
     """
-    if x.dtype != np.uint8:
+    if not are_images(x):
         if view != "rows":
             raise PipelineError(
                 f"params.yaml: data.view: {view} is for images; sequences of one's own are used as they are: rows"
@@ -123,6 +87,13 @@ def change_view(x: NDArray[Any], view: str, seed: int) -> NDArray[Any]:
     return x
 
 
+def _absent(value: Any) -> bool:
+    return value is None or value == ()
+
+
+_Omitted = Field(exclude_if=_absent)  # from the file, where it is not known or makes no sense, as for images
+
+
 class SplitSummary(Frozen):
     """How many sequences a split has, in all and of each class, and a sha256 of their values."""
 
@@ -132,18 +103,39 @@ class SplitSummary(Frozen):
 
 
 class SequencesSummary(Document):
-    """summary.json: the content of data/sequences. `seed` is that of the split and of the permutation of pixels."""
+    """summary.json: the content of data/sequences. `seed` is that of the split and of the permutation of pixels.
+
+    What follows `test` is for sequences of one's own, and None or empty for images. `padded`: lengths differ, and the
+    steps after a sequence's end are NaN. `lengths`: the shortest, a median and the longest, in steps. `tokens`: values
+    are whole numbers below this one. `largest_class_share`: of the test samples. `groups`: how many each split has;
+    `folds`: how many samples each fold has where it holds whole groups; `validation_asked`: `data.validation`, from
+    which whole groups may deviate. `scale`, `missing`, `max_timesteps` and `columns` are those of `data` in params.yaml
+    where they matter: no scale for tokens, no columns for what is not a table.
+    """
 
     dataset: str
     view: View
     seed: int
     classes: int
-    labels: tuple[int, ...]
+    labels: tuple[int | str, ...]
     timesteps: int
     features: int
     train: SplitSummary
     validation: SplitSummary
     test: SplitSummary
+    feature_names: Annotated[tuple[str, ...], _Omitted] = ()
+    padded: Annotated[bool | None, _Omitted] = None
+    lengths: Annotated[tuple[int, int, int] | None, _Omitted] = None
+    tokens: Annotated[int | None, _Omitted] = None
+    largest_class_share: Annotated[float | None, _Omitted] = None
+    groups: Annotated[dict[SplitName, int] | None, _Omitted] = None
+    folds: Annotated[tuple[int, ...], _Omitted] = ()
+    validation_asked: Annotated[CountOrFraction | None, _Omitted] = None
+    scale: Annotated[Literal["standard", "none"] | None, _Omitted] = None
+    missing: Annotated[Literal["refuse", "forward"] | None, _Omitted] = None
+    max_timesteps: Annotated[int | None, _Omitted] = None
+    columns: Annotated[TableColumns | None, _Omitted] = None
+    warnings: Annotated[tuple[str, ...], _Omitted] = ()
 
     @property
     def sizes(self) -> Sizes:
@@ -154,6 +146,16 @@ class SequencesSummary(Document):
     def learning_sha256(self) -> tuple[str, str]:
         """The hashes of the training and the validation data."""
         return self.train.sha256, self.validation.sha256
+
+    @property
+    def largest_fold(self) -> int:
+        """The most samples that a fold holds out; without groups all folds are equally large."""
+        return max(self.folds, default=(self.train.samples + self.validation.samples) // FOLDS)
+
+    def check_folds(self) -> None:
+        """Raises PipelineError where no folds can be held out, as there are too few groups."""
+        if self.groups is not None and not self.folds:
+            raise PipelineError(too_few_for_folds(self.groups["train"] + self.groups["validation"]))
 
     def split(self, name: SplitName) -> SplitSummary:
         found: SplitSummary = getattr(self, name)
@@ -166,10 +168,18 @@ def prepared_sequences(data: DataParams, path: Path = SEQUENCES_SUMMARY) -> Sequ
     Raises FileNotFoundError where nothing is prepared, PipelineError where other data are.
     """
     summary = SequencesSummary.read(path)
-    learning = summary.train.samples + summary.validation.samples
     asked = [f"{data.dataset} as {data.view}", f"seed {data.seed}"]
     there = [f"{summary.dataset} as {summary.view}", f"seed {summary.seed}"]
-    if asked == there:
+    if asked == there and summary.padded is not None:
+        wanted = settings_as_text(own_settings(data), data.tokens)
+        found = settings_as_text({name: getattr(summary, name) for name in own_settings(data)}, bool(summary.tokens))
+        asked += [text for text in wanted if text not in found]
+        there += [text for text in found if text not in wanted]
+    if asked == there and summary.groups is not None:
+        asked.append(f"data.validation: {data.validation}")
+        there.append(f"data.validation: {summary.validation_asked}")
+    elif asked == there:
+        learning = summary.train.samples + summary.validation.samples
         asked.append(f"{validation_samples(data.validation, learning):,} validation samples")
         there.append(f"{summary.validation.samples:,} validation samples")
     if asked != there:
@@ -180,15 +190,23 @@ def prepared_sequences(data: DataParams, path: Path = SEQUENCES_SUMMARY) -> Sequ
     return summary
 
 
+def too_few_for_folds(groups: int) -> str:
+    """What to do where `groups` to learn from are fewer than the folds."""
+    return (
+        f"{groups} groups to learn from are too few for {FOLDS} folds, each of which holds out other groups: studies "
+        "with `held_out: fold`, and the race, need more groups; `held_out: validation` does without (params.yaml)"
+    )
+
+
 def validation_samples(validation: int | float, learning: int) -> int:
     """How many of the `learning` samples, those that are not for testing, are held out: below 1 a fraction of them."""
     return max(1, round(validation * learning)) if isinstance(validation, float) else validation
 
 
 def summary_of(samples: Samples, classes: int) -> SplitSummary:
-    """The summary of one split; its sha256 is over the dtypes, shapes and values of both arrays."""
+    """The summary of one split; its sha256 is over the dtypes, shapes and values of its arrays."""
     digest = hashlib.sha256()
-    for array in (samples.x, samples.y):
+    for array in samples.arrays.values():
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return SplitSummary(
@@ -196,14 +214,3 @@ def summary_of(samples: Samples, classes: int) -> SplitSummary:
         per_class=tuple(np.bincount(samples.y, minlength=classes).tolist()),
         sha256=digest.hexdigest(),
     )
-
-
-def _check_every_class(splits: Splits, labels: tuple[int, ...]) -> None:
-    for name, samples in (("training", splits.train), ("test", splits.test)):
-        counts = np.bincount(samples.y, minlength=len(labels))
-        if not counts.all():
-            absent = [label for label, count in zip(labels, counts, strict=True) if count == 0]
-            raise PipelineError(
-                f"params.yaml: data.dataset: too few samples to split: no {name} sample is left of the classes "
-                f"{absent}; add samples of them, leave them out, or lower data.validation"
-            )

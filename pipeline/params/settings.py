@@ -33,13 +33,40 @@ CountOrFraction = Annotated[int | float, AfterValidator(_count_or_fraction)]
 DEFAULT_LEARNING_RATES: dict[str, float] = {"sgd": 0.01, "rmsprop": 0.001, "adam": 0.001, "adamw": 0.001}
 
 
+class TableColumns(Frozen):
+    """Which columns of a table (.csv, .parquet) say what a row is. Every other numeric column is a feature.
+
+    A row is one time step: of the sequence that `sequence` names, at the moment `time`. `label` is the sequence's class,
+    the same in all of its rows; so are `group` (whose sequence it is) and `split` ("train" or "test"), where there are
+    such columns.
+    """
+
+    sequence: str = "sequence"
+    time: str = "time"
+    label: str = "label"
+    group: str | None = None
+    split: str | None = None
+
+
 class DataParams(Frozen):
-    """The data to learn from, and how images become sequences."""
+    """The data to learn from, and how they become sequences.
+
+    `view` is for images. The others are for sequences of one's own. `scale: standard` takes off each feature's mean and
+    divides by its standard deviation, both over the steps that a network trains on, inside the network; `none` leaves
+    the values as they are. `missing: forward` replaces a value that is missing inside a sequence by the one before it,
+    `refuse` names the place. `max_timesteps` cuts longer sequences after so many steps. `tokens` says that the values
+    are whole numbers that stand for something, such as words: each gets an embedding. `columns` is for tables.
+    """
 
     dataset: str
     view: View = "rows"
     validation: CountOrFraction
     seed: Seed = 0
+    scale: Literal["standard", "none"] = "standard"
+    missing: Literal["refuse", "forward"] = "refuse"
+    max_timesteps: Positive | None = None
+    tokens: bool = False
+    columns: TableColumns = TableColumns()
 
 
 class TrainingSettings(Frozen):

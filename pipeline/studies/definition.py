@@ -33,7 +33,7 @@ class StudyDefinition:
 
     A race has `entrants`, which come from the results of other studies (`results.study_definition`).
 
-    Raises PipelineError where the study asks for a view that these sequences cannot give.
+    Raises PipelineError where the study asks for a view, or for folds, that these sequences cannot give.
     """
 
     def __init__(
@@ -57,18 +57,19 @@ class StudyDefinition:
         self.fingerprint = self._fingerprint()
         self.optuna_study = f"{name}-{self.fingerprint}"
         self._check_views()
+        if self.study.held_out == "fold":
+            summary.check_folds()
 
     @property
     def available_samples(self) -> int:
-        """How many samples there are to train on."""
+        """How many samples there are to train on; where folds differ in size, in the fold that leaves the fewest."""
         learning = self.summary.train.samples + self.summary.validation.samples
-        return {"validation": self.summary.train.samples, "fold": learning - learning // FOLDS, "test": learning}[
-            self.study.held_out
-        ]
+        fold = learning - self.summary.largest_fold
+        return {"validation": self.summary.train.samples, "fold": fold, "test": learning}[self.study.held_out]
 
     @property
     def held_out_samples(self) -> int:
-        """How many samples each training is measured on."""
+        """How many samples each training is measured on; where folds differ in size, on average."""
         if self.study.held_out == "fold":
             return (self.summary.train.samples + self.summary.validation.samples) // FOLDS
         return self.summary.split(self.study.held_out).samples

@@ -10,14 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.sequences import SequencesSummary, change_view
+from pipeline.data.sequences import FOLDS, SequencesSummary, change_view
 from pipeline.params.settings import View
 from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION
 
 HeldOut = Literal["validation", "test", "fold", "nothing"]
-
-# Into so many parts all but the test data are cut where folds are held out; no two have a sample in common.
-FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,8 @@ def fold_of(seed: int) -> int:
 
 
 def fold_limits(samples: int, fold: int) -> tuple[int, int]:
-    """Where a fold of `samples` samples begins and ends, the end excluded. All are equally large: up to nine samples
-    that remain are trained on in every fold."""
+    """Where a fold of `samples` samples without groups begins and ends, the end excluded. All are equally large: up to
+    nine samples that remain are trained on in every fold."""
     size = samples // FOLDS
     return fold * size, (fold + 1) * size
 
@@ -62,6 +59,9 @@ def load_data(sequences: Path, held_out: HeldOut, view: View | None = None, fold
     Validation data that are not held out are trained on; test data never are. `fold`, from 0 to `FOLDS` - 1, is the
     part of training and validation data together that is held out where `held_out` is "fold": each part has the classes
     in proportion, as the order in which `prepare` has left the samples does. The validation data are the last ones.
+    Where sequences have groups, `prepare` has said which fold each is in: folds hold whole groups and differ in size.
+
+    Raises PipelineError if a fold is asked for and there are too few groups.
     """
     summary = SequencesSummary.read(sequences / SEQUENCES_SUMMARY.name)
 
@@ -81,8 +81,38 @@ def load_data(sequences: Path, held_out: HeldOut, view: View | None = None, fold
     if held_out == "nothing":
         return TrainingData(x, y, classes)
     if fold is not None:
-        start, stop = fold_limits(len(y), fold)
-        rest = np.r_[:start, stop : len(y)]
+        summary.check_folds()
+        rest, here, first = _whole_groups(y, fold, sequences) if summary.folds else _tenth(len(y), fold)
         # Trainings on few samples take those after the fold: in every fold others.
-        return TrainingData(x[rest], y[rest], classes, x[start:stop], y[start:stop], first=start)
+        return TrainingData(x[rest], y[rest], classes, x[here], y[here], first=first)
     return TrainingData(x, y, classes, *read(TEST))
+
+
+def _tenth(samples: int, fold: int) -> tuple[NDArray[np.int64], slice, int]:
+    """The rows outside a fold and in it, and where a training on fewer rows begins."""
+    start, stop = fold_limits(samples, fold)
+    return np.r_[:start, stop:samples], slice(start, stop), start
+
+
+def _whole_groups(y: NDArray[np.int64], fold: int, sequences: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """As `_tenth`. The rest is put in order again: without some groups its classes are no longer in proportion."""
+
+    def read(path: Path) -> NDArray[np.int64]:
+        with np.load(sequences / path.name, allow_pickle=False) as arrays:
+            numbers: NDArray[np.int64] = arrays["fold"]
+            return numbers
+
+    folds = np.concatenate([read(TRAIN), read(VALIDATION)])
+    rest = np.flatnonzero(folds != fold)
+    rest = rest[_in_proportion(y[rest])]
+    return rest, np.flatnonzero(folds == fold), fold * len(rest) // FOLDS
+
+
+def _in_proportion(y: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The indices of `y` so that every prefix has the classes in proportion, those of a class in the order they have:
+    as `stratified_order` of `pipeline.data.splits`, but nothing is drawn."""
+    ranks = np.empty(len(y))
+    for label in np.unique(y):
+        members = np.flatnonzero(y == label)
+        ranks[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.argsort(ranks, kind="stable")

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from pipeline.commands import download, prepare
-from pipeline.data.datasets import Manifest
+from pipeline.data.datasets import Dataset, Manifest
+from pipeline.data.sequences import Samples, prepared_sequences, summary_of
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
+from pipeline.params.settings import DataParams
 from pipeline.paths import MANIFEST
+from pipeline.training.inputs import load_data
 from tests.helpers.images import write_small_mnist
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +121,57 @@ def test_ones_own_sequences(tiny_params: Params, tmp_path: Path, monkeypatch: py
     with pytest.raises(PipelineError, match=r"params\.yaml: data\.view: pixels is for images"):
         prepare.run(with_data(params, view="pixels"))
     assert contents() == first
+
+
+def test_what_the_owner_should_know_is_printed_and_kept(
+    tiny_params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("mine.npz", x=np.arange(700).reshape(100, 7, 1) % 50, y=np.arange(100) % 2)
+    params = with_data(tiny_params, dataset="mine.npz", validation=20)
+    download.run(params)
+    capsys.readouterr()
+    prepare.run(params)
+    first, *warnings = capsys.readouterr().out.splitlines()
+    assert first == "prepare: mine.npz as rows: train 60, validation 20, test 20 sequences of 7 × 1 in 2 classes"
+    assert [line[:40] for line in warnings] == [
+        "prepare: only 20 validation samples: cha",
+        "prepare: all values are whole numbers, i",
+    ]
+    summary = json.loads(Path("data/sequences/summary.json").read_text())
+    assert [f"prepare: {line}" for line in summary["warnings"]] == warnings
+    assert (summary["padded"], summary["scale"], summary["lengths"]) == (False, "standard", [7, 7, 7])
+
+
+def test_groups_and_lengths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that are written can be read again: by a training, and by whoever looks whether they are the right ones."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 9, 2)).astype(np.float32)
+    for sequence, steps in zip(x, rng.integers(4, 9, 400), strict=True):
+        sequence[steps:] = np.nan
+    dataset = Dataset(
+        x, np.arange(400) % 3, None, None, ("run", "sit", "walk"),
+        groups=tuple(f"person {number}" for number in rng.integers(0, 25, 400)), feature_names=("left", "right"),
+    )  # fmt: skip
+    data = DataParams(dataset="mine.npz", validation=0.25)
+    summary = prepare.write_sequences(dataset, data)
+    assert prepared_sequences(data) == summary
+    assert prepare.outcome(summary).endswith(" sequences of 4 to 8 steps × 2 in 3 classes")
+    assert (summary.labels, summary.feature_names) == (("run", "sit", "walk"), ("left", "right"))
+    first = contents()
+    prepare.write_sequences(dataset, data)
+    assert contents() == first
+    for name in ("train", "validation", "test"):
+        samples = Samples.read(Path(f"data/sequences/{name}.npz"))
+        assert summary_of(samples, 3) == getattr(summary, name)
+        assert (samples.fold is None) == (name == "test")
+        assert (samples.x.dtype, samples.x.shape[1:]) == (np.float32, (9, 2))
+    learning = summary.train.samples + summary.validation.samples
+    for fold, size in enumerate(summary.folds):
+        held_out = load_data(Path("data/sequences").resolve(), "fold", fold=fold)
+        assert held_out.held_out_y is not None
+        assert (len(held_out.y), len(held_out.held_out_y)) == (learning - size, size)
 
 
 def test_all_of_mnist_in_10_seconds_and_1500_mb(tmp_path: Path) -> None:

@@ -1,113 +1,24 @@
-import itertools
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from pipeline.data.datasets import Dataset
 from pipeline.data.sequences import (
     Samples,
+    SequencesSummary,
     as_sequences,
     prepared_sequences,
-    split,
-    stratified_order,
     summary_of,
 )
 from pipeline.errors import PipelineError
-from pipeline.params.settings import DataParams
+from pipeline.params.settings import DataParams, TableColumns
+from pipeline.paths import write_npz
 from tests.helpers.sequences import write_sequences
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
-
-
-def dataset_of(per_class: list[int], test_per_class: list[int] | None = None) -> Dataset:
-    """Images of one pixel row that carry their own number, so that a split can be followed."""
-
-    def images(counts: list[int]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        y = np.repeat(np.arange(len(counts)), counts)
-        numbers = np.arange(len(y))
-        return np.stack([numbers // 256, numbers % 256], axis=1).astype(np.uint8).reshape(-1, 1, 2), y
-
-    x, y = images(per_class)
-    test_x, test_y = images(test_per_class) if test_per_class else (None, None)
-    return Dataset(x, y, test_x, test_y, tuple(range(len(per_class))))
-
-
-def numbers(samples: Samples) -> list[int]:
-    flat = samples.x.reshape(-1, 2).astype(int)
-    return [int(number) for number in flat[:, 0] * 256 + flat[:, 1]]
-
-
-@given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=8), seed=st.integers(0, 2**32))
-def test_every_prefix_has_the_classes_in_proportion(counts: list[int], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    y = rng.permutation(np.repeat(np.arange(len(counts)), counts))
-    order = stratified_order(y, rng)
-    assert sorted(order.tolist()) == list(range(len(y)))
-    one_hot = y[order][:, None] == np.arange(len(counts))  # (n, classes)
-    share = np.array(counts) / len(y)
-    deviation = np.abs(np.cumsum(one_hot, axis=0) - np.outer(np.arange(1, len(y) + 1), share))
-    assert (deviation <= 0.5 + max(0, len(counts) - 2) / 2 * share + 1e-9).all()
-
-
-@given(classes=st.integers(2, 10), count=st.integers(1, 30), seed=st.integers(0, 2**32))
-def test_equally_frequent_classes_never_differ_by_more_than_one(classes: int, count: int, seed: int) -> None:
-    y = np.repeat(np.arange(classes), count)
-    order = stratified_order(y, np.random.default_rng(seed))
-    per_class = np.cumsum(y[order][:, None] == np.arange(classes), axis=0)
-    assert np.ptp(per_class, axis=1).max() == 1
-    assert (per_class[classes - 1 :: classes] == np.arange(1, count + 1)[:, None]).all()
-
-
-def test_the_order_is_a_shuffle_drawn_from_the_seed() -> None:
-    y = np.repeat(np.arange(3), 50)
-    orders = [stratified_order(y, np.random.default_rng(seed)).tolist() for seed in (0, 0, 1)]
-    assert orders[0] == orders[1] != orders[2]
-    first = [index for index in orders[0] if y[index] == 0]
-    assert first != sorted(first)  # not the source's order within a class
-    triples = {tuple(y[orders[0][start : start + 3]]) for start in range(0, 150, 3)}
-    assert len(triples) == 6  # nor one order of the classes over and over
-
-
-def test_split_with_a_test_set() -> None:
-    splits = split(dataset_of([200, 100, 300], [4, 5, 6]), validation=60, seed=3)
-    assert numbers(splits.test) == list(range(15))  # as it came
-    assert sorted(numbers(splits.train) + numbers(splits.validation)) == list(range(600))
-    assert np.bincount(splits.validation.y).tolist() == [20, 10, 30]
-    assert np.bincount(splits.train.y[:54]).tolist() == [18, 9, 27]
-    again = split(dataset_of([200, 100, 300], [4, 5, 6]), validation=60, seed=3)
-    other = split(dataset_of([200, 100, 300], [4, 5, 6]), validation=60, seed=4)
-    assert numbers(again.train) == numbers(splits.train) != numbers(other.train)
-    smaller = split(dataset_of([200, 100, 300], [4, 5, 6]), validation=300, seed=3)
-    assert numbers(smaller.train) == numbers(splits.train)[:300]
-
-
-def test_split_without_a_test_set_holds_out_a_fifth() -> None:
-    splits = split(dataset_of([50] * 4), validation=40, seed=0)
-    parts = [numbers(samples) for samples in (splits.train, splits.validation, splits.test)]
-    assert [len(part) for part in parts] == [120, 40, 40]
-    assert sorted(itertools.chain(*parts)) == list(range(200))
-    for samples, count in ((splits.train, 30), (splits.validation, 10), (splits.test, 10)):
-        assert np.bincount(samples.y).tolist() == [count] * 4
-        assert [int(y) for y in samples.y] == [number // 50 for number in numbers(samples)]
-
-
-@pytest.mark.parametrize("validation", [160, 161, 10**6])
-def test_a_validation_size_that_leaves_nothing_is_refused(validation: int) -> None:
-    sentence = rf"^params\.yaml: data\.validation: {validation} of the 160 samples .*; it must be below 160$"
-    with pytest.raises(PipelineError, match=sentence):
-        split(dataset_of([50] * 4), validation, seed=0)
-
-
-def test_classes_with_too_few_samples_are_refused() -> None:
-    with pytest.raises(PipelineError, match=r"no test sample is left of the classes \[1\]"):
-        split(dataset_of([50, 1]), validation=5, seed=0)
-    with pytest.raises(PipelineError, match=r"no training sample is left of the classes \[1\]"):
-        split(dataset_of([50, 1], [5, 5]), validation=40, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +77,30 @@ def test_summary_counts_and_its_sum_sees_every_change() -> None:
     assert summary_of(Samples(x.copy(), y.copy()), 4) == summary
 
 
+def test_a_summary_of_folds_sees_their_change_and_one_without_is_as_before(tmp_path: Path) -> None:
+    plain = Samples(np.zeros((2, 2, 1), np.float32), np.array([0, 1]))
+    assert summary_of(plain, 2).sha256.startswith("2641f0f35f38cc47fd74eeec61e737b2"), "as before there were folds"
+    some, others = replace(plain, fold=np.array([0, 9])), replace(plain, fold=np.array([1, 9]))
+    assert len({summary_of(samples, 2).sha256 for samples in (plain, some, others)}) == 3
+    for samples in (plain, some):
+        write_npz(tmp_path / "train.npz", **samples.arrays)
+        assert summary_of(Samples.read(tmp_path / "train.npz"), 2) == summary_of(samples, 2)
+
+
+def test_what_a_summary_has_nothing_to_say_of_is_not_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "summary.json"
+    plain = write_sequences(tmp_path, train=60, validation=20, test=30)
+    assert list(json.loads(path.read_text())) == [
+        "dataset", "view", "seed", "classes", "labels", "timesteps", "features", "train", "validation", "test"
+    ]  # fmt: skip
+    own = plain.model_copy(update=OWN | {"warnings": ("look",), "lengths": (2, 4, 6), "labels": ("a", 1, "1")})
+    own.write(path)
+    assert SequencesSummary.read(path) == own
+    document = json.loads(path.read_text())
+    assert {"padded": False, "warnings": ["look"], "labels": ["a", 1, "1"]}.items() <= document.items()
+    assert {"tokens", "groups", "folds", "columns", "max_timesteps", "feature_names"}.isdisjoint(document)
+
+
 @pytest.mark.parametrize("validation", [20, 0.25])
 def test_prepared_sequences_are_those_that_are_asked_for(tmp_path: Path, validation: int | float) -> None:
     """A quarter of the 80 that are not for testing are 20."""
@@ -186,3 +121,67 @@ def test_prepared_sequences_are_those_that_are_asked_for(tmp_path: Path, validat
         assert str(caught.value).endswith(": `dvc repro prepare` makes that")
     with pytest.raises(FileNotFoundError):
         prepared_sequences(asked, tmp_path / "summary.json")
+
+
+OWN = {"padded": False, "scale": "standard", "missing": "refuse"}
+TABLE = OWN | {"dataset": "mine.csv", "columns": TableColumns()}
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "answer"),
+    [
+        (OWN, {"scale": "none"}, 'seed 0, data.scale: "standard"; params.yaml asks for X, seed 0, data.scale: "none"'),
+        (
+            OWN,
+            {"missing": "forward"},
+            'data.missing: "refuse"; params.yaml asks for X, seed 0, data.missing: "forward"',
+        ),
+        (OWN, {"max_timesteps": 9}, "data.max_timesteps: null; params.yaml asks for X, seed 0, data.max_timesteps: 9"),
+        (
+            OWN,
+            {"tokens": True},
+            'data.scale: "standard", data.tokens: false; params.yaml asks for X, seed 0, data.scale: ',
+        ),
+        (OWN | {"scale": None, "tokens": 9}, {}, "data.tokens: true; params.yaml asks for X, seed 0, data.scale: "),
+        (
+            TABLE,
+            {"columns": TableColumns(label="what")},
+            'data.columns.label: "label"; params.yaml asks for X, seed 0, data.columns.label: "what"',
+        ),
+        (OWN, {"columns": TableColumns(label="what")}, None),  # not a table
+        (TABLE, {}, None),
+        (OWN | {"scale": None, "tokens": 9}, {"tokens": True, "scale": "none"}, None),
+        ({}, {"scale": "none", "tokens": True, "max_timesteps": 9}, None),  # images
+        (
+            OWN | {"groups": {"train": 9, "validation": 1}, "validation_asked": 21},
+            {},
+            "data.validation: 21; params.yaml asks for X, seed 0, data.validation: 20",
+        ),
+        (OWN | {"groups": {"train": 9, "validation": 1}, "validation_asked": 21}, {"validation": 21}, None),
+    ],
+)
+def test_settings_of_ones_own_sequences_are_those_that_are_asked_for(
+    there: dict[str, Any], asked: dict[str, Any], answer: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "summary.json"
+    summary = write_sequences(tmp_path, train=60, validation=20, test=30).model_copy(update=there)
+    summary.write(path)
+    data = DataParams(dataset=summary.dataset, validation=20).model_copy(update=asked)
+    if answer is None:
+        assert prepared_sequences(data, path) == summary
+    else:
+        with pytest.raises(PipelineError) as caught:
+            prepared_sequences(data, path)
+        assert answer.replace("X", f"{summary.dataset} as rows") in str(caught.value)
+
+
+def test_groups_that_are_too_few_for_folds(tmp_path: Path) -> None:
+    plain = write_sequences(tmp_path, train=60, validation=20, test=30)
+    plain.check_folds()
+    assert plain.largest_fold == 8
+    few = plain.model_copy(update={"groups": {"train": 6, "validation": 2, "test": 9}})
+    with pytest.raises(PipelineError, match=r"^8 groups to learn from are too few for 10 folds"):
+        few.check_folds()
+    enough = few.model_copy(update={"folds": (9, 5, 5, 5, 5, 5, 7, 11, 14, 14)})
+    enough.check_folds()
+    assert enough.largest_fold == 14

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.sequences import Samples, SequencesSummary, SplitSummary, stratified_order, summary_of
+from pipeline.data.sequences import Samples, SequencesSummary, summary_of
+from pipeline.data.splits import stratified_order
 from pipeline.params.document import Params, validate_params
 from pipeline.paths import SEQUENCES_SUMMARY
 from pipeline.training.inputs import TrainingData
@@ -31,7 +32,7 @@ def training_data(train: int = 96, held_out: int = 60) -> TrainingData:
 def write_sequences(folder: Path, train: int = 96, validation: int = 60, test: int = 30) -> SequencesSummary:
     """Write the three splits and summary.json as the prepare stage does; returns the summary."""
     folder.mkdir(parents=True, exist_ok=True)
-    splits: dict[str, SplitSummary] = {}
+    splits: dict[str, Any] = {}
     for seed, (split, count) in enumerate({"train": train, "validation": validation, "test": test}.items()):
         made = samples(count, seed)
         np.savez(folder / f"{split}.npz", x=made.x, y=made.y)

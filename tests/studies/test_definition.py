@@ -244,3 +244,14 @@ def test_instructions_are_part_of_every_fingerprint_and_key() -> None:
 def test_an_unknown_study_is_named() -> None:
     with pytest.raises(PipelineError, match="there is no study 'gird'"):
         StudyDefinition("gird", params_with({"grid": GRID}), SUMMARY)
+
+
+def test_folds_of_whole_groups() -> None:
+    params = params_with({"some": GRID | {"held_out": "fold", "seeds": 3}})
+    few = SUMMARY.model_copy(update={"groups": {"train": 7, "validation": 2, "test": 5}})
+    with pytest.raises(PipelineError, match=r"^9 groups to learn from are too few for 10 folds"):
+        StudyDefinition("some", params, few)
+    StudyDefinition("some", params_with({"some": GRID}), few)
+    grouped = few.model_copy(update={"folds": (30, *[14] * 9)})
+    definition = StudyDefinition("some", params, grouped)
+    assert (definition.held_out_samples, definition.available_samples) == (15, 126), "of 156, on average and at least"

@@ -1,11 +1,14 @@
 """What a training sees of the prepared sequences."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.data.sequences import change_view
+from pipeline.data.sequences import Samples, SequencesSummary, change_view
+from pipeline.errors import PipelineError
+from pipeline.paths import write_npz
 from pipeline.training.inputs import FOLDS, fold_limits, fold_of, load_data
 from tests.helpers.sequences import CLASSES, FEATURES, TIMESTEPS, write_sequences
 
@@ -94,3 +97,44 @@ def test_a_fold_is_in_the_view_that_is_asked_for(sequences: Path) -> None:
     assert rows.held_out_x is not None
     assert columns.held_out_x is not None
     assert np.array_equal(columns.held_out_x, rows.held_out_x.transpose(0, 2, 1))
+
+
+@pytest.fixture
+def grouped(tmp_path: Path) -> Path:
+    """Sequences with folds of different sizes, and a summary that says so."""
+    summary = write_sequences(tmp_path, train=240, validation=60)
+    folds = np.random.default_rng(0).permutation(np.repeat(np.arange(FOLDS), np.arange(21, 40, 2)))
+    for name, of in (("train", folds[:240]), ("validation", folds[240:])):
+        path = tmp_path / f"{name}.npz"
+        write_npz(path, **replace(Samples.read(path), fold=of).arrays)
+    changes = {"groups": {"train": 24, "validation": 6}, "folds": tuple(np.bincount(folds).tolist())}
+    summary.model_copy(update=changes).write(tmp_path / "summary.json")
+    return tmp_path
+
+
+def test_folds_of_whole_groups_are_held_out_one_after_the_other(grouped: Path) -> None:
+    everything = [row.tobytes() for row in load_data(grouped, "nothing").x]
+    place_of = {row: place for place, row in enumerate(everything)}
+    folds = np.concatenate([Samples.read(grouped / f"{name}.npz").arrays["fold"] for name in ("train", "validation")])
+    starts = []
+    for fold in range(FOLDS):
+        data = load_data(grouped, "fold", fold=fold)
+        assert data.held_out_x is not None
+        here = [place_of[row.tobytes()] for row in data.held_out_x]
+        assert here == np.flatnonzero(folds == fold).tolist()
+        assert sorted(here + [place_of[row.tobytes()] for row in data.x]) == list(range(300))
+        share = np.bincount(data.y) / len(data.y)
+        counts = np.cumsum(data.y[:, None] == np.arange(CLASSES), axis=0)
+        assert np.abs(counts - np.outer(np.arange(1, len(data.y) + 1), share)).max() <= 0.5 + share.max() / 2 + 1e-9
+        few, _ = data.rows(20)
+        assert len({row.tobytes() for row in few}) == 20
+        starts.append(place_of[few[0].tobytes()])
+    assert len(set(starts)) == FOLDS, "trainings on few samples begin elsewhere in every fold"
+
+
+def test_folds_are_refused_where_groups_are_too_few(grouped: Path) -> None:
+    path = grouped / "summary.json"
+    SequencesSummary.read(path).model_copy(update={"groups": {"train": 6, "validation": 3}, "folds": ()}).write(path)
+    with pytest.raises(PipelineError, match=r"^9 groups to learn from are too few for 10 folds"):
+        load_data(grouped, "fold", fold=0)
+    assert len(load_data(grouped, "validation").y) == 240
