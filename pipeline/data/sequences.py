@@ -144,6 +144,9 @@ class SequencesSummary(Document):
     train: SplitSummary
     validation: SplitSummary
     test: SplitSummary
+    scale: Literal["standard", "none"] | None = None
+    padded: bool | None = None
+    tokens: int | None = None
 
     @property
     def sizes(self) -> Sizes:

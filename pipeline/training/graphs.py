@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.params.network import NetworkSpec
 from pipeline.params.settings import Configuration, Optimizer
 from pipeline.training.build import build
+from pipeline.training.reading import AS_THEY_ARE, Reading
 
 if TYPE_CHECKING:
     import keras
@@ -84,7 +85,9 @@ class Traced(NamedTuple):
 
 
 @functools.lru_cache(maxsize=KEPT_GRAPHS)
-def traced_graphs(settings: StepSettings, timesteps: int, features: int, classes: int) -> Traced:
+def traced_graphs(
+    settings: StepSettings, timesteps: int, features: int, classes: int, reading: Reading = AS_THEY_ARE
+) -> Traced:
     """The graphs of a network, which take longer to make than an epoch of a small one: once for all its trainings.
 
     `Model.fit` does the same work, but goes through Python and tf.data at every step: with 28 time steps and 32 units
@@ -94,7 +97,7 @@ def traced_graphs(settings: StepSettings, timesteps: int, features: int, classes
     import tensorflow as tf
 
     keras.utils.clear_session()
-    model = build(settings.network, timesteps, features, classes, seed=0)
+    model = build(settings.network, timesteps, features, classes, 0, reading)
     weights = model.trainable_variables
     optimizer = optimizer_of(settings.optimizer, learning_rate=0.0)
     optimizer.build(weights)

@@ -15,6 +15,7 @@ from pipeline.training.build import build
 from pipeline.training.graphs import StepSettings, traced_graphs
 from pipeline.training.identity import derived_seed
 from pipeline.training.inputs import TrainingData
+from pipeline.training.reading import standardized
 from pipeline.training.trials import EpochMetrics, TrainingResult
 
 if TYPE_CHECKING:
@@ -51,17 +52,19 @@ def train(
     # As many training samples as are held out: the two accuracies then have the same standard error.
     measured = samples if data.held_out_x is None else min(samples, len(data.held_out_x))
 
+    # Values are standardized here, once, not at every step: only the model that is returned does that itself.
+    reading = data.reading.scaled_by(x) if data.standardize else data.reading
     sizes = x.shape[1], x.shape[2], data.classes
-    traced = traced_graphs(StepSettings.of(configuration), *sizes)
-    model = build(configuration.network, *sizes, seed)
+    traced = traced_graphs(StepSettings.of(configuration), *sizes, data.reading)
+    model = build(configuration.network, *sizes, seed, reading)
     traced.start_from(model)
     rates = learning_rates(configuration, samples)
 
-    x, y = _tensors(x, y)
+    x, y = _tensors(standardized(x, reading), y)
     measured_x, measured_y = x[:measured], y[:measured]
     held_out = None
     if data.held_out_x is not None and data.held_out_y is not None:
-        held_out = _tensors(data.held_out_x, data.held_out_y)
+        held_out = _tensors(standardized(data.held_out_x, reading), data.held_out_y)
 
     epochs: list[EpochMetrics] = []
     best_epoch, best_loss, best_weights = 0, math.inf, traced.model.get_weights()
