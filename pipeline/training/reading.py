@@ -21,8 +21,8 @@ class Reading:
     """How raw values are read. Of an image's pixels from 0 to 1 nothing has to be done.
 
     `padded`: sequences may end before the last step; the steps after that are NaN in all features. `mean` and
-    `variance`, of each feature: values are standardized by them. `tokens`: the values, in one feature, are whole numbers
-    below this one, each with an embedding of `EMBEDDING_WIDTH`; one for all others comes in addition.
+    `variance`, of each feature: values are standardized by them. `tokens`: the values, in one feature, are whole
+    numbers below this one, each with an embedding of `EMBEDDING_WIDTH`; one for all others comes in addition.
     """
 
     padded: bool = False
