@@ -10,6 +10,7 @@ from pipeline.params.network import NetworkSpec
 Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 Instructions = Literal["avx2", "native"]
+Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
 
 LearningRate = Annotated[float, Field(gt=0)]
 

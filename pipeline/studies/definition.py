@@ -55,7 +55,11 @@ class StudyDefinition:
         )
         #: How many trials there are, or may be in a race.
         self.total = self._total()
+        self.metric = params.champion.metric
+        #: What decides the figures of a training besides its settings.
         self.data_sha256 = [*(summary.split(split).sha256 for split in self._splits()), *summary.read_as]
+        if self.metric != "accuracy":
+            self.data_sha256.append(f"metric: {self.metric}")
         self.fingerprint = self._fingerprint()
         self.optuna_study = f"{name}-{self.fingerprint}"
         self._check_views()
@@ -150,9 +154,14 @@ class StudyDefinition:
 
     def task(self, trial: Trial, sequences: Path, should_prune: ShouldPrune | None = None) -> TrainingTask:
         """The task by which a worker trains the trial; `sequences` is the folder of the data."""
-        instructions = self.shared_defaults.instructions
         return TrainingTask(
-            trial.configuration, trial.seed, sequences.resolve(), self.study.held_out, instructions, should_prune
+            trial.configuration,
+            trial.seed,
+            sequences.resolve(),
+            self.study.held_out,
+            self.shared_defaults.instructions,
+            should_prune,
+            metric=self.metric,
         )
 
     def record(

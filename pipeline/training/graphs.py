@@ -129,24 +129,27 @@ def traced_graphs(
     def over_batches(
         samples: tf.Tensor, batch_size: int, batch_losses: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Mean loss, accuracy, and who was right; `batch_losses` gives the labels, probabilities and losses of the
-        batch that begins at a position. A loop of TensorFlow's: one in Python would have to be translated first, a
+        """Mean loss, accuracy, and the classes predicted; `batch_losses` gives the labels, probabilities and losses of
+        the batch that begins at a position. A loop of TensorFlow's: one in Python would have to be translated first, a
         third of a second."""
 
-        def add(start: tf.Tensor, loss: tf.Tensor, rights: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def add(
+            start: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor, answers: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
             y, probabilities, losses = batch_losses(start)
-            right = tf.argmax(probabilities, axis=1) == y
+            predicted = tf.argmax(probabilities, axis=1)
             loss += tf.reduce_sum(tf.cast(losses, tf.float64))
-            return start + batch_size, loss, rights.write(start // batch_size, right)
+            correct += tf.reduce_sum(tf.cast(predicted == y, tf.float64))
+            return start + batch_size, loss, correct, answers.write(start // batch_size, predicted)
 
-        rights = tf.TensorArray(
-            tf.bool, (samples + batch_size - 1) // batch_size, infer_shape=False, element_shape=(None,)
+        answers = tf.TensorArray(
+            tf.int64, (samples + batch_size - 1) // batch_size, infer_shape=False, element_shape=(None,)
         )
-        start = tf.constant(0), tf.constant(0.0, tf.float64), rights
-        _, loss, rights = tf.while_loop(lambda start, *_: start < samples, add, start)
-        right = rights.concat()
-        correct = tf.reduce_sum(tf.cast(right, tf.float64))
-        return loss / tf.cast(samples, tf.float64), correct / tf.cast(samples, tf.float64), right
+        nothing = tf.constant(0.0, tf.float64)
+        start = tf.constant(0), nothing, nothing, answers
+        _, loss, correct, answers = tf.while_loop(lambda start, *_: start < samples, add, start)
+        every = tf.cast(samples, tf.float64)
+        return loss / every, correct / every, answers.concat()
 
     @tf.function(autograph=False)
     def train_epoch(
