@@ -66,6 +66,7 @@ FENCES = {
     "distributed": {"pipeline.training.cluster", "pipeline.training.task", "pipeline.training.preload"},
     "keras": {  # where networks are built, trained, saved and loaded, timed, and registered
         "pipeline.training.build",
+        "pipeline.training.reading",
         "pipeline.training.elman",
         "pipeline.training.graphs",
         "pipeline.training.train",

@@ -18,10 +18,11 @@ Label = int | str
 class OwnSequences:
     """Sequences as their owner has written them.
 
-    `x` is float32 (n, timesteps, features), not scaled. A sequence that is shorter than the longest one ends in steps of
-    which all features are NaN; nothing else is NaN or infinite. `y` is int64 (n,) with the classes 0…k-1 in the order of
-    `labels`: whole numbers ascending, or else texts in alphabetical order. `groups` says whose sequence each one is.
-    `is_test`, bool (n,), is the owner's own split. `notes` are sentences for the owner about how the file was read.
+    `x` is float32 (n, timesteps, features), not scaled. A sequence that is shorter than the longest one ends in steps
+    of which all features are NaN; nothing else is NaN or infinite. `y` is int64 (n,) with the classes 0…k-1 in the
+    order of `labels`: whole numbers ascending, or else texts in alphabetical order. `groups` says whose sequence each
+    one is. `is_test`, bool (n,), is the owner's own split. `notes` are sentences for the owner about how the file was
+    read.
     """
 
     x: NDArray[np.float32]

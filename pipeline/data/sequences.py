@@ -143,9 +143,20 @@ class SequencesSummary(Document):
         return self.timesteps, self.features, self.classes
 
     @property
-    def learning_sha256(self) -> tuple[str, str]:
-        """The hashes of the training and the validation data."""
-        return self.train.sha256, self.validation.sha256
+    def is_own(self) -> bool:
+        """Whether these are sequences of one's own, not images."""
+        return self.padded is not None
+
+    @property
+    def read_as(self) -> tuple[str, ...]:
+        """How networks read the values, which decides results as the values do: nothing to say of images."""
+        said = {"scale": self.scale, "tokens": self.tokens}
+        return tuple(f"{name}: {value}" for name, value in said.items() if value is not None)
+
+    @property
+    def learning_sha256(self) -> tuple[str, ...]:
+        """The hashes of the training and the validation data, and how they are read."""
+        return self.train.sha256, self.validation.sha256, *self.read_as
 
     @property
     def largest_fold(self) -> int:

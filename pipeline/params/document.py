@@ -9,7 +9,7 @@ from pydantic import ValidationError, model_validator
 
 from pipeline.documents import Frozen
 from pipeline.errors import PipelineError
-from pipeline.params.settings import DataParams, Positive, TrainingParams
+from pipeline.params.settings import DataParams, Metric, Positive, TrainingParams
 from pipeline.params.studies import AnyStudy, Choices, ListStudy, RaceStudy, SampledStudy, Study
 from pipeline.paths import PARAMS
 
@@ -17,10 +17,16 @@ RACE = "race"
 
 
 class ChampionParams(Frozen):
-    """Which studies compete, and with how many seeds the winner is trained again."""
+    """Which studies compete, by which metric, and with how many seeds the winner is trained again.
+
+    All that is chosen is chosen by `metric`: trials by a sampler and a pruner, epochs by patience, networks by a race.
+    It then is what the columns called accuracy hold. `balanced_accuracy` is the mean of the classes' recalls,
+    `macro_f1` the mean of their F1 scores: with them a rare class counts as much as a frequent one.
+    """
 
     studies: Choices[str]
     seeds: Positive
+    metric: Metric = "accuracy"
 
 
 class TrackingParams(Frozen):

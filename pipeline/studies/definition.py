@@ -16,6 +16,7 @@ from pipeline.params.document import Params
 from pipeline.params.settings import Configuration, TrainingSettings
 from pipeline.params.studies import GridStudy, ListStudy, RaceStudy, SampledStudy, Space
 from pipeline.studies.estimate import REFERENCE_RATE, study_seconds, training_seconds, typical_configurations
+from pipeline.studies.few_samples import fitted, small_batch
 from pipeline.studies.proposals import configure, constants, fixed_trials
 from pipeline.training.identity import stable_hash, training_key, training_versions
 from pipeline.training.inputs import FOLDS
@@ -43,8 +44,9 @@ class StudyDefinition:
         self.study = params.study(name)
         #: `training` of params.yaml, and what this study has instead.
         self.shared_defaults = params.training
-        self.defaults = params.training.model_copy(update=self.study.training.model_dump(exclude_unset=True))
         self.summary = summary
+        defaults = params.training.model_copy(update=self.study.training.model_dump(exclude_unset=True))
+        self.defaults = fitted(defaults, self.available_samples) if summary.is_own else defaults
         #: The networks of a race, the smallest first; none in other studies.
         self.entrants = [self._capped(entrant) for entrant in entrants]
         #: The trials of a list or grid; none where they depend on results.
@@ -53,7 +55,11 @@ class StudyDefinition:
         )
         #: How many trials there are, or may be in a race.
         self.total = self._total()
-        self.data_sha256 = [summary.split(split).sha256 for split in self._splits()]
+        self.metric = params.champion.metric
+        #: What decides the figures of a training besides its settings.
+        self.data_sha256 = [*(summary.split(split).sha256 for split in self._splits()), *summary.read_as]
+        if self.metric != "accuracy":
+            self.data_sha256.append(f"metric: {self.metric}")
         self.fingerprint = self._fingerprint()
         self.optuna_study = f"{name}-{self.fingerprint}"
         self._check_views()
@@ -149,9 +155,14 @@ class StudyDefinition:
 
     def task(self, trial: Trial, sequences: Path, should_prune: ShouldPrune | None = None) -> TrainingTask:
         """The task by which a worker trains the trial; `sequences` is the folder of the data."""
-        instructions = self.shared_defaults.instructions
         return TrainingTask(
-            trial.configuration, trial.seed, sequences.resolve(), self.study.held_out, instructions, should_prune
+            trial.configuration,
+            trial.seed,
+            sequences.resolve(),
+            self.study.held_out,
+            self.shared_defaults.instructions,
+            should_prune,
+            metric=self.metric,
         )
 
     def record(
@@ -234,7 +245,11 @@ class StudyDefinition:
         return len(self.fixed_trials)
 
     def _capped(self, configuration: Configuration) -> Configuration:
-        """The same, trained on all samples where it asks for more: settings made for MNIST then also run on less."""
+        """The same, trained on all samples where it asks for more, and of one's own few in small batches: settings made
+        for MNIST then also run on less."""
+        if self.summary.is_own:
+            batch_size = small_batch(configuration.batch_size, self.available_samples)
+            configuration = configuration.model_copy(update={"batch_size": batch_size})
         if (configuration.train_samples or 0) < self.available_samples:
             return configuration
         return configuration.model_copy(update={"train_samples": None})

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.params.network import NetworkSpec
 from pipeline.params.settings import Configuration, Optimizer
 from pipeline.training.build import build
+from pipeline.training.reading import AS_THEY_ARE, Reading
 
 if TYPE_CHECKING:
     import keras
@@ -84,7 +85,9 @@ class Traced(NamedTuple):
 
 
 @functools.lru_cache(maxsize=KEPT_GRAPHS)
-def traced_graphs(settings: StepSettings, timesteps: int, features: int, classes: int) -> Traced:
+def traced_graphs(
+    settings: StepSettings, timesteps: int, features: int, classes: int, reading: Reading = AS_THEY_ARE
+) -> Traced:
     """The graphs of a network, which take longer to make than an epoch of a small one: once for all its trainings.
 
     `Model.fit` does the same work, but goes through Python and tf.data at every step: with 28 time steps and 32 units
@@ -94,7 +97,7 @@ def traced_graphs(settings: StepSettings, timesteps: int, features: int, classes
     import tensorflow as tf
 
     keras.utils.clear_session()
-    model = build(settings.network, timesteps, features, classes, seed=0)
+    model = build(settings.network, timesteps, features, classes, 0, reading)
     weights = model.trainable_variables
     optimizer = optimizer_of(settings.optimizer, learning_rate=0.0)
     optimizer.build(weights)
@@ -126,24 +129,27 @@ def traced_graphs(settings: StepSettings, timesteps: int, features: int, classes
     def over_batches(
         samples: tf.Tensor, batch_size: int, batch_losses: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Mean loss, accuracy, and who was right; `batch_losses` gives the labels, probabilities and losses of the
-        batch that begins at a position. A loop of TensorFlow's: one in Python would have to be translated first, a
+        """Mean loss, accuracy, and the classes predicted; `batch_losses` gives the labels, probabilities and losses of
+        the batch that begins at a position. A loop of TensorFlow's: one in Python would have to be translated first, a
         third of a second."""
 
-        def add(start: tf.Tensor, loss: tf.Tensor, rights: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def add(
+            start: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor, answers: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
             y, probabilities, losses = batch_losses(start)
-            right = tf.argmax(probabilities, axis=1) == y
+            predicted = tf.argmax(probabilities, axis=1)
             loss += tf.reduce_sum(tf.cast(losses, tf.float64))
-            return start + batch_size, loss, rights.write(start // batch_size, right)
+            correct += tf.reduce_sum(tf.cast(predicted == y, tf.float64))
+            return start + batch_size, loss, correct, answers.write(start // batch_size, predicted)
 
-        rights = tf.TensorArray(
-            tf.bool, (samples + batch_size - 1) // batch_size, infer_shape=False, element_shape=(None,)
+        answers = tf.TensorArray(
+            tf.int64, (samples + batch_size - 1) // batch_size, infer_shape=False, element_shape=(None,)
         )
-        start = tf.constant(0), tf.constant(0.0, tf.float64), rights
-        _, loss, rights = tf.while_loop(lambda start, *_: start < samples, add, start)
-        right = rights.concat()
-        correct = tf.reduce_sum(tf.cast(right, tf.float64))
-        return loss / tf.cast(samples, tf.float64), correct / tf.cast(samples, tf.float64), right
+        nothing = tf.constant(0.0, tf.float64)
+        start = tf.constant(0), nothing, nothing, answers
+        _, loss, correct, answers = tf.while_loop(lambda start, *_: start < samples, add, start)
+        every = tf.cast(samples, tf.float64)
+        return loss / every, correct / every, answers.concat()
 
     @tf.function(autograph=False)
     def train_epoch(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.data.sequences import FOLDS, SequencesSummary, change_view
 from pipeline.params.settings import View
 from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION
+from pipeline.training.reading import AS_THEY_ARE, Reading
 
 HeldOut = Literal["validation", "test", "fold", "nothing"]
 
@@ -22,7 +23,8 @@ class TrainingData:
     """Sequences to learn from and, unless None, sequences held out to measure on.
 
     `x`: float32 (n, timesteps, features); `y`: int64 (n,), classes 0 … classes - 1. Every prefix of the training
-    rows is balanced by class, so the first n rows are a balanced subset and subsets are nested.
+    rows is balanced by class, so the first n rows are a balanced subset and subsets are nested. `standardize`: by the
+    mean and the variance of the rows that a training takes.
     """
 
     x: NDArray[np.float32]
@@ -31,6 +33,8 @@ class TrainingData:
     held_out_x: NDArray[np.float32] | None = None
     held_out_y: NDArray[np.int64] | None = None
     first: int = 0  # of the rows, where a training on fewer begins
+    reading: Reading = AS_THEY_ARE
+    standardize: bool = False
 
     def rows(self, count: int | None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """So many training rows, all of them for None: those from `first` on, and then from the beginning again."""
@@ -75,17 +79,24 @@ def load_data(sequences: Path, held_out: HeldOut, view: View | None = None, fold
     x, y = read(TRAIN)
     validation_x, validation_y = read(VALIDATION)
     classes = int(max(y.max(), validation_y.max())) + 1
+    of = functools.partial(
+        TrainingData,
+        classes=classes,
+        reading=Reading(padded=bool(summary.padded), tokens=summary.tokens),
+        standardize=summary.scale == "standard",
+    )
     if held_out == "validation":
-        return TrainingData(x, y, classes, validation_x, validation_y)
+        return of(x, y, held_out_x=validation_x, held_out_y=validation_y)
     x, y = np.concatenate([x, validation_x]), np.concatenate([y, validation_y])
     if held_out == "nothing":
-        return TrainingData(x, y, classes)
+        return of(x, y)
     if fold is not None:
         summary.check_folds()
         rest, here, first = _whole_groups(y, fold, sequences) if summary.folds else _tenth(len(y), fold)
         # Trainings on few samples take those after the fold: in every fold others.
-        return TrainingData(x[rest], y[rest], classes, x[here], y[here], first=first)
-    return TrainingData(x, y, classes, *read(TEST))
+        return of(x[rest], y[rest], held_out_x=x[here], held_out_y=y[here], first=first)
+    test_x, test_y = read(TEST)
+    return of(x, y, held_out_x=test_x, held_out_y=test_y)
 
 
 def _tenth(samples: int, fold: int) -> tuple[NDArray[np.int64], slice, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.params.settings import Configuration, Instructions
+from pipeline.params.settings import Configuration, Instructions, Metric
 from pipeline.training.inputs import HeldOut, fold_of, load_data
 from pipeline.training.machine import processor
 from pipeline.training.model_file import model_bytes
@@ -31,6 +31,7 @@ class TrainingTask:
     instructions: Instructions
     should_prune: ShouldPrune | None = None
     wants_model: bool = False  # whether the trained model comes back, too
+    metric: Metric = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def run_task(key: int, task: TrainingTask, topic: str) -> Finished:
             report(None)
             fold = fold_of(task.seed) if task.held_out == "fold" else None
             data = load_data(task.sequences, task.held_out, task.configuration.view, fold)
-            model, result = train(task.configuration, data, task.seed, on_epoch)
+            model, result = train(task.configuration, data, task.seed, on_epoch, task.metric)
             file = model_bytes(model) if task.wants_model else None
     except Exception as error:
         return Finished(key, None, reason_of(error))

@@ -15,12 +15,14 @@ from pipeline.training.build import build
 from pipeline.training.graphs import StepSettings, traced_graphs
 from pipeline.training.identity import derived_seed
 from pipeline.training.inputs import TrainingData
+from pipeline.training.metrics import score
+from pipeline.training.reading import standardized
 from pipeline.training.trials import EpochMetrics, TrainingResult
 
 if TYPE_CHECKING:
     import keras
 
-    from pipeline.params.settings import Configuration
+    from pipeline.params.settings import Configuration, Metric
 
 
 class TrainingFailed(Exception):
@@ -32,12 +34,17 @@ OnEpoch = Callable[[EpochMetrics], bool]
 
 
 def train(
-    configuration: Configuration, data: TrainingData, seed: int, on_epoch: OnEpoch | None = None
+    configuration: Configuration,
+    data: TrainingData,
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+    metric: Metric = "accuracy",
 ) -> tuple[keras.Model, TrainingResult]:
     """Train one network; the model returned has the weights of the best epoch.
 
     Rates, gradients and weights are made as `TrainingSettings` says. With `patience` set, the best epoch is the one
-    with the lowest held-out loss, and training stops when that has not improved for `patience` epochs. Without it, or
+    with the lowest held-out loss, or with the best `metric` if that is not the accuracy, and training stops when that
+    has not improved for `patience` epochs. Accuracies in the result are the `metric`. Without patience, or
     with nothing held out, every epoch is trained and the last one counts. The same arguments give the same weights to
     the last bit, no matter how the process was used before (docs/reproducibility.md: on which processors).
 
@@ -51,22 +58,28 @@ def train(
     # As many training samples as are held out: the two accuracies then have the same standard error.
     measured = samples if data.held_out_x is None else min(samples, len(data.held_out_x))
 
+    # Values are standardized here, once, not at every step: only the model that is returned does that itself.
+    reading = data.reading.scaled_by(x) if data.standardize else data.reading
     sizes = x.shape[1], x.shape[2], data.classes
-    traced = traced_graphs(StepSettings.of(configuration), *sizes)
-    model = build(configuration.network, *sizes, seed)
+    traced = traced_graphs(StepSettings.of(configuration), *sizes, data.reading)
+    model = build(configuration.network, *sizes, seed, reading)
     traced.start_from(model)
     rates = learning_rates(configuration, samples)
 
-    x, y = _tensors(x, y)
+    x, y = _tensors(standardized(x, reading), y)
     measured_x, measured_y = x[:measured], y[:measured]
     held_out = None
     if data.held_out_x is not None and data.held_out_y is not None:
-        held_out = _tensors(data.held_out_x, data.held_out_y)
+        held_out = _tensors(standardized(data.held_out_x, reading), data.held_out_y)
+
+    def measure(x: Any, y: Any) -> tuple[float, float, NDArray[np.int64]]:
+        loss, accuracy, answers = (tensor.numpy() for tensor in traced.evaluate(x, y))
+        return float(loss), float(accuracy) if metric == "accuracy" else score(metric, y.numpy(), answers), answers
 
     epochs: list[EpochMetrics] = []
-    best_epoch, best_loss, best_weights = 0, math.inf, traced.model.get_weights()
+    best_epoch, best_worth, best_weights = 0, (math.inf, math.inf), traced.model.get_weights()
     mistakes: tuple[int, ...] = ()
-    fit_seconds, predict_seconds, predicted, pruned = 0.0, 0.0, 0, False
+    fit_seconds, predict_seconds, measured_last, pruned = 0.0, 0.0, 0, False
     for epoch in range(1, configuration.epochs + 1):
         order = tf.constant(np.random.default_rng(derived_seed(seed, "shuffle", epoch)).permutation(samples))
         started = time.perf_counter()
@@ -75,12 +88,12 @@ def train(
 
         with traced.averaged():
             weights = traced.model.get_weights()
-            train_loss, train_accuracy = _figures(traced.evaluate(measured_x, measured_y))
+            train_loss, train_accuracy, _ = measure(measured_x, measured_y)
             validation_loss = validation_accuracy = None
             if held_out is not None:
                 started = time.perf_counter()
-                validation_loss, validation_accuracy = _figures(evaluation := traced.evaluate(*held_out))
-                predict_seconds, predicted = time.perf_counter() - started, len(held_out[0])
+                validation_loss, validation_accuracy, predicted = measure(*held_out)
+                predict_seconds, measured_last = time.perf_counter() - started, len(held_out[0])
         metrics = EpochMetrics(
             epoch,
             train_loss,
@@ -94,9 +107,11 @@ def train(
             raise TrainingFailed(f"the loss is not a finite number after epoch {epoch}: lower the learning rate")
         epochs.append(metrics)
 
-        if configuration.patience is None or validation_loss is None or validation_loss < best_loss:
-            best_epoch, best_loss, best_weights = epoch, validation_loss or 0.0, weights
-            mistakes = () if held_out is None else tuple(np.flatnonzero(~evaluation[2].numpy()).tolist())
+        # Of the metric more is better, of the loss less: it decides where accuracy is the metric, and between equals.
+        worth = (0.0 if metric == "accuracy" else -(validation_accuracy or 0.0), validation_loss or 0.0)
+        if configuration.patience is None or validation_loss is None or worth < best_worth:
+            best_epoch, best_worth, best_weights = epoch, worth, weights
+            mistakes = () if held_out is None else tuple(np.flatnonzero(predicted != held_out[1].numpy()).tolist())
         if on_epoch is not None and on_epoch(metrics):
             pruned = True
             break
@@ -111,7 +126,7 @@ def train(
         pruned=pruned,
         weights_sha256=_sha256(best_weights),
         fit_seconds=fit_seconds,
-        predict_microseconds_per_sequence=1e6 * predict_seconds / predicted if predicted else math.nan,
+        predict_microseconds_per_sequence=1e6 * predict_seconds / measured_last if measured_last else math.nan,
         model_summary=_summary(model),
         mistakes=mistakes,
         model_dot=keras.utils.model_to_dot(model, show_shapes=True).to_string(),
