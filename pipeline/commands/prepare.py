@@ -13,7 +13,7 @@ from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION, write_npz
 def run(params: Params) -> None:
     """Split the dataset, make its sequences and write train.npz, validation.npz, test.npz and summary.json."""
     data = params.data
-    dataset = load(data.dataset)
+    dataset = load(data)
     splits = split(dataset, data.validation, data.seed)
     classes = len(dataset.labels)
     summaries: dict[str, SplitSummary] = {}

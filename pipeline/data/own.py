@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.readers import ts
+from pipeline.data.readers.checks import mend
+from pipeline.data.readers.found import Found, unfit
+from pipeline.data.readers.names import Label
+from pipeline.data.readers.npz import read_npz
+from pipeline.data.readers.table_files import read_csv, read_parquet
+from pipeline.data.readers.ts import read_ts
 from pipeline.params.settings import DataParams
-
-Label = int | str
 
 
 @dataclass(frozen=True)
 class OwnSequences:
     """Sequences as their owner has written them.
 
-    `x` is float32 (n, timesteps, features), not scaled. A sequence that is shorter than the longest one ends in steps of
-    which all features are NaN; nothing else is NaN or infinite. `y` is int64 (n,) with the classes 0…k-1 in the order of
-    `labels`: whole numbers ascending, or else texts in alphabetical order. `groups` says whose sequence each one is.
-    `is_test`, bool (n,), is the owner's own split. `notes` are sentences for the owner about how the file was read.
+    `x` is float32 (n, timesteps, features), not scaled. A sequence that is shorter than the longest one ends in steps
+    of which all features are NaN; nothing else is NaN or infinite. `y` is int64 (n,) with the classes 0…k-1 in the
+    order of `labels`: whole numbers ascending, or else texts in alphabetical order. `groups` says whose sequence each
+    one is. `is_test`, bool (n,), is the owner's own split. `notes` are sentences for the owner about how the file was
+    read.
     """
 
     x: NDArray[np.float32]
@@ -33,6 +39,68 @@ class OwnSequences:
     notes: tuple[str, ...] = ()
 
 
+READERS: dict[str, Callable[[Path, DataParams], Found]] = {
+    ".npz": read_npz,
+    ".ts": read_ts,
+    ".csv": read_csv,
+    ".parquet": read_parquet,
+}
+
+
+def is_own(name: str) -> bool:
+    """Whether `data.dataset` is by its suffix the path of somebody's file."""
+    return Path(name).suffix.lower() in READERS
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files to read for `path`: of a .ts both parts, that for training first.
+
+    Raises PipelineError if one is absent.
+    """
+    path = path.expanduser()
+    files = ts.files_of(path) if path.suffix.lower() == ".ts" else (path,)
+    for file in files:
+        if not file.is_file():
+            beside = f"{file} must lie beside it" if file != path and path.is_file() else "not found"
+            raise unfit(path, beside)
+    return files
+
+
+def copies_of(name: str, stem: str) -> list[str]:
+    """Names for copies of the files of `name`, in their order: `stem`, and what tells the reader what they are."""
+    path = Path(name)
+    if path.suffix.lower() == ".ts" and len(ts.files_of(path)) == 2:
+        return [f"{stem}_TRAIN.ts", f"{stem}_TEST.ts"]
+    return [stem + path.suffix.lower()]
+
+
 def read_own(path: Path, settings: DataParams) -> OwnSequences:
     """Read `path`, by the reader for its suffix; raises PipelineError that names the mistake and the way out."""
-    raise NotImplementedError
+    path = path.expanduser()
+    if (reader := READERS.get(path.suffix.lower())) is None:
+        raise unfit(path, f"its name must end in {', '.join(READERS)}")
+    files_of(path)
+    try:
+        found = reader(path, settings)
+        notes = mend(path, found, settings)
+    except (OSError, MemoryError) as error:
+        raise unfit(path, f"cannot be read ({error or 'memory is full'})") from error
+    labels, groups, is_test = found.classes.names, found.groups, found.is_test
+    if len(labels) < 2:
+        raise unfit(path, f"all sequences have the label {labels[0]!r}: there must be at least two classes")
+    if is_test is not None and (is_test.all() or not is_test.any()):
+        raise unfit(path, f"all sequences are for {'testing' if is_test.all() else 'training'}: both need some")
+    names = tuple(groups.names[code] for code in groups.codes) if groups else None
+    notes = (*found.notes, *notes, *_leaks(names, is_test))
+    return OwnSequences(found.x, found.classes.codes, labels, found.features, names, is_test, notes)
+
+
+def _leaks(groups: tuple[Label, ...] | None, is_test: NDArray[np.bool_] | None) -> tuple[str, ...]:
+    """A note if somebody's sequences are on both sides of the split."""
+    if groups is None or is_test is None:
+        return ()
+    members: tuple[set[Label], set[Label]] = (set(), set())
+    for group, test in zip(groups, is_test.tolist(), strict=True):
+        members[test].add(group)
+    both = len(members[0] & members[1])
+    return (f"groups with sequences both for training and for testing: {both:,}",) if both else ()

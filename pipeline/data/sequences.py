@@ -138,7 +138,7 @@ class SequencesSummary(Document):
     view: View
     seed: int
     classes: int
-    labels: tuple[int, ...]
+    labels: tuple[int | str, ...]
     timesteps: int
     features: int
     train: SplitSummary
@@ -198,7 +198,7 @@ def summary_of(samples: Samples, classes: int) -> SplitSummary:
     )
 
 
-def _check_every_class(splits: Splits, labels: tuple[int, ...]) -> None:
+def _check_every_class(splits: Splits, labels: tuple[int | str, ...]) -> None:
     for name, samples in (("training", splits.train), ("test", splits.test)):
         counts = np.bincount(samples.y, minlength=len(labels))
         if not counts.all():

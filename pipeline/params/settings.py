@@ -36,9 +36,9 @@ DEFAULT_LEARNING_RATES: dict[str, float] = {"sgd": 0.01, "rmsprop": 0.001, "adam
 class TableColumns(Frozen):
     """Which columns of a table (.csv, .parquet) say what a row is. Every other numeric column is a feature.
 
-    A row is one time step: of the sequence that `sequence` names, at the moment `time`. `label` is the sequence's class,
-    the same in all of its rows; so are `group` (whose sequence it is) and `split` ("train" or "test"), where there are
-    such columns.
+    A row is one time step: of the sequence that `sequence` names, at the moment `time`. `label` is the sequence's
+    class, the same in all of its rows; so are `group` (whose sequence it is) and `split` ("train" or "test"), where
+    there are such columns.
     """
 
     sequence: str = "sequence"
