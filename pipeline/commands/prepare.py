@@ -35,9 +35,6 @@ def run(params: Params) -> None:
     )
     summary.write(SEQUENCES_SUMMARY)
     sizes = ", ".join(f"{name} {part.samples:,}" for name, part in summaries.items())
-    Console().print(
-        f"prepare: {data.dataset} as {data.view}: {sizes} sequences of {timesteps} × {features} in {classes} classes",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    line = f"{data.dataset} as {data.view}: {sizes} sequences of {timesteps} × {features} in {classes} classes"
+    for sentence in (line, *dataset.notes):
+        Console().print(f"prepare: {sentence}", markup=False, highlight=False, soft_wrap=True)

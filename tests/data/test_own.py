@@ -76,9 +76,10 @@ def test_damaged_bytes_are_read_or_refused_with_a_sentence(suffix: str, data: st
     path.write_bytes(damaged[: data.draw(st.just(len(whole)) | st.integers(0, len(whole)))])
     try:
         found = read(path, missing=data.draw(st.sampled_from(["refuse", "forward"])))
-    except PipelineError as error:
-        assert str(error).startswith(f"params.yaml: data.dataset: {path}: ")
-        assert "\n" not in str(error)
+    except PipelineError as refusal:
+        sentence = str(refusal)
+        assert sentence.startswith(f"params.yaml: data.dataset: {path}: ")
+        assert "\n" not in sentence
         return
     assert found.x.dtype == np.float32
     assert len(found.x) == len(found.y)

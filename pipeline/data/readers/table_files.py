@@ -38,7 +38,7 @@ def read_csv(path: Path, settings: DataParams) -> Found:
             names=names,
             index_col=False,
             skipinitialspace=True,
-            dtype=dict.fromkeys(texts, "category"),  # as they are written: "01" is no number
+            dtype=dict.fromkeys(texts, "str"),  # as they are written: "01" is no number
             keep_default_na=False,
             na_values={name: [""] for name in identifying} | {name: list(MISSING) for name in features},
             low_memory=False,
@@ -72,7 +72,8 @@ def read_parquet(path: Path, settings: DataParams) -> Found:
         described = ", ".join(f"{name!r} ({schema.field(name).type})" for name in texts[:9])
         raise unfit(path, f"has columns that are no numbers: {described}; {_WAY_OUT}")
     with damage(path, "is a damaged .parquet file"):
-        coded = [name for name in identifying if types.is_string(schema.field(name).type)]
+        are_texts = (types.is_string, types.is_large_string)
+        coded = [name for name in identifying if any(is_text(schema.field(name).type) for is_text in are_texts)]
         with pq.ParquetFile(path, read_dictionary=coded) as file:
             columns = file.read(columns=names)
         for place, name in enumerate(columns.column_names):

@@ -47,9 +47,10 @@ def test_features_are_filled_each_by_itself() -> None:
 @pytest.mark.parametrize(
     ("x", "options", "sentence"),
     [
-        ([[1, NAN], [NAN, 2]], {}, r"has missing values: 2 in 2 of 2 sequences, the first at \(0, 1, 0\); mend them, or "
-         "set `data.missing: forward` in params.yaml"),
-        ([[[1, 1]], [[1, NAN]]], {"missing": "forward"}, r"a sequence has no value at all of a feature, from \(1, 0, 1\)"),
+        ([[1, NAN], [NAN, 2]], {}, r"has missing values: 2 in 2 of 2 sequences, the first at \(0, 1, 0\); mend them, "
+         "or set `data.missing: forward` in params.yaml"),
+        ([[[1, 1]], [[1, NAN]]], {"missing": "forward"}, r"a sequence has no value at all of a feature, from "
+         r"\(1, 0, 1\)"),
         ([[1, np.inf]], {"missing": "forward"}, r"infinite or too large for float32 \(3.4e38\): 1 in 1 of 1 sequences"),
         ([[1, 0.5]], {"tokens": True}, r"no tokens \(data.tokens\), whole numbers from 0 to 16,777,215: 1 in 1 of 1 "
          r"sequences, the first at \(0, 1, 0\) \(0.5\); number the tokens"),

@@ -16,10 +16,17 @@ def write(path: Path, text: str | bytes) -> Path:
 
 
 def test_a_csv_as_people_write_them(tmp_path: Path) -> None:
-    text = "\ufeffsequence, time, value, label\r\n01, 1, ?, NA\r\n\r\n01, 2, 1e2, NA\r\n1, 1, 99999999999999999999, None\r\n"
-    found = read(write(tmp_path / "a.csv", text), missing="forward")
-    assert found.labels == ("NA", "None"), "which are names like others"
-    assert found.x[:, :, 0].tolist() == [[100.0, 100.0], [np.float32(1e20), pytest.approx(np.nan, nan_ok=True)]]
+    lines = ["\ufeffsequence, time, value, label", "01, 1, ?, NA", "", "01, 2, 1e2, NA", f"1, 1, {10**20}, None", ""]
+    found = read(write(tmp_path / "a.csv", "\r\n".join(lines)), missing="forward")
+    assert found.labels == ("NA", "None"), "names like others"
+    np.testing.assert_array_equal(found.x[:, :, 0], np.array([[100, 100], [1e20, np.nan]], np.float32))
+
+
+def test_numbers_with_a_point_are_texts_in_a_csv_but_in_parquet_no_classes(tmp_path: Path) -> None:
+    text = "sequence,time,value,label\na,1,1,0.5\nb,1,1,1.0\n"
+    assert read(write(tmp_path / "a.csv", text)).labels == ("0.5", "1.0")
+    with pytest.raises(PipelineError, match=r"column 'label': 0\.5 is no whole number of 64 bits; number the classes"):
+        read(parquet(tmp_path / "a.parquet", label=[0.5, 1]))
 
 
 @pytest.mark.parametrize(
@@ -65,10 +72,8 @@ def parquet(path: Path, **columns: object) -> Path:
 
 def test_kinds_of_columns_in_parquet(tmp_path: Path) -> None:
     times = pd.to_datetime(["2026-01-01", "2026-01-02"], utc=True)
-    columns = {"value": [Decimal("1.5"), None], "label": pd.Categorical(["u", "v"]), "time": times}
-    found = read(parquet(tmp_path / "a.parquet", **columns, sequence=[5, 5]), missing="forward") if False else None
-    assert found is None
-    found = read(parquet(tmp_path / "b.parquet", **columns | {"value": [Decimal("1.5"), Decimal("2.5")]}))
+    columns = {"value": [Decimal("1.5"), Decimal("2.5")], "label": pd.Categorical(["u", "v"]), "time": times}
+    found = read(parquet(tmp_path / "a.parquet", **columns))
     assert found.x.ravel().tolist() == [1.5, 2.5]
     assert found.labels == ("u", "v")
     for moments in (times - times[0], times.date, times.astype(str)):

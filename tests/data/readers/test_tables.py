@@ -86,8 +86,9 @@ def test_labels_may_be_truth_values_or_whole_numbers(labels: list[Any], write: W
 
 def test_features_may_be_truth_values_and_may_be_missing(write: Write) -> None:
     path = write(TABLE.assign(heart=[1, NAN, 2, 3, 4, 5], step=[True, False, True, True, False, True]))
-    with pytest.raises(PipelineError, match="missing values: 1 in 1 of 3 sequences, the first at sequence 'q', time 1.0, co"
-                                            "lumn 'heart'; mend"):  # fmt: skip
+    with pytest.raises(
+        PipelineError, match=r"1 in 1 of 3 sequences, the first at sequence 'q', time 1\.0, column 'heart'; "
+    ):
         read(path, columns=COLUMNS)
     found = read(path, columns=COLUMNS, missing="forward")
     np.testing.assert_array_equal(found.x[:, :, 0], [[1, 1, 3], [4, 2, NAN], [5, NAN, NAN]])
@@ -114,30 +115,24 @@ def test_a_column_that_is_called_group_is_a_feature_with_a_note(write: Write) ->
          "from 'sit' to 'run': it must be the same in all rows of a sequence"),
         ({"who": [7, 7, 3, 8, 3, 7]}, "column 'who' changes within sequence 'q', time 3.5"),
         ({"part": ["train"] * 3 + ["test"] * 3}, "column 'part' changes within sequence"),
-        ({"part": ["train"] * 4 + ["trian"] * 2, "sequence": list("qqqqbb"), "label": list("aaaabb"), "who": [1] * 6},
+        ({"part": ["train"] * 4 + ["trian"] * 2, "sequence": list("qqqqbb"), "label": list("aaaabb"), "who": 1},
          'the split of a sequence must be "train" or "test", got \'trian\''),
-        ({"label": ["run", "run", None, "run", "sit", "run"]}, "column 'label' is empty in 1 rows, the first is data row "
-         "3: every row must say it"),
-        ({"sequence": ["q", None, "b", "q", "b", "c"]}, "column 'sequence' is empty in 1 rows, the first is data row 2"),
+        ({"label": ["run", "run", None, "run", "sit", "run"]}, "column 'label' is empty in 1 rows, the first is data "
+         "row 3: every row must say it"),
+        ({"sequence": ["q", None, "b", "q", "b", "c"]}, "column 'sequence' is empty in 1 rows, the first is data row "
+         "2"),
         ({"time": [1, 2, NAN, 3, 9, 0]}, "column 'time' has no time in data row 3, but"),
         ({"time": ["1", "2", "noon", "3", "9", "0"]}, "column 'time' has no time in data row 1, but '1'"),
         ({"time": ["01/02/2026", "02/02/2026", "3", "4", "5", "6"]}, "column 'time' has no time in data row 1, but"),
         ({"time": [True] * 6}, "column 'time' has no time in data row 1, but"),
         ({"heart": [1, 2, 3, 4, 5, np.inf]}, "too large for float32 .3.4e38.: 1 in 1 of 3 sequences, the first at "
          "sequence 'c', time 0.0, column 'heart' .inf.; mend"),
-        ({"heart": list("abcdef")}, "'heart'.* no numbers"),
-        ({"label": [0.5, 0.5, 1, 0.5, 1, 0.5], "heart": 1}, ""),
+        ({"heart": list("abcdef")}, "no numbers.*'heart'|'heart'.*no numbers"),
     ],
 )  # fmt: skip
 def test_unfit_rows_are_named(changes: dict[str, Any], sentence: str, write: Write) -> None:
-    path = write(TABLE.assign(**changes))
-    if "heart" in changes and sentence == "":  # in a .csv these labels are texts
-        sentence = "column 'label': 0.5 is no whole number"
-        if path.suffix == ".csv":
-            assert read(path, columns=COLUMNS).labels == ("0.5", "1.0")
-            return
     with pytest.raises(PipelineError, match=sentence):
-        read(path, columns=COLUMNS)
+        read(write(TABLE.assign(**changes)), columns=COLUMNS)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +152,7 @@ def test_unfit_columns_are_named(columns: dict[str, str], sentence: str, write: 
 
 
 def test_no_rows_and_no_features_are_refused(write: Write) -> None:
-    with pytest.raises(PipelineError, match="has no rows|is no numbers|are no numbers"):
+    with pytest.raises(PipelineError, match=r"has no rows|are no numbers"):
         read(write(TABLE[:0]), columns=COLUMNS)
     with pytest.raises(PipelineError, match="has no column for a feature beside sequence, time, label"):
         read(write(TABLE[["sequence", "time", "label"]]))
