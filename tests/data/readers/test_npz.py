@@ -77,7 +77,7 @@ def test_groups_and_a_split_in_one_array_or_in_two(tmp_path: Path) -> None:
     assert found.groups == ("b", "a", "b", "c")
     assert found.is_test is not None
     assert found.is_test.tolist() == [False, False, True, True]
-    assert found.notes == ("groups with sequences both for training and for testing: 1",)
+    assert found.notes == ()
     arrays = {"x": X[:2], "y": ["u", "v"], "x_test": X[2:, :2], "y_test": ["v", "w"]}
     more = {"groups": [1, 2], "groups_test": [3, 1], "lengths": [3, 2], "lengths_test": [1, 2]}
     found = read(write_arrays(tmp_path / "b.npz", **arrays, **more))

@@ -53,7 +53,7 @@ def test_rows_become_sequences_in_order_of_appearance_and_of_time(write: Write) 
     assert found.groups == (7, 3, 7)
     assert found.is_test is not None
     assert found.is_test.tolist() == [False, False, True]
-    assert found.notes == ("groups with sequences both for training and for testing: 1",)
+    assert found.notes == ()
 
 
 def test_columns_have_the_names_that_params_yaml_says(write: Write) -> None:
