@@ -175,13 +175,18 @@ def recommend(
 
 @app.command(rich_help_panel=CARE)
 def predict(
-    file: Annotated[Path, typer.Argument(help="An .npz with an array x: images, or sequences as the champion reads")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="An .npz with x, images or sequences as the champion reads; or your own .ts, .csv, .parquet."
+        ),
+    ],
 ) -> None:
     """Classify your own samples by the champion: index, label and probability as CSV on standard output."""
     with params_yaml() as params:
         from pipeline.commands.predict import predict_file
 
-        predict_file(file, params.training.instructions)
+        predict_file(file, params)
 
 
 @app.command(rich_help_panel=CARE)
