@@ -48,7 +48,7 @@ def set_cache_sizes() -> None:
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return
     products()  # the first one asks the processor
-    with contextlib.suppress(AttributeError, KeyError, ValueError):  # another TensorFlow may have other names
+    with contextlib.suppress(AttributeError, KeyError, ValueError, OSError):  # names and files may be others
         _overwrite()
     if (digest := hashlib.sha256(products()).hexdigest()) != PRODUCTS_SHA256:
         raise PipelineError(
@@ -101,10 +101,11 @@ def _mappings() -> list[_Mapping]:
 
 
 def _variables_of(library: str) -> Iterator[_Mapping]:
-    """Memory of a library's variables. Those that start at zero follow its file in memory, without a name."""
-    before = ""
+    """Memory of a library's variables. Those that start at zero follow its file in memory at once, without a name."""
+    end, before = 0, ""
     for mapping in _mappings():
-        before = mapping.path or before
+        before = mapping.path or (before if mapping.start == end else "")
+        end = mapping.end
         if mapping.writable and Path(before).name == library:
             yield mapping
 
@@ -114,10 +115,12 @@ def _answers(framework: ctypes.CDLL) -> set[bytes]:
     ask = framework[ASK]
     allowed = os.sched_getaffinity(0)
     answers = set()
-    for processor in allowed:
-        os.sched_setaffinity(0, {processor})
-        answer = Sizes()
-        ask(answer)
-        answers.add(bytes(answer))
-    os.sched_setaffinity(0, allowed)
+    try:
+        for processor in allowed:
+            os.sched_setaffinity(0, {processor})
+            answer = Sizes()
+            ask(answer)
+            answers.add(bytes(answer))
+    finally:
+        os.sched_setaffinity(0, allowed)
     return answers

@@ -55,6 +55,11 @@ class _WorkerDied:
 
 
 @dataclass(frozen=True)
+class _WorkerUnfit:
+    reason: str
+
+
+@dataclass(frozen=True)
 class _SchedulerGone:
     pass
 
@@ -76,7 +81,7 @@ class Cluster:
         self._waiting: list[_Waiting] = []  # a heap
         self._submissions = itertools.count()
         self._running: dict[int, tuple[_Waiting, Any]] = {}  # key → the task as it waited, and its Dask future
-        self._events: queue.Queue[Event | _WorkerDied | _SchedulerGone] = queue.Queue()
+        self._events: queue.Queue[Event | _WorkerDied | _WorkerUnfit | _SchedulerGone] = queue.Queue()
         self._deaths: Counter[int] = Counter()  # by key
         self._local: Any = None  # the embedded cluster, if there is one
         self._client: Any = None  # Dask's, None until there is something to train
@@ -168,7 +173,10 @@ class Cluster:
         heapq.heappush(self._waiting, (priority, next(self._submissions), key, task))
 
     def next_event(self) -> Event:
-        """Wait for the next event; a task's events come in order: Started, EpochFinished …, Finished."""
+        """Wait for the next event; a task's events come in order: Started, EpochFinished …, Finished.
+
+        Raises PipelineError where no training can have a result: the scheduler has gone, or a worker is unfit.
+        """
         while True:
             try:
                 self._dispatch()
@@ -184,6 +192,8 @@ class Cluster:
                     "the Dask scheduler has gone: once it is there again, the same command goes on with the trials "
                     "that are left"
                 )
+            if isinstance(event, _WorkerUnfit):
+                raise PipelineError(f"a worker cannot train: {event.reason}")
             if isinstance(event, _WorkerDied):
                 waited, _ = self._running.pop(event.key)
                 self._deaths[event.key] += event.times
@@ -235,6 +245,8 @@ class Cluster:
             self._events.put(future.result())
         except distributed.KilledWorker as error:
             self._events.put(_WorkerDied(key, error.allowed_failures + 1))
+        except PipelineError as error:
+            self._events.put(_WorkerUnfit(str(error)))
         except Exception as error:  # one that has kept the worker from the task or the result from us
             self._events.put(Finished(key, None, reason_of(error)))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pipeline.errors import PipelineError
 from pipeline.training.cache_sizes import set_cache_sizes
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def configure_tensorflow(instructions: Instructions) -> None:
     """One thread, deterministic kernels and these instructions, before TensorFlow's first operation in this process.
 
     One thread a process and a process a core is both reproducible and, on small networks, the fastest. Raises
-    RuntimeError in a process that has imported TensorFlow for other instructions.
+    PipelineError in a process that has imported TensorFlow for other instructions, and on an unfit processor.
     """
     wanted = {name: ENVIRONMENTS[instructions].get(name) for name in ENVIRONMENTS["avx2"]}
     if "tensorflow" not in sys.modules:
@@ -60,7 +61,7 @@ def configure_tensorflow(instructions: Instructions) -> None:
             os.environ.pop(name, None)
             os.environ |= {name: value} if value is not None else {}
     elif other := {name: os.environ.get(name) for name in wanted if os.environ.get(name) != wanted[name]}:
-        raise RuntimeError(
+        raise PipelineError(
             f"this process has imported TensorFlow with {other}, training.instructions {instructions} (params.yaml) "
             f"wants {dict(wanted)}: start it again with that in its environment"
         )

@@ -72,7 +72,10 @@ _one_training_at_a_time = threading.Lock()
 
 
 def run_task(key: int, task: TrainingTask, topic: str) -> Finished:
-    """Train in this worker process, with news of every epoch under Dask's `topic`."""
+    """Train in this worker process, with news of every epoch under Dask's `topic`.
+
+    What keeps any training from this worker is no result of this one: PipelineError where it is unfit.
+    """
     import distributed
 
     worker = distributed.get_worker()
@@ -89,9 +92,10 @@ def run_task(key: int, task: TrainingTask, topic: str) -> Finished:
         accuracies.append(metrics.validation_accuracy)
         return task.should_prune(accuracies)
 
+    with _one_training_at_a_time:
+        configure_tensorflow(task.instructions)
     try:
         with _one_training_at_a_time:
-            configure_tensorflow(task.instructions)
             report(None)
             fold = fold_of(task.seed) if task.held_out == "fold" else None
             data = load_data(task.sequences, task.held_out, task.configuration.view, fold)

@@ -226,6 +226,14 @@ def test_an_embedded_worker_is_started_for_the_instructions_of_its_task(sequence
     assert found | ENVIRONMENTS["avx2"] == found
 
 
+def test_a_worker_that_cannot_train_ends_the_study_and_fails_no_training(sequences: Path) -> None:
+    """What it says is no result: the same trainings may go well on another worker."""
+    with Cluster(ExecutionParams(workers=1)) as cluster:
+        assert cluster.run({0: TrainingTask(GRU, 0, sequences, "validation", "avx2")})[0].error is None
+        with pytest.raises(PipelineError, match="^a worker cannot train: this process has imported TensorFlow with"):
+            cluster.run({1: TrainingTask(GRU, 0, sequences, "validation", "native")})
+
+
 def note_environment(file: Path) -> ShouldPrune:
     """A pruner that writes down the environment of the worker it runs in."""
 

@@ -44,10 +44,11 @@ def test_a_process_trains_in_one_thread_exactly_and_silently() -> None:
 OTHERS = """
 import os
 import tensorflow
+from pipeline.errors import PipelineError
 from pipeline.training.process import configure_tensorflow
 try:
     configure_tensorflow("avx2")
-except RuntimeError as error:
+except PipelineError as error:
     print(error)
 """
 
@@ -61,10 +62,11 @@ def test_native_is_what_no_variable_limits() -> None:
     """Variables that somebody has set are taken away before the import, and found out after it."""
     script = (
         "import os, sys\n"
+        "from pipeline.errors import PipelineError\n"
         "from pipeline.training.process import configure_tensorflow\n"
         "if sys.argv[1] == 'imported': import tensorflow\n"
         "try: configure_tensorflow('native')\n"
-        "except RuntimeError as error: print('refused')\n"
+        "except PipelineError as error: print('refused')\n"
         "print(sorted(name for name in os.environ if name.startswith('ONEDNN')))\n"
     )
     said = [
