@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.trial import Trial as OptunaTrial
+from optuna.trial import FrozenTrial
 
 from pipeline import paths
 from pipeline.data.sequences import SequencesSummary
@@ -46,7 +46,7 @@ def test_the_committed_search_is_proposed_again(monkeypatch: pytest.MonkeyPatch)
     sampling = sampling_of(study.study, study.pruning_epochs, summary.sizes)  # type: ignore[arg-type]
     differing: dict[int, dict[str, Any]] = {}
 
-    def ask(number: int) -> OptunaTrial:
+    def ask(number: int) -> FrozenTrial:
         asked = sampling.ask(number)
         row = rows[number]
         other = {name: value for name, value in asked.params.items() if name in row and row[name] != value}

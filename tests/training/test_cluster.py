@@ -230,7 +230,7 @@ def test_a_worker_that_cannot_train_ends_the_study_and_fails_no_training(sequenc
     """What it says is no result: the same trainings may go well on another worker."""
     with Cluster(ExecutionParams(workers=1)) as cluster:
         assert cluster.run({0: TrainingTask(GRU, 0, sequences, "validation", "avx2")})[0].error is None
-        with pytest.raises(PipelineError, match="^a worker cannot train: this process has imported TensorFlow with"):
+        with pytest.raises(PipelineError, match=r"^a worker cannot train: this process has imported TensorFlow with"):
             cluster.run({1: TrainingTask(GRU, 0, sequences, "validation", "native")})
 
 
