@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -68,6 +69,7 @@ def test_tokens_may_end_early() -> None:
     assert mend(PATH, found_of([[0, 2**24 - 1], [3, NAN]], [2, 1]), settings(tokens=True)) == ()
 
 
+@hypothesis_settings(deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_filling_leaves_what_is_there_and_nothing_missing(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.readers.names import names_of
@@ -50,6 +50,7 @@ def test_what_is_no_name(written: tuple[object, ...], sentence: str) -> None:
         names(*written)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.integers(-(2**62), 2**62)), min_size=1) | st.lists(st.sampled_from(list("abcde")), min_size=1)
 )
