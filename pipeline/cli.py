@@ -145,14 +145,17 @@ def report() -> None:
 
 @app.command(rich_help_panel=CARE)
 def quick(
-    dataset: Annotated[str, typer.Option(help="As `data.dataset` in params.yaml.")] = "mnist5k",
+    dataset: Annotated[
+        str, typer.Option(help="As `data.dataset` in params.yaml, for example your own file.")
+    ] = "mnist5k",
     folder: Annotated[Path, typer.Option(help="The workspace: made if missing, continued if not.")] = Path(".quick"),
+    minutes: Annotated[float, typer.Option(min=0.1, help="About how long a study of your own file may take.")] = 5.0,
 ) -> None:
     """The whole pipeline, shrunk to minutes, in a workspace of its own: `make quick` runs this."""
     with plain_errors():
         from pipeline.commands.quick import run
 
-        run(dataset, folder)
+        run(dataset, folder, minutes)
 
 
 @app.command(rich_help_panel=CARE)

@@ -11,9 +11,12 @@ from typing import Any
 
 import yaml
 
+from pipeline.commands.own_study import own_study
+from pipeline.data.own import is_own, read_own
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params, validate_params
 from pipeline.paths import PARAMS, REPORT, atomic_write
+from pipeline.training.machine import sgemm_rate
 
 # Small enough for minutes on two cores, large enough that networks learn and differ.
 VALIDATION = 500
@@ -26,6 +29,8 @@ BUDGETS = range(2_000, 10_001)  # fewer parameters learn too little from few sam
 SEEDS = 5  # of the champion: with two, an interval is seven times as wide
 COMPETING_SEEDS = 3  # of a study that chooses the champion without a race
 LEFT_OUT = ("ablation",)  # with one seed it could not tell what a part of the recipe brings
+MINUTES = 5.0  # for a dataset of one's own
+SECONDS_TO_MEASURE = 0.2
 # With few images to measure on, a race settles coarser questions, and sooner.
 RACE = {"tolerance": 0.02, "max_blocks": 5}
 
@@ -97,7 +102,24 @@ def _shrink_axes(axes: dict[str, Any]) -> dict[str, Any]:
     return small
 
 
-def make_workspace(root: Path, folder: Path, dataset: str) -> Params:
+def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dict[str, Any]:
+    """A params.yaml that studies somebody's own file in about so many minutes on this machine."""
+    from dask.system import CPU_COUNT
+
+    path = Path(dataset).expanduser().resolve()
+    document["data"] |= {"dataset": str(path)}
+    params = validate_params(document, str(PARAMS))
+    workers = params.execution.workers or CPU_COUNT
+    study = own_study(document, read_own(path, params.data), minutes, workers, sgemm_rate(SECONDS_TO_MEASURE))
+    study.document["tracking"] = {"experiment": f"{path.stem}-quick"}
+    print(
+        f"quick: networks of up to {study.units} units, about {study.minutes:.0f} minutes on {workers} "
+        f"worker{'s' * (workers > 1)}; --minutes asks for more or less"
+    )
+    return study.document
+
+
+def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINUTES) -> Params:
     """Lay out `folder` as a DVC project of its own: the code and the graph of `root`, its params.yaml shrunk.
 
     The results of an earlier run stay there, so that only stages that are out of date run again. Returns what the
@@ -105,7 +127,7 @@ def make_workspace(root: Path, folder: Path, dataset: str) -> Params:
     """
     document = yaml.safe_load((root / PARAMS).read_text(encoding="utf-8"))
     validate_params(document, str(PARAMS))
-    small = shrink(document, dataset)
+    small = shrunk_to_own(document, dataset, minutes) if is_own(dataset) else shrink(document, dataset)
     params = validate_params(small, f"{PARAMS}, shrunk")
     with atomic_write(folder / PARAMS) as file:
         yaml.safe_dump(small, file, sort_keys=False)
@@ -119,13 +141,16 @@ def make_workspace(root: Path, folder: Path, dataset: str) -> Params:
     return params
 
 
-def run(dataset: str, folder: Path) -> None:
-    """Reproduce the shrunk pipeline in `folder`, its runs in the databases of the current folder."""
+def run(dataset: str, folder: Path, minutes: float = MINUTES) -> None:
+    """Reproduce the shrunk pipeline in `folder`, its runs in the databases of the current folder.
+
+    `minutes` are for a dataset of one's own.
+    """
     root = Path.cwd()
     if not PARAMS.exists():
         raise PipelineError(f"{PARAMS} not found: run from the project's root, where it lies")
     started = time.monotonic()
-    experiment = make_workspace(root, folder, dataset).tracking.experiment
+    experiment = make_workspace(root, folder, dataset, minutes).tracking.experiment
     environment = os.environ | {
         "PIPELINE_HOME": os.environ.get("PIPELINE_HOME") or str(root),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # dvc.yaml says `python`

@@ -16,7 +16,7 @@ from pipeline.params.document import Params
 from pipeline.params.settings import Configuration, TrainingSettings
 from pipeline.params.studies import GridStudy, ListStudy, RaceStudy, SampledStudy, Space
 from pipeline.studies.estimate import REFERENCE_RATE, study_seconds, training_seconds, typical_configurations
-from pipeline.studies.few_samples import fitted, small_batch
+from pipeline.studies.few_samples import Settings, fitted, small_batch
 from pipeline.studies.proposals import configure, constants, fixed_trials
 from pipeline.training.identity import stable_hash, training_key, training_versions
 from pipeline.training.inputs import FOLDS
@@ -42,11 +42,12 @@ class StudyDefinition:
     ) -> None:
         self.name = name
         self.study = params.study(name)
-        #: `training` of params.yaml, and what this study has instead.
-        self.shared_defaults = params.training
         self.summary = summary
-        defaults = params.training.model_copy(update=self.study.training.model_dump(exclude_unset=True))
-        self.defaults = fitted(defaults, self.available_samples) if summary.is_own else defaults
+        #: `training` of params.yaml, and what this study has instead.
+        self.shared_defaults = self._fitted(params.training)
+        self.defaults = self._fitted(
+            params.training.model_copy(update=self.study.training.model_dump(exclude_unset=True))
+        )
         #: The networks of a race, the smallest first; none in other studies.
         self.entrants = [self._capped(entrant) for entrant in entrants]
         #: The trials of a list or grid; none where they depend on results.
@@ -244,11 +245,17 @@ class StudyDefinition:
                 return len(self.entrants) * self.study.max_blocks
         return len(self.fixed_trials)
 
+    def _fitted(self, training: Settings) -> Settings:
+        """The same in all studies of the same data, whatever they hold out: what competes is trained alike."""
+        learning = self.summary.train.samples + self.summary.validation.samples
+        return fitted(training, learning) if self.summary.is_own else training
+
     def _capped(self, configuration: Configuration) -> Configuration:
         """The same, trained on all samples where it asks for more, and of one's own few in small batches: settings made
         for MNIST then also run on less."""
         if self.summary.is_own:
-            batch_size = small_batch(configuration.batch_size, self.available_samples)
+            learning = self.summary.train.samples + self.summary.validation.samples
+            batch_size = small_batch(configuration.batch_size, learning)
             configuration = configuration.model_copy(update={"batch_size": batch_size})
         if (configuration.train_samples or 0) < self.available_samples:
             return configuration

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -84,6 +85,18 @@ def test_workspace_is_a_dvc_project_of_the_same_graph_and_code(tmp_path: Path) -
     assert (folder / "data" / "kept").exists(), "results stay, so that only what is out of date runs again"
     written = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     assert validate_params(written, "shrunk").data.dataset == "mnist5k"
+
+
+def test_a_file_of_ones_own_is_found_from_anywhere_and_studied_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("mine.npz", x=np.zeros((40, 5, 2)), y=["a", "b"] * 20)
+    params = make_workspace(ROOT, tmp_path / "quick", "mine.npz", minutes=0.1)
+    assert params.data.dataset == str(tmp_path / "mine.npz")
+    assert params.tracking.experiment == "mine-quick", "never MNIST's"
+    assert "views" not in params.studies
+    assert capsys.readouterr().out.startswith("quick: networks of up to 8 units, about ")
 
 
 def test_the_verb_says_where_to_run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
