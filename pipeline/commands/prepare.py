@@ -58,7 +58,4 @@ def outcome(summary: SequencesSummary) -> str:
     if summary.padded and summary.lengths:
         shortest, _, longest = summary.lengths
         steps = f"{shortest} to {longest} steps"
-    return (
-        f"{summary.dataset} as {summary.view}: {sizes} sequences of {steps} × {summary.features} in {summary.classes} "
-        "classes"
-    )
+    return f"{summary.title}: {sizes} sequences of {steps} × {summary.features} in {summary.classes} classes"

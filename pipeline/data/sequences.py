@@ -143,6 +143,11 @@ class SequencesSummary(Document):
         return self.timesteps, self.features, self.classes
 
     @property
+    def title(self) -> str:
+        """What the data are called: `mnist as rows`, or the name of one's own file."""
+        return Path(self.dataset).name if self.is_own else f"{self.dataset} as {self.view}"
+
+    @property
     def is_own(self) -> bool:
         """Whether these are sequences of one's own, not images."""
         return self.padded is not None

@@ -221,7 +221,7 @@ def _lines_of_the_test(results: Results) -> list[str]:
         return []
     champion, *others = records(table)
     best = results.most_accurate_tested
-    line = f"On the test images {network_name(choice.choice)} has {_tested(champion)}"
+    line = f"On the test sequences {network_name(choice.choice)} has {_tested(champion)}"
     against = {"": network_name(champion)}
     if best is not None:
         where = " in the race" * (choice.race is not None)
@@ -231,7 +231,7 @@ def _lines_of_the_test(results: Results) -> list[str]:
     if not others:
         return [f"{line}."]
     better = [
-        f"Shown to be better than {name} on these images, first models compared: "
+        f"Shown to be better than {name} on these sequences, first models compared: "
         f"{listed([described(row, suffix) for row in found])}."
         for suffix, name in against.items()
         if (found := shown(table, "better", suffix))
@@ -242,7 +242,7 @@ def _lines_of_the_test(results: Results) -> list[str]:
     return [
         f"{line}. Among all {plural(len(table), 'network')} tested, none is shown to be better than "
         f"{' or than '.join(against.values())}, first models compared. With the models of all seeds, {named(nearest)} "
-        f"does best against {network_name(champion)}: it has more images right in {pairs_ahead(nearest)} pairs."
+        f"does best against {network_name(champion)}: it has more sequences right in {pairs_ahead(nearest)} pairs."
     ]
 
 

@@ -104,7 +104,7 @@ def order_finding(
             else f"Between {' and '.join(names)} no difference is shown (p = {number(p_value)})."
         )
     sentences.append(
-        "The p-values are McNemar's, of the first models on the same images, adjusted by Holm's method for the two "
+        "The p-values are McNemar's, of the first models on the same sequences, adjusted by Holm's method for the two "
         "tests, but not for the choice of the best rows."
     )
     return " ".join(sentences)

@@ -79,8 +79,8 @@ def _intervals(held_out: str) -> str:
     if held_out != "fold":
         return "Intervals are Student's, over seeds."
     return (
-        "Intervals are Student's, over seeds that each hold out another tenth of the images. They are widened because "
-        "the trainings share images (Nadeau and Bengio, 2003)."
+        "Intervals are Student's, over seeds that each hold out another tenth of the sequences. They are widened "
+        "because the trainings share sequences (Nadeau and Bengio, 2003)."
     )
 
 
@@ -199,7 +199,7 @@ def _growth(name: str, row: Mapping[str, Any], tolerance: float, held_out: str) 
 def _enough(seeds: int, held_out: str) -> str:
     """That so many seeds would do, or none where it is missing: there are only `FOLDS` different folds."""
     if held_out == "fold" and (pd.isna(seeds) or seeds > FOLDS):
-        return f"not even {FOLDS} seeds, one for each tenth of the images, would"
+        return f"not even {FOLDS} seeds, one for each tenth of the sequences, would"
     return "no number of seeds would" if pd.isna(seeds) else f"about {plural(seeds, 'seed')} would"
 
 

@@ -36,10 +36,11 @@ def limits(results: Results) -> Limits:
 
 def _of_the_data(results: Results) -> str:
     summary = results.summary
+    name = summary.title if summary.is_own else f"{summary.dataset} read as {summary.view.replace('_', ' ')}"
+    steps = f"up to {summary.timesteps}" if summary.padded else summary.timesteps
     return (
-        f"One data set: {summary.dataset} read as {summary.view.replace('_', ' ')}, sequences of {summary.timesteps} "
-        f"steps with {plural(summary.features, 'feature')}, {summary.classes} classes. The size for another data set "
-        "takes another study."
+        f"One data set: {name}, sequences of {steps} steps with {plural(summary.features, 'feature')}, "
+        f"{summary.classes} classes. The size for another data set takes another study."
     )
 
 
@@ -99,9 +100,10 @@ def _of_the_race(results: Results, choice: Choice) -> list[str]:
     )
     return [
         f"The validation accuracy of the choice, {network_name(chosen)}, is the mean over "
-        f"{plural(chosen.seeds, 'block')}{spread}. Each holds out another tenth of the training and validation images, "
-        f"{held_out:,} of them, and has a seed of its own, so that its intervals speak of seeds and of images. Any two "
-        "blocks share most of the images that they train on; the race's intervals allow for that, Student's do not.",
+        f"{plural(chosen.seeds, 'block')}{spread}. Each holds out another tenth of the training and validation "
+        f"sequences, {held_out:,} of them, and has a seed of its own, so that its intervals speak of seeds and of "
+        "sequences. Any two blocks share most of the sequences that they train on; the race's intervals allow for "
+        "that, Student's do not.",
         f"It was chosen among {len(choice.candidates)} configurations by the same figures, which flatters it; only the "
         "test accuracy is free of that.",
         "The race compares the networks that other studies send. A network that none of them has found may be "

@@ -1,4 +1,4 @@
-"""Section "On the test images": the champion and every other network that was measured on them."""
+"""Section "On the test sequences": the champion and every other network that was measured on them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +55,7 @@ def described(row: dict[str, Any], suffix: str = "") -> str:
 
 def _finding(table: pd.DataFrame) -> str:
     if len(table) == 1:
-        return "No other network was measured on the test images."
+        return "No other network was measured on the test sequences."
     sentences = [_better(table, "", "the champion")]
     if shown(table, "the most accurate", TO_BEST):
         sentences.append(_better(table, TO_BEST, "the most accurate"))

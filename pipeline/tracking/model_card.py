@@ -25,9 +25,9 @@ def model_card(choice: Choice, record: TrialRecord, data: SequencesSummary, lice
         f"{name} {part.samples:,} sequences, sha256 {part.sha256}"
         for name, part in (("train", data.train), ("validation", data.validation))
     )
-    return f"""## {title} for {data.dataset} as {data.view}
+    return f"""## {title} for {data.title}
 
-**Data.** {data.dataset} as {data.view}: {digests}. Licence: {licence}.
+**Data.** {data.title}: {digests}. Licence: {licence}.
 
 **Network.** {title}, {result.parameters:,} parameters; {configuration.optimizer} with learning rate \
 {configuration.effective_learning_rate:g}, batches of {configuration.batch_size}, dropout {configuration.dropout:g}, \

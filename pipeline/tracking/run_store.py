@@ -135,7 +135,7 @@ class RunStore:
     @staticmethod
     def data_name(data: SequencesSummary) -> str:
         """The name of the sequences in MLflow."""
-        return f"{data.dataset} as {data.view}"
+        return data.title
 
     def reopen(self, run_id: str, tags: dict[str, str], parameters: dict[str, str]) -> None:
         """Set an earlier run RUNNING again, with the tags of the run that continues it and the parameters it lacks."""

@@ -133,7 +133,7 @@ def test_what_the_owner_should_know_is_printed_and_kept(
     capsys.readouterr()
     prepare.run(params)
     first, *warnings = capsys.readouterr().out.splitlines()
-    assert first == "prepare: mine.npz as rows: train 60, validation 20, test 20 sequences of 7 × 1 in 2 classes"
+    assert first == "prepare: mine.npz: train 60, validation 20, test 20 sequences of 7 × 1 in 2 classes"
     assert [line[:40] for line in warnings] == [
         "prepare: only 20 validation samples: cha",
         "prepare: all values are whole numbers, i",

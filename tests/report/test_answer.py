@@ -65,10 +65,10 @@ def with_race(results: Results, **found: Any) -> Results:
 def test_first_lines_say_what_the_test_shows_and_what_is_not_known(results: Results) -> None:
     on_test, unknown, larger, rule = answer(results).lines
     assert on_test == (
-        "On the test images GRU 2×51 mean+max has 98.79 % (mean of 3 seeds); the most accurate in the race, GRU 2×78 "
-        "mean+max with 63,814 parameters, has 98.87 % (mean of 3 seeds). Among all 6 networks tested, none is shown to "
+        "On the test sequences GRU 2×51 mean+max has 98.79 % (mean of 3 seeds); the most accurate in the race, GRU "
+        "2×78 mean+max with 63,814 parameters, has 98.87 % (mean of 3 seeds). Among all 6 networks tested, none is shown to "
         "be better than GRU 2×51 mean+max or than GRU 2×78 mean+max, first models compared. With the models of all "
-        "seeds, GRU 2×78 mean+max does best against GRU 2×51 mean+max: it has more images right in 9 of 9 pairs."
+        "seeds, GRU 2×78 mean+max does best against GRU 2×51 mean+max: it has more sequences right in 9 of 9 pairs."
     )
     assert unknown == (
         "Whether a smaller network is good enough is not known: GRU 1×42 mean+max (9,922 parameters) may be 0.19 "
@@ -164,7 +164,7 @@ def test_a_network_that_is_shown_to_be_better_is_named_in_the_first_lines(result
     on_test, better, *_ = answer(dataclasses.replace(results, test_table=table)).lines
     assert "none is shown" not in on_test
     assert better == (
-        "Shown to be better than GRU 2×51 mean+max on these images, first models compared: SimpleRNN 1×512 of the "
+        "Shown to be better than GRU 2×51 mean+max on these sequences, first models compared: SimpleRNN 1×512 of the "
         "study book (sgd, 282,122 parameters) by 0.40 points (0.20 to 0.60; ahead in 1 of 3 pairs of models)."
     )
 
@@ -177,7 +177,7 @@ def test_a_network_that_is_shown_to_be_better_than_the_most_accurate_is_named_to
     on_test, better, *_ = answer(dataclasses.replace(results, test_table=pd.DataFrame(rows))).lines
     assert "none is shown" not in on_test
     assert better == (
-        "Shown to be better than GRU 2×78 mean+max on these images, first models compared: SimpleRNN 1×512 of the "
+        "Shown to be better than GRU 2×78 mean+max on these sequences, first models compared: SimpleRNN 1×512 of the "
         "study book (sgd, 282,122 parameters) by 0.40 points (0.20 to 0.60; ahead in 0 of 3 pairs of models)."
     )
 

@@ -22,7 +22,7 @@ def test_every_step_cell_and_configuration_has_a_row(page: ReadPage) -> None:
     ]
     assert "SimpleRNN on 1,000 samples: from 182 to " in page.text
     assert "Overfitting is seen with 4 units in " in page.text
-    assert "They are widened because the trainings share images" in page.text
+    assert "They are widened because the trainings share sequences" in page.text
     assert "GRU: still rising. Growing from 16 to 64 units brings 0.57 points" in page.text
 
 
@@ -100,9 +100,9 @@ def test_growth_over_folds_is_told_with_what_ten_of_them_can_show() -> None:
     # Mean and deviation are 0.1 points: of ten folds half an interval is 2.262 · 0.1 · √(1/10 + 1/9) = 0.104.
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.961, 0.972]), held_out="fold") == (
         "GRU: not known. Growing from 8 to 16 units may bring up to 0.39 points (95 % interval −0.19 to 0.39 "
-        "points, 3 seeds). If mean and spread stay as they are, not even 10 seeds, one for each tenth of the images, "
-        "would show that it brings at most 0.2 points, and not even 10 seeds, one for each tenth of the images, would "
-        "show that it brings more than nothing."
+        "points, 3 seeds). If mean and spread stay as they are, not even 10 seeds, one for each tenth of the "
+        "sequences, would show that it brings at most 0.2 points, and not even 10 seeds, one for each tenth of the "
+        "sequences, would show that it brings more than nothing."
     )
     # With a mean of 0.08 points and a deviation of 0.08 the tolerance is 1.5 deviations away: 0.12 takes 6 folds.
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.9608, 0.9716]), held_out="fold").endswith(

@@ -15,7 +15,7 @@ def test_limits_are_computed(page: ReadPage, results: Results) -> None:
     assert (
         "The validation accuracy of the choice, GRU 2×51 mean+max, is the mean over 10 blocks, and varies" in page.text
     )
-    assert "Each holds out another tenth of the training and validation images, 6,000 of them" in page.text
+    assert "Each holds out another tenth of the training and validation sequences, 6,000 of them" in page.text
     assert "It was chosen among 12 configurations" in page.text
     assert "The test data have chosen nothing. They were read by 3 models of the chosen network, and" in page.text
     assert "are counted at the last allowed epoch" in page.text

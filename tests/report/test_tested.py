@@ -1,4 +1,4 @@
-"""On the test images: every network against the champion."""
+"""On the test sequences: every network against the champion."""
 
 import dataclasses
 from typing import Any
@@ -85,5 +85,5 @@ def test_alone_and_not_measured(results: Results) -> None:
     assert results.test_table is not None
     alone = section_of(dataclasses.replace(results, test_table=results.test_table.head(1)))
     assert alone is not None
-    assert alone.finding == "No other network was measured on the test images."
+    assert alone.finding == "No other network was measured on the test sequences."
     assert section_of(dataclasses.replace(results, test_table=None)) is None
