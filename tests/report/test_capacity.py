@@ -107,7 +107,7 @@ def test_growth_over_folds_is_told_with_what_ten_of_them_can_show() -> None:
     # With a mean of 0.08 points and a deviation of 0.08 the tolerance is 1.5 deviations away: 0.12 takes 6 folds.
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.9608, 0.9716]), held_out="fold").endswith(
         "about 6 seeds would show that it brings at most 0.2 points, and not even 10 seeds, one for each tenth of the "
-        "images, would show that it brings more than nothing."
+        "sequences, would show that it brings more than nothing."
     )
 
 
