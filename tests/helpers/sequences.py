@@ -65,7 +65,7 @@ def params_with(studies: dict[str, Any], workers: int = 2, scheduler: str | None
             "training": {"batch_size": 32, "epochs": 3, "optimizer": "adam", "learning_rate": 0.01},
             "studies": {name: study for name, study in studies.items() if name != "race"},
             **({"race": studies["race"]} if "race" in studies else {}),
-            "champion": {"studies": _competing(studies), "seeds": 1},
+            "champion": {"studies": _competing(studies), "seeds": 1, "metric": "accuracy"},
             "execution": {"workers": workers, "scheduler": scheduler},
         },
         "example",

@@ -65,10 +65,11 @@ def with_race(results: Results, **found: Any) -> Results:
 def test_first_lines_say_what_the_test_shows_and_what_is_not_known(results: Results) -> None:
     on_test, unknown, larger, rule = answer(results).lines
     assert on_test == (
-        "On the test sequences GRU 2×51 mean+max has 98.79 % (mean of 3 seeds); the most accurate in the race, GRU "
-        "2×78 mean+max with 63,814 parameters, has 98.87 % (mean of 3 seeds). Among all 6 networks tested, none is "
+        "On the test sequences GRU 2×51 mean+max has 98.79 % (mean of 3 seeds); the most accurate in the race, "
+        "GRU 2×78 mean+max with 63,814 parameters, has 98.87 % (mean of 3 seeds). Among all 6 networks tested, none is "
         "shown to be better than GRU 2×51 mean+max or than GRU 2×78 mean+max, first models compared. With the models "
-        "of all seeds, GRU 2×78 mean+max does best against GRU 2×51 mean+max: it has more sequences right in 9 of 9 pairs."
+        "of all seeds, GRU 2×78 mean+max does best against GRU 2×51 mean+max: it has more sequences right in 9 of 9 "
+        "pairs."
     )
     assert unknown == (
         "Whether a smaller network is good enough is not known: GRU 1×42 mean+max (9,922 parameters) may be 0.19 "
