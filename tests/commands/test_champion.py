@@ -70,7 +70,7 @@ def files() -> dict[str, bytes]:
 
 def trained(capsys: pytest.CaptureFixture[str]) -> list[int]:
     """The numbers of the refits that the last run has told of as trained, not as taken from the journal."""
-    lines = re.findall(r"\[\d/\d\] #(\d+) .*: accuracy (.*)", capsys.readouterr().err)
+    lines = re.findall(r"\[\d/\d\] #(\d+) .*: training accuracy (.*)", capsys.readouterr().err)
     return [int(number) for number, _ in lines]
 
 
