@@ -273,6 +273,11 @@ class StudyDefinition:
             views = self.study.space.view
         prepared = self.summary.view
         other = next((view for view in views if view not in (None, prepared)), None)
+        if other is not None and self.summary.padded:
+            raise PipelineError(
+                f"studies.{self.name}: view {other} is for images, and for sequences that are all of one length: leave "
+                "the study out (params.yaml)"
+            )
         if other is not None and prepared != "rows":
             raise PipelineError(
                 f"studies.{self.name}: view {other} is made from rows, but data.view is {prepared}: set it to rows "

@@ -74,6 +74,27 @@ def test_other_views_are_made_from_rows() -> None:
     assert [study.view(trial) for trial in study.fixed_trials] == ["rows", "rows", "columns", "columns"]
     with pytest.raises(PipelineError, match=r"studies\.grid: view rows is made from rows, but data.view is pixels"):
         StudyDefinition("grid", params, SUMMARY.model_copy(update={"view": "pixels"}))
+    with pytest.raises(
+        PipelineError, match=r"^studies\.grid: view columns is for images, and for sequences that are all of"
+    ):
+        StudyDefinition("grid", params, SUMMARY.model_copy(update={"padded": True, "scale": "standard"}))
+
+
+def test_few_sequences_of_ones_own_are_trained_alike_in_all_studies() -> None:
+    """54 + 13 sequences, whatever a study holds out: batches of 4 and 89 epochs of 17 steps."""
+    few = {
+        "train": SUMMARY.train.model_copy(update={"samples": 54}),
+        "validation": SUMMARY.validation.model_copy(update={"samples": 13}),
+    }
+    own = SUMMARY.model_copy(update={"padded": False, "scale": "standard"} | few)
+    params = params_with({"grid": GRID, "folds": GRID | {"held_out": "fold"}, "s": SEARCH})
+    trained = {
+        (trial.configuration.batch_size, trial.configuration.epochs)
+        for name in ("grid", "folds")
+        for trial in StudyDefinition(name, params, own).fixed_trials
+    }
+    assert trained == {(4, 89)}
+    assert StudyDefinition("grid", params, own).fingerprint != StudyDefinition("grid", params, SUMMARY).fingerprint
 
 
 @pytest.mark.parametrize(
