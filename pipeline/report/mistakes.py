@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.analysis.calibration import calibration_error, reliability_table
 from pipeline.documents import records
-from pipeline.report.mistakes_figures import confusion_matrix, pictures_of, reliability
+from pipeline.report.mistakes_figures import confusion_matrix, lines_of, pictures_of, reliability
 from pipeline.report.results import Results
 from pipeline.report.text import Table, interval, number, percent, points, text_table
 
@@ -88,15 +88,17 @@ def _most_confident(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pictures(results: Results, wrong: pd.DataFrame, labels: Sequence[str]) -> str | None:
-    """The sequences of wrong answers as pictures; None where there are none, or where a sequence is no picture."""
-    if wrong.empty or results.test_x is None or results.summary.features == 1:
+    """The sequences of wrong answers, images as pictures, others as lines; None where there are none, or where an image
+    is read as a single row of pixels."""
+    own = results.summary.is_own
+    if wrong.empty or results.test_x is None or (results.summary.features == 1 and not own):
         return None
     titles = [
         f"{labels[row['actual']]}, not {labels[row['predicted']]}\n{percent(row['probability'])}"
         for row in records(wrong)
     ]
     alt = f"Pictures of {len(wrong)} wrong answers, with the actual class, the predicted one and its probability."
-    return pictures_of(results.test_x[wrong["index"].to_numpy()], titles, alt)
+    return (lines_of if own else pictures_of)(results.test_x[wrong["index"].to_numpy()], titles, alt)
 
 
 def _answers(chosen: pd.DataFrame, labels: Sequence[str]) -> Table:

@@ -1,9 +1,11 @@
 """The figures of the section on the test: confusion matrix, reliability diagram, and pictures of wrong answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.documents import records
@@ -73,14 +75,42 @@ def reliability(table: pd.DataFrame, title: str, alt: str) -> str:
 
 
 def pictures_of(samples: np.ndarray, titles: Sequence[str], alt: str) -> str:
-    """Sequences (n, timesteps, features) as pictures, time downwards, each with its title, as SVG."""
+    """Images (n, rows, columns) as pictures, each with its title, as SVG."""
+
+    def draw(axes: Axes, image: np.ndarray) -> None:
+        axes.axis("off")
+        axes.imshow(image, cmap="gray", interpolation="nearest", aspect="auto")
+
+    return _panels(samples, titles, alt, draw)
+
+
+def lines_of(samples: np.ndarray, titles: Sequence[str], alt: str) -> str:
+    """Sequences (n, timesteps, features) as lines over time, a line for each feature in its own unit, as SVG.
+
+    All panels have the same axes. A sequence ends where its values are NaN.
+    """
+    low, high = float(np.nanmin(samples)), float(np.nanmax(samples))
+    room = 0.05 * (high - low) or 1.0
+
+    def draw(axes: Axes, sequence: np.ndarray) -> None:
+        axes.plot(np.arange(1, len(sequence) + 1), sequence, linewidth=0.9)
+        axes.set_xlim(1, len(sequence))
+        axes.set_ylim(low - room, high + room)
+        axes.tick_params(labelsize=7)
+
+    return _panels(samples, titles, alt, draw)
+
+
+def _panels(samples: np.ndarray, titles: Sequence[str], alt: str, draw: Callable[[Axes, np.ndarray], None]) -> str:
     columns = min(len(samples), 6)
     rows = -(-len(samples) // columns)
     with styled():
         figure = Figure(figsize=(1.5 * columns, 1.75 * rows), layout="constrained")
-        for axes in (panels := figure.subplots(rows, columns, squeeze=False)).flat:
-            axes.axis("off")
-        for axes, sample, title in zip(panels.flat, samples, titles, strict=False):
-            axes.imshow(sample, cmap="gray", interpolation="nearest", aspect="auto")
+        panels = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, sample, title in zip_longest(panels, samples, titles):
+            if sample is None:
+                axes.axis("off")
+                continue
+            draw(axes, sample)
             axes.set_title(title, fontsize=9)
         return to_svg(figure, alt)

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from pipeline.report.mistakes import mistakes
 from pipeline.report.results import Results
 from tests.helpers.pages import ReadPage
@@ -21,6 +23,20 @@ def test_sequences_of_one_feature_are_no_pictures(results: Results) -> None:
     made = mistakes(dataclasses.replace(results, summary=results.summary.model_copy(update={"features": 1})))
     assert made is not None
     assert made.figures.keys() == {"confusion", "reliability"}
+
+
+def test_ones_own_sequences_are_lines_that_end_where_they_end(results: Results) -> None:
+    own = results.summary.model_copy(update={"padded": True, "scale": "standard", "features": 1})
+    assert results.predictions is not None
+    x = np.random.default_rng(0).normal(290, 5, (len(results.predictions), 6, 1)).astype(np.float32)
+    x[:, 4:] = np.nan
+    made = mistakes(dataclasses.replace(results, summary=own, test_x=x))
+    assert made is not None
+    drawn = [svg for name, svg in made.figures.items() if name not in ("confusion", "reliability")]
+    assert drawn
+    for svg in drawn:
+        assert "<image" not in svg, "no grey squares"
+        assert ">290<" in svg, "in its own unit"
 
 
 def test_without_a_mistake_there_is_none_to_show(results: Results) -> None:
