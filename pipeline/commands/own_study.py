@@ -56,7 +56,7 @@ def _up_to(largest: int, document: dict[str, Any], found: OwnSequences) -> dict[
         "capacity": capacity | {"seeds": 1, "space": capacity["space"] | {"units": units, "train_samples": [None]}},
         "search": search
         | {
-            "trials": len(search["enqueue"]) * len(units),
+            "trials": max(4, len(search.get("enqueue", ()))) * len(units),
             # As large as GRUs of these units; networks of other cells have others.
             "parameter_budgets": [parameter_count(_gru(size), *_sizes(found)) for size in units],
             "space": search["space"] | {"units": {"low": 2, "high": largest}},

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import load_models, predict
-from pipeline.data.own import read_own
-from pipeline.data.sequences import SequencesSummary, as_sequences
+from pipeline.data.own import OwnSequences, read_own
+from pipeline.data.sequences import SequencesSummary, as_sequences, prepared_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.settings import DataParams
@@ -32,6 +32,8 @@ def predict_file(path: Path, params: Params) -> None:
     configure_tensorflow(params.training.instructions)  # with others than in the training the last digits differ
     models = load_models(paths.CHAMPION).values()
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    if summary.is_own:
+        prepared_sequences(params.data)  # files are read as the sequences were
     Choice.read_for(summary.learning_sha256, paths.CHOICE)  # labels and sizes are those of its data
     x = _own(path, summary, params.data) if summary.is_own else _images(path, summary)
     probabilities = np.mean([predict(model, x) for model in models], axis=0)
@@ -60,10 +62,13 @@ def _own(path: Path, summary: SequencesSummary, data: DataParams) -> NDArray[np.
         arrays = _read(path, "x", "lengths")
         x = arrays["x"].astype(np.float32)
         x = x[:, :, None] if x.ndim == 2 else x
-        if x.ndim == 3 and "lengths" in arrays:
-            x[np.arange(x.shape[1]) >= np.reshape(arrays["lengths"], (-1, 1))] = np.nan
+        if x.ndim == 3 and (lengths := arrays.get("lengths")) is not None:
+            if lengths.shape != x.shape[:1] or lengths.dtype.kind not in "iu" or not (lengths >= 1).all():
+                raise PipelineError(f"{path}: lengths must be ({len(x)},), whole numbers of steps, at least 1")
+            x[np.arange(x.shape[1]) >= lengths[:, None]] = np.nan
     else:
-        x = read_own(path, data).x
+        found = read_own(path, data)
+        x = found.x if path.suffix.lower() == ".ts" else _in_order(path, found, summary)
     any_length = bool(summary.padded)
     if x.ndim != 3 or x.shape[2] != summary.features or not (any_length or x.shape[1] == summary.timesteps):
         steps = "any number of" if any_length else summary.timesteps
@@ -79,6 +84,16 @@ def _own(path: Path, summary: SequencesSummary, data: DataParams) -> NDArray[np.
     if ended.any() and not any_length:
         raise PipelineError(f"{path}: the champion has learned from sequences that all have {summary.timesteps} steps")
     return x
+
+
+def _in_order(path: Path, found: OwnSequences, summary: SequencesSummary) -> NDArray[np.float32]:
+    """The features in the order in which the champion has learned them: a table may have its columns in any."""
+    if sorted(found.features) != sorted(summary.feature_names):
+        raise PipelineError(
+            f"{path}: its features are {', '.join(found.features)}; the champion has learned from "
+            f"{', '.join(summary.feature_names)}"
+        )
+    return found.x[:, :, [found.features.index(name) for name in summary.feature_names]]
 
 
 def _read(path: Path, *names: str) -> dict[str, NDArray[Any]]:

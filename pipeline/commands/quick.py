@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from pipeline.commands.own_study import own_study
-from pipeline.data.own import is_own, read_own
+from pipeline.data.own import OwnSequences, is_own, read_own
+from pipeline.data.sequences import FOLDS
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params, validate_params
 from pipeline.paths import PARAMS, REPORT, atomic_write
@@ -110,13 +111,28 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
     document["data"] |= {"dataset": str(path)}
     params = validate_params(document, str(PARAMS))
     workers = params.execution.workers or CPU_COUNT
-    study = own_study(document, read_own(path, params.data), minutes, workers, sgemm_rate(SECONDS_TO_MEASURE))
+    if missing := {"book", "capacity", "search"} - params.studies.keys():
+        raise PipelineError(
+            f"{PARAMS}: quick makes its studies from book, capacity and search; {missing.pop()} is missing"
+        )
+    found = read_own(path, params.data)
+    learning = [group for group, test in zip(found.groups or (), _is_test(found), strict=False) if not test]
+    if found.groups is not None and len(set(learning)) < FOLDS:
+        raise PipelineError(
+            f"{path}: the race compares networks on {FOLDS} parts that share no group, and there are "
+            f"{len(set(learning))} groups to learn from: without groups, sequences are taken one by one"
+        )
+    study = own_study(document, found, minutes, workers, sgemm_rate(SECONDS_TO_MEASURE))
     study.document["tracking"] = {"experiment": f"{path.stem}-quick"}
     print(
         f"quick: networks of up to {study.units} units, about {study.minutes:.0f} minutes on {workers} "
         f"worker{'s' * (workers > 1)}; --minutes asks for more or less"
     )
     return study.document
+
+
+def _is_test(found: OwnSequences) -> list[bool]:
+    return [False] * len(found.y) if found.is_test is None else found.is_test.tolist()
 
 
 def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINUTES) -> Params:

@@ -12,7 +12,7 @@ BATCHES = 16  # at least, in an epoch
 
 
 def fitted(training: Settings, samples: int) -> Settings:
-    """`training` with batches of at most a sixteenth of the `samples`, and with at least `LEAST_STEPS` steps.
+    """`training` with batches of at most a sixteenth of the `samples`, and at least `LEAST_STEPS` steps on all of them.
 
     Epochs, patience and warm-up become longer in proportion, so that the rate falls as before. With 67 sequences, an
     epoch of batches of 128 is a single step, and ten of them teach a network nothing.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.training.identity import derived_seed
 
 EMBEDDING_WIDTH = 32
+SMALLEST_DEVIATION = 1e-7  # by which Keras's layer divides
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def standardized(x: NDArray[np.float32], reading: Reading) -> NDArray[np.float32
     if reading.mean is None or reading.variance is None:
         return x
     mean, variance = np.asarray([reading.mean, reading.variance], np.float32)
-    return np.asarray((x - mean) / np.sqrt(variance), np.float32)
+    deviation = np.maximum(np.sqrt(variance), np.float32(SMALLEST_DEVIATION))
+    return np.asarray((x - mean) / deviation, np.float32)
 
 
 def read(inputs: Any, reading: Reading, seed: int) -> tuple[Any, Any]:

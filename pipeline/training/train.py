@@ -44,9 +44,10 @@ def train(
 
     Rates, gradients and weights are made as `TrainingSettings` says. With `patience` set, the best epoch is the one
     with the lowest held-out loss, or with the best `metric` if that is not the accuracy, and training stops when that
-    has not improved for `patience` epochs. Accuracies in the result are the `metric`. Without patience, or
-    with nothing held out, every epoch is trained and the last one counts. The same arguments give the same weights to
-    the last bit, no matter how the process was used before (docs/reproducibility.md: on which processors).
+    has not improved for `patience` epochs. Accuracies after an epoch are the `metric`, that during it is the accuracy.
+    Without patience, or with nothing held out, every epoch is trained and the last one counts. The same arguments give
+    the same weights to the last bit, no matter how the process was used before (docs/reproducibility.md: on which
+    processors).
 
     Raises TrainingFailed when the loss is no longer a number.
     """

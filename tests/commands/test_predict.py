@@ -13,12 +13,14 @@ from pipeline.commands.predict import predict_file
 from pipeline.data.sequences import SequencesSummary, SplitSummary, as_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.network import NetworkSpec
+from pipeline.params.settings import DataParams
 from pipeline.training.build import build
 from pipeline.training.reading import Reading
 from tests.helpers.runs import choice
 from tests.helpers.sequences import params_with
 
 PARAMS = params_with({"one": {"sampler": "list", "trials": [{"cell": "gru", "units": 4}]}})
+OWN = PARAMS.model_copy(update={"data": DataParams(dataset="my.npz", validation=3)})
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -95,7 +97,8 @@ def own_champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     part = SplitSummary(samples=3, per_class=(1, 2), sha256="0" * 64)
     summary = SequencesSummary(
         dataset="my.npz", view="rows", seed=0, classes=2, labels=("a", "b"), timesteps=6, features=2,
-        train=part, validation=part, test=part, padded=True, scale="standard",
+        train=part, validation=part, test=part, padded=True, scale="standard", missing="refuse", validation_asked=3,
+        feature_names=("one", "two"),
     )  # fmt: skip
     summary.write(paths.SEQUENCES_SUMMARY)
     reading = Reading(padded=True, mean=(120.0, 3.0), variance=(900.0, 4.0))
@@ -117,7 +120,7 @@ def test_ones_own_values_are_read_as_they_are_whatever_the_type_and_the_file(
     answers = []
     for dtype in ("uint8", "int16", "int64", "float16", "float32", "float64"):
         np.savez("samples.npz", x=x.astype(dtype), lengths=lengths)
-        predict_file(Path("samples.npz"), PARAMS)
+        predict_file(Path("samples.npz"), OWN)
         answers.append(capsys.readouterr().out)
     rows = [
         {
@@ -136,8 +139,11 @@ def test_ones_own_values_are_read_as_they_are_whatever_the_type_and_the_file(
              enumerate(lengths)]  # fmt: skip
     Path("samples.ts").write_text("@problemName mine\n@classLabel true a b\n@data\n" + "\n".join(lines) + "\n")
     for name in ("samples.csv", "samples.parquet", "samples.ts"):
-        predict_file(Path(name), PARAMS)
+        predict_file(Path(name), OWN)
         answers.append(capsys.readouterr().out)
+    pd.DataFrame(rows)[["two", "label", "one", "time", "sequence"]].to_csv("samples.csv", index=False)
+    predict_file(Path("samples.csv"), OWN)  # columns in another order
+    answers.append(capsys.readouterr().out)
     assert len(set(answers)) == 1
     table = pd.read_csv(StringIO(answers[0]))
     assert table["predicted"].tolist() == np.array(["a", "b"])[expected.argmax(axis=1)].tolist()
@@ -158,4 +164,16 @@ def test_ones_own_values_are_read_as_they_are_whatever_the_type_and_the_file(
 def test_what_no_sequence_is_is_refused(x: np.ndarray, sentence: str) -> None:
     np.savez("samples.npz", x=x)
     with pytest.raises(PipelineError, match=sentence):
-        predict_file(Path("samples.npz"), PARAMS)
+        predict_file(Path("samples.npz"), OWN)
+
+
+@pytest.mark.usefixtures("own_champion")
+def test_other_features_and_wrong_lengths_are_refused() -> None:
+    rows = [{"sequence": n, "time": 0, "label": n % 2, "one": 1.0, "three": 2.0} for n in range(4)]
+    pd.DataFrame(rows).to_csv("samples.csv", index=False)
+    with pytest.raises(PipelineError, match=r"its features are one, three; the champion has learned from one, two$"):
+        predict_file(Path("samples.csv"), OWN)
+    for lengths in ([1, 2, 3], [1.5, 2.0], [0, 2], ["a", "b"]):
+        np.savez("samples.npz", x=np.zeros((2, 6, 2)), lengths=lengths)
+        with pytest.raises(PipelineError, match=r"lengths must be \(2,\), whole numbers of steps, at least 1"):
+            predict_file(Path("samples.npz"), OWN)

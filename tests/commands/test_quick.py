@@ -99,6 +99,13 @@ def test_a_file_of_ones_own_is_found_from_anywhere_and_studied_by_itself(
     assert capsys.readouterr().out.startswith("quick: networks of up to 8 units, about ")
 
 
+def test_too_few_groups_for_a_race_are_told_before_anything_runs(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", x=np.zeros((40, 5, 2)), y=["a", "b"] * 20, groups=np.arange(40) % 7)
+    with pytest.raises(PipelineError, match="and there are 7 groups to learn from"):
+        make_workspace(ROOT, tmp_path / "quick", str(tmp_path / "mine.npz"))
+    assert not (tmp_path / "quick").exists()
+
+
 def test_the_verb_says_where_to_run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["quick", "--folder", "elsewhere"])

@@ -36,6 +36,10 @@ def test_values_are_standardized_as_by_keras_own_layer() -> None:
     layer = keras.layers.Normalization(mean=READING.mean, variance=READING.variance)
     assert np.array_equal(np.asarray(layer(KELVIN)), standardized(KELVIN, READING), equal_nan=True)
     assert standardized(KELVIN, Reading(padded=True)) is KELVIN
+    amperes = KELVIN * np.float32(1e-9)  # a deviation below what that layer divides by
+    tiny = Reading(padded=True).scaled_by(amperes)
+    layer = keras.layers.Normalization(mean=tiny.mean, variance=tiny.variance)
+    assert np.array_equal(np.asarray(layer(amperes)), standardized(amperes, tiny), equal_nan=True)
 
 
 SPECS: list[dict[str, Any]] = [
