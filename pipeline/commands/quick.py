@@ -113,14 +113,14 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
     workers = params.execution.workers or CPU_COUNT
     if missing := {"book", "capacity", "search"} - params.studies.keys():
         raise PipelineError(
-            f"{PARAMS}: quick makes its studies from book, capacity and search; {missing.pop()} is missing"
+            f"{PARAMS}: quick makes its studies from book, capacity and search; {min(missing)} is missing"
         )
     found = read_own(path, params.data)
     learning = [group for group, test in zip(found.groups or (), _is_test(found), strict=False) if not test]
     if found.groups is not None and len(set(learning)) < FOLDS:
         raise PipelineError(
             f"{path}: the race compares networks on {FOLDS} parts that share no group, and there are "
-            f"{len(set(learning))} groups to learn from: without groups, sequences are taken one by one"
+            f"{len(set(learning))} groups to learn from: add sequences of other groups"
         )
     study = own_study(document, found, minutes, workers, sgemm_rate(SECONDS_TO_MEASURE))
     study.document["tracking"] = {"experiment": f"{path.stem}-quick"}

@@ -36,10 +36,6 @@ class Reading:
         mean, variance = moments(x)
         return replace(self, mean=mean, variance=variance)
 
-    def width(self, features: int) -> int:
-        """How many features the first layer sees."""
-        return features if self.tokens is None else EMBEDDING_WIDTH
-
 
 AS_THEY_ARE = Reading()
 
