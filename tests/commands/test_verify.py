@@ -64,7 +64,7 @@ def test_where_the_data_are_missing_it_makes_them_first(project: Path) -> None:
     status, output = verify(project, "grid", "--sample", "1")
     assert status == 0, output
     assert output.count("reproduced") == 1
-    assert "prepare: mine.npz as rows" in output
+    assert "prepare: mine.npz: train 132" in output
 
 
 @pytest.mark.parametrize(
