@@ -75,7 +75,7 @@ class Finalist(Candidate):
     @property
     def refit(self) -> Configuration:
         """The configuration as it is trained again, on all data but the test data."""
-        left_out = {"epochs", "patience", "train_samples", "view"}
+        left_out = {"epochs", "patience", "train_samples"}
         settings = {name: getattr(self, name) for name in Configuration.model_fields if name not in left_out}
         return Configuration(**settings, epochs=self.refit_epochs)
 

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pipeline.data.sequences import SequencesSummary, in_view
 from pipeline.params.network import NetworkSpec
+from pipeline.params.settings import Configuration
 from pipeline.training.build import build
+from pipeline.training.inputs import reading_of
 from pipeline.training.machine import sgemm_rate
 
 if TYPE_CHECKING:
     import keras
 
 NETWORK = [
-    name for name in NetworkSpec.model_fields if name not in ("dropout", "recurrent_dropout")
+    *(name for name in NetworkSpec.model_fields if name not in ("dropout", "recurrent_dropout")),
+    "view",
 ]  # these decide the time of an answer
 BATCH_SIZES = (1, 128)
 CALLS, WARM_UP = 50, 5
@@ -27,35 +31,41 @@ COLUMNS = [*NETWORK, "model", "batch_size", "calls", "median_ms", "lower_quartil
            "sgemm_gflops"]  # fmt: skip
 
 
-def distinct_networks(configurations: Iterable[NetworkSpec]) -> list[NetworkSpec]:
+def distinct_networks(configurations: Iterable[Configuration]) -> list[Configuration]:
     """The networks among configurations, each once, in order: dropout and training settings cost no time to predict."""
-    specs = [NetworkSpec(**{name: getattr(row, name) for name in NETWORK}) for row in configurations]
-    return list(dict.fromkeys(specs))
+    networks = [Configuration(**{name: getattr(row, name) for name in NETWORK}) for row in configurations]
+    return list(dict.fromkeys(networks))
 
 
 def prediction_times(
-    networks: Iterable[NetworkSpec], saved: Mapping[NetworkSpec, keras.Model], shape: tuple[int, int], classes: int
+    networks: Iterable[Configuration], saved: Mapping[Configuration, keras.Model], data: SequencesSummary
 ) -> pd.DataFrame:
     """Milliseconds a call, a row per network and batch size: the columns `COLUMNS`.
 
     Median and quartiles over `CALLS` calls. Models in `saved` are measured themselves (`model` is "saved"), of the
-    others one is built with random weights ("untrained"): the values of the weights cost no time. `shape` is
-    (timesteps, features). With each row goes the machine's rate in multiplying float32 matrices on one thread, just
-    then: it makes the times of two machines comparable, and betrays a machine that was busy with something else.
+    others one is built with random weights ("untrained"): the values of the weights cost no time. `data` says how
+    long sequences are, and how networks read them. With each row goes the machine's rate in multiplying float32
+    matrices on one thread, just then: it makes the times of two machines comparable, and betrays a machine that was
+    busy with something else.
     """
     import keras
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
-    batches = {size: tf.constant(rng.random((size, *shape), dtype=np.float32)) for size in BATCH_SIZES}
+    samples = {size: rng.random((size, data.timesteps, data.features), dtype=np.float32) for size in BATCH_SIZES}
+    reading = reading_of(data)
+    if data.scale == "standard":
+        reading = reading.scaled_by(samples[max(BATCH_SIZES)])
     rows = []
     for network in networks:
         keras.utils.clear_session()
-        model = saved.get(network) or build(network, *shape, classes, seed=0)
+        batches = {size: in_view(x, network.view, data) for size, x in samples.items()}
+        _, timesteps, features = batches[1].shape
+        model = saved.get(network) or build(network.network, timesteps, features, data.classes, 0, reading)
         answer = _compiled(model)
         gflops = sgemm_rate(SECONDS_OF_SGEMM, best=False) / 1e9
         for size, batch in batches.items():
-            times = milliseconds(partial(answer, batch))
+            times = milliseconds(partial(answer, tf.constant(batch)))
             lower, median, upper = np.quantile(times, [0.25, 0.5, 0.75])
             rows.append(
                 {name: getattr(network, name) for name in NETWORK}

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline import paths
 from pipeline.analysis.choice import Choice, choose_by_race, choose_champion
 from pipeline.data.datasets import Manifest
-from pipeline.data.sequences import SequencesSummary, prepared_sequences
+from pipeline.data.sequences import SequencesSummary, in_view, prepared_sequences
 from pipeline.params.document import RACE, Params
 from pipeline.progress import TrialProgress
 from pipeline.studies.refits import Refits
@@ -60,7 +60,7 @@ def run(params: Params) -> None:
     refits.record("champion", trials)
 
     with np.load(paths.VALIDATION, allow_pickle=False) as arrays:
-        input_example = arrays["x"][:2]
+        input_example = in_view(arrays["x"][:2], choice.choice.view, summary)
     outcome = log_champion(
         experiment=params.tracking.experiment,
         choice=choice,

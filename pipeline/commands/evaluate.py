@@ -9,7 +9,7 @@ from pipeline import paths
 from pipeline.analysis import evaluation, prediction_times
 from pipeline.analysis.choice import Choice, Finalist
 from pipeline.analysis.on_test_data import COMPARISON, Tested, networks_of, on_test_data
-from pipeline.data.sequences import SequencesSummary, prepared_sequences
+from pipeline.data.sequences import SequencesSummary, in_view, prepared_sequences
 from pipeline.documents import records
 from pipeline.params.document import Params
 from pipeline.studies.results import MISTAKES, has_results, read_results, study_definition
@@ -47,13 +47,15 @@ def run(params: Params) -> None:
     choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)
     with np.load(paths.TEST, allow_pickle=False) as arrays:
         test_x, test_y = arrays["x"], arrays["y"]
+    champion_test_x = in_view(test_x, choice.choice.view, summary)
     with np.load(paths.TRAIN, allow_pickle=False) as arrays:
         # As many as there are test sequences: the two accuracies then have about the same standard error.
         train_x, train_y = arrays["x"][: len(test_y)], arrays["y"][: len(test_y)]
+    train_x = in_view(train_x, choice.choice.view, summary)
 
     configure_tensorflow(params.training.instructions)
     models = evaluation.load_models(paths.CHAMPION)
-    test = {seed: evaluation.predict(model, test_x) for seed, model in models.items()}
+    test = {seed: evaluation.predict(model, champion_test_x) for seed, model in models.items()}
     train = {seed: evaluation.predict(model, train_x) for seed, model in models.items()}
 
     metrics = evaluation.champion_metrics(choice.choice, summary.dataset, test, test_y, train, train_y)
@@ -62,7 +64,8 @@ def run(params: Params) -> None:
     paths.write_csv(paths.PREDICTIONS, predictions)
     paths.write_csv(paths.CONFUSION, predictions[["actual", "predicted"]])
     best_models = evaluation.load_best_models(paths.CHAMPION)
-    best = {seed: evaluation.predict(model, test_x) for seed, model in best_models.items()}
+    best_test_x = in_view(test_x, choice.best.view, summary)
+    best = {seed: evaluation.predict(model, best_test_x) for seed, model in best_models.items()}
     champion = _tested("champion", choice.choice, test, test_y)
     others = [_tested("most accurate", choice.best, best, test_y)] if best else []
     table = on_test_data(champion, [*others, *_tested_in_studies(params, summary)])
@@ -71,7 +74,7 @@ def run(params: Params) -> None:
     paths.write_json(paths.MCNEMAR, compared[0] if compared else None)
     networks = prediction_times.distinct_networks([choice.choice, *choice.candidates])
     saved = {networks[0]: models[min(models)]}
-    times = prediction_times.prediction_times(networks, saved, test_x.shape[1:], summary.classes)
+    times = prediction_times.prediction_times(networks, saved, summary)
     paths.write_csv(paths.PREDICTION_TIMES, times)
     log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
     print(

@@ -13,7 +13,7 @@ from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import load_models, predict
 from pipeline.data.own import OwnSequences, read_own
-from pipeline.data.sequences import SequencesSummary, as_sequences, prepared_sequences
+from pipeline.data.sequences import SequencesSummary, as_sequences, in_view, prepared_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.settings import DataParams
@@ -34,8 +34,9 @@ def predict_file(path: Path, params: Params) -> None:
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
     if summary.is_own:
         prepared_sequences(params.data)  # files are read as the sequences were
-    Choice.read_for(summary.learning_sha256, paths.CHOICE)  # labels and sizes are those of its data
+    view = Choice.read_for(summary.learning_sha256, paths.CHOICE).choice.view  # labels and sizes are those of its data
     x = _own(path, summary, params.data) if summary.is_own else _images(path, summary)
+    x = in_view(x, view, summary)
     probabilities = np.mean([predict(model, x) for model in models], axis=0)
     labels = np.asarray(summary.labels)[probabilities.argmax(axis=1)]
     table = pd.DataFrame({"predicted": labels, "probability": probabilities.max(axis=1).astype(float).round(6)})

@@ -137,20 +137,6 @@ class Params(Frozen):
                 )
         return self
 
-    @model_validator(mode="after")
-    def _champion_is_tested_on_what_it_sees(self) -> Self:
-        for name in self.champion.studies:
-            study = self.studies[name]
-            if isinstance(study, RaceStudy):
-                continue
-            views = [trial.view for trial in study.trials] if isinstance(study, ListStudy) else study.space.view
-            if any(view not in (None, self.data.view) for view in views):
-                raise ValueError(
-                    f"champion.studies names {name!r}, which trains on other views than data.view, {self.data.view}: "
-                    "the test data have that view only"
-                )
-        return self
-
     def study(self, name: str) -> AnyStudy:
         """The study called `name`; raises PipelineError if there is none."""
         if name not in self.studies:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.data.sequences import SequencesSummary
 from pipeline.errors import PipelineError
-from pipeline.params.settings import Instructions
+from pipeline.params.settings import Configuration, Instructions
 from pipeline.training.cluster import Cluster
 from pipeline.training.identity import training_key
 from pipeline.training.journal import Journal
@@ -75,11 +75,17 @@ class Refits:
 
     def _record(self, trial: Trial, *, reused: bool) -> TrialRecord:
         result = self._journal.get(self._key(trial))
-        return TrialRecord(trial, "COMPLETE", self._samples, self._summary.view, result, reused=reused)
+        view = trial.configuration.view or self._summary.view
+        return TrialRecord(trial, "COMPLETE", self._samples, view, result, reused=reused)
+
+    def _configuration(self, trial: Trial) -> Configuration:
+        """As it is trained: the view that the data have is not asked for."""
+        has_it = trial.configuration.view == self._summary.view
+        return trial.configuration.model_copy(update={"view": None}) if has_it else trial.configuration
 
     def _key(self, trial: Trial) -> str:
         return training_key(
-            trial.configuration,
+            self._configuration(trial),
             trial.seed,
             train_samples=self._samples,
             held_out="nothing",
@@ -89,5 +95,5 @@ class Refits:
 
     def _task(self, trial: Trial) -> TrainingTask:
         return TrainingTask(
-            trial.configuration, trial.seed, self._sequences, "nothing", self._instructions, wants_model=True
+            self._configuration(trial), trial.seed, self._sequences, "nothing", self._instructions, wants_model=True
         )

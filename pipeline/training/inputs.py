@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.sequences import FOLDS, SequencesSummary, change_view
+from pipeline.data.sequences import FOLDS, SequencesSummary, in_view
 from pipeline.params.settings import View
 from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION
 from pipeline.training.reading import AS_THEY_ARE, Reading
@@ -71,10 +71,7 @@ def load_data(sequences: Path, held_out: HeldOut, view: View | None = None, fold
 
     def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         with np.load(sequences / path.name, allow_pickle=False) as arrays:
-            x = arrays["x"]
-            if view not in (None, summary.view):
-                x = np.ascontiguousarray(change_view(x, view, summary.seed))
-            return x, arrays["y"]
+            return in_view(arrays["x"], view, summary), arrays["y"]
 
     x, y = read(TRAIN)
     validation_x, validation_y = read(VALIDATION)
@@ -82,7 +79,7 @@ def load_data(sequences: Path, held_out: HeldOut, view: View | None = None, fold
     of = functools.partial(
         TrainingData,
         classes=classes,
-        reading=Reading(padded=bool(summary.padded), tokens=summary.tokens),
+        reading=reading_of(summary),
         standardize=summary.scale == "standard",
     )
     if held_out == "validation":
@@ -97,6 +94,11 @@ def load_data(sequences: Path, held_out: HeldOut, view: View | None = None, fold
         return of(x[rest], y[rest], held_out_x=x[here], held_out_y=y[here], first=first)
     test_x, test_y = read(TEST)
     return of(x, y, held_out_x=test_x, held_out_y=test_y)
+
+
+def reading_of(summary: SequencesSummary) -> Reading:
+    """How networks read these data, but for the moments to standardize by: those are of the rows of a training."""
+    return Reading(padded=bool(summary.padded), tokens=summary.tokens)
 
 
 def _tenth(samples: int, fold: int) -> tuple[NDArray[np.int64], slice, int]:

@@ -90,7 +90,7 @@ def test_a_refit_is_the_same_configuration_on_all_data_for_its_own_number_of_epo
     finalist = choose_champion({"search": trials}, 1000).choice
     assert (finalist.train_samples, finalist.epochs, finalist.refit_epochs) == (5000, 10, 7)
     assert finalist.refit == Configuration(
-        cell="lstm", units=8, depth=2, dropout=0.1, learning_rate=0.02, optimizer="sgd", epochs=7
+        cell="lstm", units=8, depth=2, dropout=0.1, learning_rate=0.02, optimizer="sgd", epochs=7, view="rows"
     )
 
 

@@ -1,21 +1,31 @@
 """Prediction times: which networks are measured, with what, and how the table is read; never how long it takes."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.analysis import prediction_times
+from pipeline.data.sequences import SequencesSummary, SplitSummary
 from pipeline.params.network import NetworkSpec
 from pipeline.params.settings import Configuration
 from pipeline.training.build import build
 
-SMALL, BOTH_WAYS = NetworkSpec(cell="gru", units=4), NetworkSpec(cell="lstm", units=3, depth=2, bidirectional=True)
+SMALL, BOTH_WAYS = (
+    Configuration(cell="gru", units=4), Configuration(cell="lstm", units=3, depth=2, bidirectional=True),
+)  # fmt: skip
+PART = SplitSummary(samples=3, per_class=(1, 2), sha256="0" * 64)
+DATA = SequencesSummary(
+    dataset="toy", view="rows", seed=0, classes=2, labels=(0, 1), timesteps=5, features=3,
+    train=PART, validation=PART, test=PART,
+)  # fmt: skip
 
 
 def test_networks_that_predict_alike_are_measured_once() -> None:
     rows = [
         SMALL,
-        Configuration(**SMALL.model_dump() | {"dropout": 0.3, "recurrent_dropout": 0.1, "learning_rate": 0.1}),
+        Configuration(**SMALL.network.model_dump() | {"dropout": 0.3, "recurrent_dropout": 0.1, "learning_rate": 0.1}),
         BOTH_WAYS,
         SMALL.model_copy(update={"units": 5}),
     ]
@@ -25,8 +35,8 @@ def test_networks_that_predict_alike_are_measured_once() -> None:
 @pytest.mark.usefixtures("one_thread")
 def test_every_network_is_measured_with_both_batch_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction_times, "SECONDS_OF_SGEMM", 0.001)
-    saved = {BOTH_WAYS: build(BOTH_WAYS, 5, 3, 2, seed=1)}
-    table = prediction_times.prediction_times([SMALL, BOTH_WAYS], saved, (5, 3), classes=2)
+    saved = {BOTH_WAYS: build(BOTH_WAYS.network, 5, 3, 2, seed=1)}
+    table = prediction_times.prediction_times([SMALL, BOTH_WAYS], saved, DATA)
     assert table.columns.tolist() == prediction_times.COLUMNS
     assert table[["cell", "depth", "model", "batch_size"]].to_numpy().tolist() == [
         ["gru", 1, "untrained", 1],
@@ -42,8 +52,30 @@ def test_every_network_is_measured_with_both_batch_sizes(monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("one_thread")
+def test_a_network_is_timed_on_what_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns where it reads columns; raw values where it standardizes them, of sequences that may end early."""
+    monkeypatch.setattr(prediction_times, "SECONDS_OF_SGEMM", 0.001)
+    built = []
+
+    def noted(spec: NetworkSpec, *arguments: Any) -> Any:
+        built.append(build(spec, *arguments))
+        return built[-1]
+
+    monkeypatch.setattr(prediction_times, "build", noted)
+    columns = SMALL.model_copy(update={"view": "columns"})
+    table = prediction_times.prediction_times([SMALL, columns], {}, DATA)
+    assert table["view"].fillna("none").tolist() == ["none", "none", "columns", "columns"]
+    assert [model.input_shape for model in built] == [(None, 5, 3), (None, 3, 5)]
+    built.clear()
+    own = DATA.model_copy(update={"padded": True, "scale": "standard"})
+    prediction_times.prediction_times([SMALL], {}, own)
+    assert built[0].input_shape == (None, None, 3)
+    assert "standardized" in [layer.name for layer in built[0].layers]
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_what_is_timed_is_the_models_own_answer() -> None:
-    model = build(SMALL, 5, 3, 2, seed=0)
+    model = build(SMALL.network, 5, 3, 2, seed=0)
     x = np.random.default_rng(0).random((7, 5, 3), dtype=np.float32)
     np.testing.assert_allclose(prediction_times._compiled(model)(x), model.predict(x, verbose=0), atol=1e-6)
 
@@ -56,12 +88,9 @@ def test_calls_that_warm_up_are_not_counted() -> None:
 
 
 def test_times_stand_beside_the_configurations_of_their_networks() -> None:
-    table = pd.DataFrame(
-        [SMALL.model_dump() | {"learning_rate": rate} for rate in (0.1, 0.2)] + [BOTH_WAYS.model_dump()]
-    )
-    times = pd.DataFrame(
-        [SMALL.model_dump() | {"batch_size": size, "median_ms": time} for size, time in ((1, 0.5), (128, 3.0))]
-    )
+    small, both_ways = ({**network.model_dump(), "view": "rows"} for network in (SMALL, BOTH_WAYS))
+    table = pd.DataFrame([small | {"learning_rate": rate} for rate in (0.1, 0.2)] + [both_ways])
+    times = pd.DataFrame([small | {"batch_size": size, "median_ms": time} for size, time in ((1, 0.5), (128, 3.0))])
     joined = prediction_times.with_prediction_times(table, times)
     assert joined["predict_ms"].tolist()[:2] == [0.5, 0.5]
     assert joined["predict_batch_ms"].tolist()[:2] == [3.0, 3.0]

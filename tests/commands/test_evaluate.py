@@ -12,9 +12,11 @@ import pytest
 from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import Metrics
-from pipeline.commands import evaluate
+from pipeline.commands import champion, evaluate, study
+from pipeline.data.datasets import Manifest
 from tests.helpers.project import Project
 from tests.helpers.runs import all_runs
+from tests.helpers.sequences import FEATURES, TIMESTEPS, params_with, write_sequences
 
 
 @pytest.fixture
@@ -47,6 +49,23 @@ def test_the_files_say_what_the_saved_model_says(
     assert times.loc[times["model"] == "saved", "units"].unique().tolist() == [choice.choice.units]
     assert f"evaluate: test accuracy {metrics.test_accuracy:.2%} (" in capsys.readouterr().out
     assert all_runs()["evaluate"].data.metrics["test_accuracy"] == metrics.test_accuracy
+
+
+@pytest.mark.usefixtures("one_thread", "home")
+def test_a_champion_that_reads_columns_is_measured_on_columns() -> None:
+    trial = {"cell": "gru", "units": 3, "view": "columns", "epochs": 3}
+    params = params_with({"only": {"sampler": "list", "trials": [trial]}}, workers=1)
+    write_sequences(paths.SEQUENCES)
+    Manifest(dataset="slopes", source="made up", files={}, licence="none").write(paths.MANIFEST)
+    study.run(params, "only")
+    champion.run(params)
+    evaluate.run(params)
+    model = keras.saving.load_model(paths.CHAMPION / "seed-0.keras")
+    assert model.input_shape == (None, FEATURES, TIMESTEPS)
+    with np.load(paths.TEST) as arrays:
+        right = model.predict_on_batch(arrays["x"].transpose(0, 2, 1)).argmax(axis=1) == arrays["y"]
+    assert Metrics.read(paths.METRICS).test_accuracy == right.mean()
+    assert pd.read_csv(paths.PREDICTION_TIMES)["view"].tolist() == ["columns"] * 2
 
 
 def test_the_champion_is_compared_with_the_best_network_where_that_is_another(

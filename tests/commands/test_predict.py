@@ -13,7 +13,7 @@ from pipeline.commands.predict import predict_file
 from pipeline.data.sequences import SequencesSummary, SplitSummary, as_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.network import NetworkSpec
-from pipeline.params.settings import DataParams
+from pipeline.params.settings import DataParams, View
 from pipeline.training.build import build
 from pipeline.training.reading import Reading
 from tests.helpers.runs import choice
@@ -38,8 +38,14 @@ def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     paths.CHAMPION.mkdir(parents=True)
     for seed, model in enumerate(models):
         model.save(paths.CHAMPION / f"seed-{seed}.keras")
-    choice(0.75).model_copy(update={"data_sha256": summary.learning_sha256}).write(paths.CHOICE)
+    write_choice(summary, "columns")
     return models
+
+
+def write_choice(summary: SequencesSummary, view: View) -> None:
+    found = choice(0.75)
+    chosen = found.choice.model_copy(update={"view": view})
+    found.model_copy(update={"data_sha256": summary.learning_sha256, "choice": chosen}).write(paths.CHOICE)
 
 
 def test_images_are_read_in_the_champions_view(champion: list, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,6 +61,21 @@ def test_images_are_read_in_the_champions_view(champion: list, capsys: pytest.Ca
     np.savez("sequences.npz", x=x)
     predict_file(Path("sequences.npz"), PARAMS)
     pd.testing.assert_frame_equal(pd.read_csv(StringIO(capsys.readouterr().out)), table)
+
+
+def test_a_champion_may_have_a_view_of_its_own(champion: list, capsys: pytest.CaptureFixture[str]) -> None:
+    """The prepared sequences are rows, the champion reads columns."""
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    summary = summary.model_copy(update={"view": "rows", "timesteps": 4, "features": 6})
+    summary.write(paths.SEQUENCES_SUMMARY)
+    write_choice(summary, "columns")
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 6), dtype=np.uint8)
+    np.savez("samples.npz", x=images)
+    predict_file(Path("samples.npz"), PARAMS)
+    table = pd.read_csv(StringIO(capsys.readouterr().out))
+    x = as_sequences(images, "columns", 0)
+    expected = np.mean([model.predict(x, verbose=0) for model in champion], axis=0)
+    np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.params.document import ExecutionParams
-from pipeline.params.settings import Configuration
+from pipeline.params.settings import Configuration, View
 from pipeline.studies.refits import Refits
 from pipeline.training.cluster import Cluster
 from pipeline.training.model_file import load_model
@@ -116,6 +116,19 @@ def test_other_data_are_other_refits(tmp_path: Path) -> None:
         cluster = ToyCluster(0)
         Refits(other, tmp_path, journal_of(tmp_path), "avx2").train(TRIALS, lambda: cluster, Watcher())  # noqa: B023 (called at once)
         assert len(cluster.trained) == again, split
+
+
+def test_another_view_is_another_refit_and_the_datas_own_is_not(tmp_path: Path) -> None:
+    def refit(view: View | None) -> tuple[list[int], TrialRecord]:
+        trial = Trial(0, CONFIGURATION.model_copy(update={"view": view}), seed=0)
+        cluster = ToyCluster(0)
+        [record] = toy_refits(tmp_path).train([trial], lambda: cluster, Watcher())
+        return cluster.trained, record
+
+    assert SUMMARY.view == "rows"
+    assert [(trained, record.view) for trained, record in map(refit, (None, "rows", "columns"))] == [
+        ([0], "rows"), ([], "rows"), ([0], "columns"),
+    ]  # fmt: skip
 
 
 def test_a_training_that_fails_is_named_and_the_others_before_it_are_kept(tmp_path: Path) -> None:
