@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pipeline.data.sequences import SequencesSummary, in_view
 from pipeline.params.network import NetworkSpec
-from pipeline.params.settings import Configuration
+from pipeline.params.settings import Configuration, View
 from pipeline.training.build import build
-from pipeline.training.inputs import reading_of
 from pipeline.training.machine import sgemm_rate
+from pipeline.training.reading import Reading
 
 if TYPE_CHECKING:
     import keras
@@ -38,13 +37,17 @@ def distinct_networks(configurations: Iterable[Configuration]) -> list[Configura
 
 
 def prediction_times(
-    networks: Iterable[Configuration], saved: Mapping[Configuration, keras.Model], data: SequencesSummary
+    networks: Iterable[Configuration],
+    saved: Mapping[Configuration, keras.Model],
+    shapes: Mapping[View | None, tuple[int, int]],
+    classes: int,
+    reading: Reading,
 ) -> pd.DataFrame:
     """Milliseconds a call, a row per network and batch size: the columns `COLUMNS`.
 
     Median and quartiles over `CALLS` calls. Models in `saved` are measured themselves (`model` is "saved"), of the
-    others one is built with random weights ("untrained"): the values of the weights cost no time. `data` says how
-    long sequences are, and how networks read them. With each row goes the machine's rate in multiplying float32
+    others one is built with random weights ("untrained"): the values of the weights cost no time. `shapes` are
+    (timesteps, features) of each view that a network has. With each row goes the machine's rate in multiplying float32
     matrices on one thread, just then: it makes the times of two machines comparable, and betrays a machine that was
     busy with something else.
     """
@@ -52,20 +55,16 @@ def prediction_times(
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
-    samples = {size: rng.random((size, data.timesteps, data.features), dtype=np.float32) for size in BATCH_SIZES}
-    reading = reading_of(data)
-    if data.scale == "standard":
-        reading = reading.scaled_by(samples[max(BATCH_SIZES)])
     rows = []
     for network in networks:
         keras.utils.clear_session()
-        batches = {size: in_view(x, network.view, data) for size, x in samples.items()}
-        _, timesteps, features = batches[1].shape
-        model = saved.get(network) or build(network.network, timesteps, features, data.classes, 0, reading)
+        shape = shapes[network.view]
+        model = saved.get(network) or build(network.network, *shape, classes, 0, reading)
         answer = _compiled(model)
         gflops = sgemm_rate(SECONDS_OF_SGEMM, best=False) / 1e9
-        for size, batch in batches.items():
-            times = milliseconds(partial(answer, tf.constant(batch)))
+        for size in BATCH_SIZES:
+            batch = tf.constant(rng.random((size, *shape), dtype=np.float32))
+            times = milliseconds(partial(answer, batch))
             lower, median, upper = np.quantile(times, [0.25, 0.5, 0.75])
             rows.append(
                 {name: getattr(network, name) for name in NETWORK}

@@ -14,6 +14,7 @@ from pipeline.documents import records
 from pipeline.params.document import Params
 from pipeline.studies.results import MISTAKES, has_results, read_results, study_definition
 from pipeline.tracking.outcomes import log_evaluation
+from pipeline.training.inputs import reading_of
 from pipeline.training.process import configure_tensorflow
 
 
@@ -74,7 +75,11 @@ def run(params: Params) -> None:
     paths.write_json(paths.MCNEMAR, compared[0] if compared else None)
     networks = prediction_times.distinct_networks([choice.choice, *choice.candidates])
     saved = {networks[0]: models[min(models)]}
-    times = prediction_times.prediction_times(networks, saved, summary)
+    shapes = {network.view: in_view(test_x[:1], network.view, summary).shape[1:] for network in networks}
+    reading = reading_of(summary)
+    if summary.scale == "standard":
+        reading = reading.scaled_by(test_x)  # by whatever: the values cost no time
+    times = prediction_times.prediction_times(networks, saved, shapes, summary.classes, reading)
     paths.write_csv(paths.PREDICTION_TIMES, times)
     log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
     print(

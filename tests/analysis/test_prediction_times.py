@@ -7,19 +7,15 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis import prediction_times
-from pipeline.data.sequences import SequencesSummary, SplitSummary
 from pipeline.params.network import NetworkSpec
-from pipeline.params.settings import Configuration
+from pipeline.params.settings import Configuration, View
 from pipeline.training.build import build
+from pipeline.training.reading import AS_THEY_ARE, Reading
 
 SMALL, BOTH_WAYS = (
     Configuration(cell="gru", units=4), Configuration(cell="lstm", units=3, depth=2, bidirectional=True),
 )  # fmt: skip
-PART = SplitSummary(samples=3, per_class=(1, 2), sha256="0" * 64)
-DATA = SequencesSummary(
-    dataset="toy", view="rows", seed=0, classes=2, labels=(0, 1), timesteps=5, features=3,
-    train=PART, validation=PART, test=PART,
-)  # fmt: skip
+SHAPES: dict[View | None, tuple[int, int]] = {None: (5, 3), "columns": (3, 5)}
 
 
 def test_networks_that_predict_alike_are_measured_once() -> None:
@@ -36,7 +32,7 @@ def test_networks_that_predict_alike_are_measured_once() -> None:
 def test_every_network_is_measured_with_both_batch_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction_times, "SECONDS_OF_SGEMM", 0.001)
     saved = {BOTH_WAYS: build(BOTH_WAYS.network, 5, 3, 2, seed=1)}
-    table = prediction_times.prediction_times([SMALL, BOTH_WAYS], saved, DATA)
+    table = prediction_times.prediction_times([SMALL, BOTH_WAYS], saved, SHAPES, 2, AS_THEY_ARE)
     assert table.columns.tolist() == prediction_times.COLUMNS
     assert table[["cell", "depth", "model", "batch_size"]].to_numpy().tolist() == [
         ["gru", 1, "untrained", 1],
@@ -63,12 +59,12 @@ def test_a_network_is_timed_on_what_it_reads(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(prediction_times, "build", noted)
     columns = SMALL.model_copy(update={"view": "columns"})
-    table = prediction_times.prediction_times([SMALL, columns], {}, DATA)
+    table = prediction_times.prediction_times([SMALL, columns], {}, SHAPES, 2, AS_THEY_ARE)
     assert table["view"].fillna("none").tolist() == ["none", "none", "columns", "columns"]
     assert [model.input_shape for model in built] == [(None, 5, 3), (None, 3, 5)]
     built.clear()
-    own = DATA.model_copy(update={"padded": True, "scale": "standard"})
-    prediction_times.prediction_times([SMALL], {}, own)
+    reading = Reading(padded=True, mean=(0.0, 1.0, 2.0), variance=(1.0, 1.0, 4.0))
+    prediction_times.prediction_times([SMALL], {}, SHAPES, 2, reading)
     assert built[0].input_shape == (None, None, 3)
     assert "standardized" in [layer.name for layer in built[0].layers]
 
