@@ -72,22 +72,13 @@ def as_sequences(x: NDArray[Any], view: str, seed: int) -> NDArray[np.float32]:
 def change_view(x: NDArray[Any], view: str, seed: int) -> NDArray[Any]:
     """Another view of `x` (n, rows, columns): (n, timesteps, features).
 
-    `rows` and `columns` are a time step each; `rows_and_columns` has row t and column t of a square image in step t, so
-    that both directions sweep it in four ways, as in Visin et al., ReNet, arXiv:1505.00393; `pixels` are one after the
-    other, row by row; `permuted_pixels` in an order that is drawn once from `seed` and is the same for every sample.
-    Raises PipelineError where there are not as many rows as columns and both are asked for.
+    `rows` and `columns` are a time step each; `pixels` are one after the other, row by row; `permuted_pixels` in
+    an order that is drawn once from `seed` and is the same for every sample.
     """
     count, height, width = x.shape
     match view:
         case "columns":
             return x.transpose(0, 2, 1)
-        case "rows_and_columns":
-            if height != width:
-                raise PipelineError(
-                    f"view rows_and_columns wants as many rows as columns; these samples have {height} and {width}: "
-                    "choose another view (params.yaml)"
-                )
-            return np.concatenate([x, x.transpose(0, 2, 1)], axis=2)
         case "pixels":
             return x.reshape(count, height * width, 1)
         case "permuted_pixels":

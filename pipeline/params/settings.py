@@ -18,7 +18,7 @@ Positive = Annotated[int, Field(ge=1)]
 
 Seed = Annotated[int, Field(ge=0)]
 
-View = Literal["rows", "columns", "rows_and_columns", "pixels", "permuted_pixels"]
+View = Literal["rows", "columns", "pixels", "permuted_pixels"]
 
 
 def _count_or_fraction(value: int | float) -> int | float:

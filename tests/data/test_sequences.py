@@ -38,18 +38,6 @@ def test_views(view: str, shape: tuple[int, ...], element: Any) -> None:
             assert np.array_equal(x[:, step, feature], IMAGES[:, row, column] / np.float32(255))
 
 
-def test_rows_and_columns_go_side_by_side() -> None:
-    square = IMAGES[:, :3]
-    x = as_sequences(square, "rows_and_columns", seed=0)
-    assert (x.shape, x.dtype, x.flags.c_contiguous) == ((5, 3, 6), np.float32, True)
-    assert np.array_equal(x[:, :, :3], as_sequences(square, "rows", seed=0))
-    assert np.array_equal(x[:, :, 3:], as_sequences(square, "columns", seed=0))
-    with pytest.raises(
-        PipelineError, match="view rows_and_columns wants as many rows as columns; these samples have 4"
-    ):
-        as_sequences(IMAGES, "rows_and_columns", seed=0)
-
-
 def test_permuted_pixels_are_the_same_pixels_in_one_seeded_order() -> None:
     pixels = as_sequences(IMAGES, "pixels", 0)
     permuted = as_sequences(IMAGES, "permuted_pixels", 0)
