@@ -169,7 +169,7 @@ def recommend(
         float | None, typer.Option(min=0, max=1, help="At least this validation accuracy, for example 0.98.")
     ] = None,
 ) -> None:
-    """Which network to use within a budget, from the finished studies; exit status 1 if none qualifies."""
+    """Which network to use within a budget, from the finished studies; exit status 1 if there is none."""
     with params_yaml() as params:
         from pipeline.commands.recommend import recommend as answer
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
+from scipy import stats
 
 from pipeline.analysis.choice import Candidate
-from pipeline.analysis.configurations import accuracy_interval
+from pipeline.analysis.configurations import CONFIDENCE, ROUNDING, accuracy_interval
 from pipeline.documents import Document
 from pipeline.errors import PipelineError
 from pipeline.params.network import Cell
+from pipeline.params.settings import Metric
+from pipeline.training.metrics import score
 from pipeline.training.model_file import load_model
 
 if TYPE_CHECKING:
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 1000
 EPSILON = 1e-7  # Keras's: the smallest probability whose logarithm is taken
+DRAWS = 1000  # of the bootstrap
+
+_OtherMetric = Field(exclude_if=lambda value: value is None)  # not in the file where networks are chosen by accuracy
 
 
 def load_models(folder: Path) -> dict[int, keras.Model]:
@@ -74,7 +81,8 @@ class Metrics(Document):
     """metrics.json: the champion's figures on the test data, means over its seeds.
 
     Accuracies are fractions, the loss is in nats, the gap is train minus test accuracy. `test_accuracy_sd` is None for
-    one seed; for the interval see `accuracy_interval`.
+    one seed; for the interval see `accuracy_interval`. Where networks are chosen by another metric than accuracy, that
+    is `metric`, and `test_score` its value, with the interval of `score_interval`; else they are None.
     """
 
     dataset: str
@@ -90,6 +98,42 @@ class Metrics(Document):
     test_accuracy_high: float
     test_loss: float
     generalization_gap: float
+    metric: Annotated[Metric | None, _OtherMetric] = None
+    test_score: Annotated[float | None, _OtherMetric] = None
+    test_score_low: Annotated[float | None, _OtherMetric] = None
+    test_score_high: Annotated[float | None, _OtherMetric] = None
+
+
+def score_interval(metric: Metric, y: NDArray[np.int64], predicted: NDArray[np.int64]) -> tuple[float, float, float]:
+    """The mean over seeds of their score by `metric`, and its 95 % interval over seeds and samples, clipped to 0–1.
+
+    `predicted` (seeds, n) are the classes that each seed's model gives to samples of the classes `y` (n,).
+
+    Two variances add up: that of a mean of so many seeds, and that of a mean of so many samples, by a bootstrap with a
+    fixed seed that draws samples within each class, the same for all seeds (Davison and Hinkley, Bootstrap Methods and
+    their Application, 1997, section 3.2). What differs between seeds on a sample is in both, which is cautious. The
+    interval is Student's, with Satterthwaite's degrees of freedom (Biometrics Bulletin 2 (1946), 110–114). A class with
+    few samples, all of them right, would seem certain: so before it is drawn from, each class gets one more sample that
+    is right and one that is taken for the next class, after Agresti and Caffo (The American Statistician 54 (2000),
+    280–288). With one seed the interval is over samples alone.
+    """
+    scores = [score(metric, y, row) for row in predicted]
+    seeds, value = len(scores), float(np.mean(scores))
+    there = np.unique(y)
+    added = np.tile(np.concatenate([there, np.roll(there, -1)]), (seeds, 1))
+    y, predicted = np.concatenate([y, there, there]), np.concatenate([predicted, added], axis=1)
+    order = np.argsort(y, kind="stable")
+    y, predicted = y[order], predicted[:, order]
+    _, first, number = np.unique(y, return_index=True, return_counts=True)
+    first, number = np.repeat(first, number), np.repeat(number, number)  # of the class of each sample
+    rng = np.random.default_rng(0)
+    drawn = [first + rng.integers(0, number) for _ in range(DRAWS)]
+    over_samples = np.var([np.mean([score(metric, y, row[places]) for row in predicted]) for places in drawn], ddof=1)
+    over_seeds = np.var(scores, ddof=1) / seeds if seeds > 1 and np.ptp(scores) >= ROUNDING else 0.0
+    variance = over_samples + over_seeds
+    freedom = (seeds - 1) * (variance / over_seeds) ** 2 if over_seeds else np.inf
+    reach = stats.t.isf((1 - CONFIDENCE) / 2, freedom) * np.sqrt(variance)
+    return value, max(0.0, float(value - reach)), min(1.0, float(value + reach))
 
 
 def champion_metrics(
@@ -99,12 +143,18 @@ def champion_metrics(
     test_y: NDArray[np.int64],
     train: Mapping[int, NDArray[np.float32]],
     train_y: NDArray[np.int64],
+    metric: Metric,
 ) -> Metrics:
     """The champion's metrics; `test` and `train` hold each seed's probabilities (n, classes) on the test data and on
-    training data."""
+    training data, and it was chosen by `metric`."""
     accuracies = [accuracy(probabilities, test_y) for probabilities in test.values()]
     train_accuracy = np.mean([accuracy(probabilities, train_y) for probabilities in train.values()])
     low, high = accuracy_interval(accuracies, len(test_y))
+    by_metric: dict[str, Any] = {}
+    if metric != "accuracy":
+        scores = score_interval(metric, test_y, np.stack([each.argmax(axis=1) for each in test.values()]))
+        names = ("test_score", "test_score_low", "test_score_high")
+        by_metric = {"metric": metric, **dict(zip(names, scores, strict=True))}
     return Metrics(
         dataset=dataset,
         cell=choice.cell,
@@ -119,4 +169,5 @@ def champion_metrics(
         test_accuracy_high=high,
         test_loss=float(np.mean([cross_entropy(probabilities, test_y) for probabilities in test.values()])),
         generalization_gap=float(train_accuracy - np.mean(accuracies)),
+        **by_metric,
     )

@@ -12,6 +12,7 @@ from pipeline.analysis.on_test_data import COMPARISON, Tested, networks_of, on_t
 from pipeline.data.sequences import SequencesSummary, in_view, prepared_sequences
 from pipeline.documents import records
 from pipeline.params.document import Params
+from pipeline.params.settings import METRIC_NAMES
 from pipeline.studies.results import MISTAKES, has_results, read_results, study_definition
 from pipeline.tracking.outcomes import log_evaluation
 from pipeline.training.inputs import reading_of
@@ -59,7 +60,9 @@ def run(params: Params) -> None:
     test = {seed: evaluation.predict(model, champion_test_x) for seed, model in models.items()}
     train = {seed: evaluation.predict(model, train_x) for seed, model in models.items()}
 
-    metrics = evaluation.champion_metrics(choice.choice, summary.dataset, test, test_y, train, train_y)
+    metrics = evaluation.champion_metrics(
+        choice.choice, summary.dataset, test, test_y, train, train_y, params.champion.metric
+    )
     metrics.write(paths.METRICS)
     predictions = evaluation.predictions_table(test[min(test)], test_y)
     paths.write_csv(paths.PREDICTIONS, predictions)
@@ -85,4 +88,14 @@ def run(params: Params) -> None:
     print(
         f"evaluate: test accuracy {metrics.test_accuracy:.2%} "
         f"({metrics.test_accuracy_low:.2%} to {metrics.test_accuracy_high:.2%}, {metrics.seeds} seeds)"
+        + _by_metric(metrics)
+    )
+
+
+def _by_metric(metrics: evaluation.Metrics) -> str:
+    if metrics.metric is None:
+        return ""
+    return (
+        f", {METRIC_NAMES[metrics.metric]} {metrics.test_score:.2%} ({metrics.test_score_low:.2%} to "
+        f"{metrics.test_score_high:.2%})"
     )

@@ -18,12 +18,15 @@ from pipeline.analysis.choice import (
     shown_among,
 )
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
+from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
 from pipeline.commands.champion import choose
-from pipeline.data.sequences import prepared_sequences
+from pipeline.data.sequences import SequencesSummary, prepared_sequences
 from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.params.document import RACE, Params
+from pipeline.params.settings import METRIC_NAMES
+from pipeline.report.baseline import AgainstBaseline, champion_against_baseline, validated_against_baseline
 from pipeline.report.text import interval, listed, number, percent, tolerance_words
 from pipeline.studies.race_results import race_accuracies, race_standing
 from pipeline.studies.racing import Standing
@@ -39,7 +42,8 @@ def recommend(
     min_accuracy: float | None,
     console: Console | None = None,
 ) -> bool:
-    """Print the network to use among those that qualify; False if none does. Nothing is trained.
+    """Print the network to use among those that qualify; False if none does, or if that network is not shown to be
+    better than always answering the largest class. Nothing is trained.
 
     Networks are those of `champion.studies` trained on the most samples. A prediction's time is that of one sequence
     alone, on one thread, as prediction_times.csv has it; the table gives that of a batch, too. With `min_accuracy` the
@@ -96,9 +100,13 @@ def recommend(
         chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples)
     else:
         chosen, certainty = _raced(choice, state, qualifying)
+    against = _against_baseline(params, summary, choice, chosen)
+    if not against.shown:
+        console.print(f"No network is recommended: {against.doubt(chosen['network'])}", soft_wrap=True)
     bounds = interval(chosen["validation_accuracy_low"], chosen["validation_accuracy_high"])
     console.print(
-        f"Use {chosen['network']}: {chosen['parameters']:,} parameters, validation accuracy "
+        f"{'Use' if against.shown else 'Else it would be'} {chosen['network']}: {chosen['parameters']:,} parameters, "
+        f"validation {METRIC_NAMES[params.champion.metric]} "
         f"{percent(chosen['validation_accuracy'])} (95 % interval {bounds}, {chosen['seeds']} "
         f"seed{'s' * (chosen['seeds'] > 1)}), {number(chosen['predict_ms'])} ms for one prediction. "
         f"{len(qualifying)} of {len(everything)} networks trained on {compared.train_samples:,} samples qualify.",
@@ -115,7 +123,20 @@ def recommend(
             "the blocks that both have.",
             soft_wrap=True,
         )
-    return True
+    return against.shown
+
+
+def _against_baseline(
+    params: Params, summary: SequencesSummary, choice: Choice, chosen: dict[str, Any]
+) -> AgainstBaseline:
+    """The network against always answering the largest class: the champion on the test data, others where validated."""
+    champion = choice.choice
+    same = chosen["study"] == champion.study and is_configuration(pd.DataFrame([chosen]), champion.model_dump()).all()
+    tested = paths.METRICS.exists() and paths.CHOICE.exists() and Choice.read(paths.CHOICE).choice == champion
+    if same and tested:
+        metrics = Metrics.read(paths.METRICS)
+        return champion_against_baseline(summary, metrics, metrics.metric or "accuracy")
+    return validated_against_baseline(summary, chosen, params.champion.metric, raced=choice.race is not None)
 
 
 def _raced(choice: Choice, state: Standing, qualifying: pd.DataFrame) -> tuple[dict[str, Any], str]:

@@ -65,6 +65,13 @@ CELLS: dict[Cell, CellKind] = {
     "cnn": CellKind("CNN", 0, 0, CellCost(1180e-6, 0.0, 0.60), "#56b4e9", "#8fd0f5", "P"),
 }
 
+# What becomes of the states of two directions that are not put side by side.
+MERGED: dict[MergeMode, str] = {
+    "sum": "directions summed",
+    "ave": "directions averaged",
+    "mul": "directions multiplied",
+}
+
 KERNEL, POOL = 3, 2  # of the cnn, in both directions
 
 # What a network without a state cannot have.
@@ -113,6 +120,7 @@ class NetworkSpec(Frozen):
     def file_name(self) -> str:
         """A name for files, without a suffix: `simple_rnn-1x256`, `bidirectional-gru-2x64-mean_max`."""
         parts = ["bidirectional"] * self.bidirectional + [self.cell, f"{self.depth}x{self.units}"]
+        parts += [self.merge_mode] * (self.bidirectional and self.merge_mode != "concat")
         parts += [self.pooling] * (self.pooling != "last") + ["residual"] * self.residual
         return "-".join([*parts, *["normalized"] * self.layer_normalization])
 
@@ -136,11 +144,15 @@ class NetworkSpec(Frozen):
 
 
 def network_name(network: NetworkSpec | Mapping[str, Any]) -> str:
-    """Short name of a network for people, for example `bi-LSTM 2×128 mean+max`; of a row of a table by its columns."""
+    """Short name of a network for people, for example `bi-LSTM 2×128 mean+max`; of a row of a table by its columns.
+
+    How two directions are joined is in it where they are not put side by side: `bi-LSTM 2×128 directions summed`.
+    """
     row = dict(network) if isinstance(network, NetworkSpec) else network
     name = f"{'bi-' if row['bidirectional'] else ''}{CELLS[row['cell']].title} {row['depth']}×{row['units']}"
-    pooling = row.get("pooling", "last")
-    extras = [pooling.replace("_", "+")] if pooling != "last" else []
+    merge_mode, pooling = row.get("merge_mode", "concat"), row.get("pooling", "last")
+    extras = [MERGED[merge_mode]] if row["bidirectional"] and merge_mode != "concat" else []
+    extras += [pooling.replace("_", "+")] if pooling != "last" else []
     extras += [word for word, name_of in (("residual", "residual"), ("normalized", "layer_normalization"))
                if row.get(name_of, False)]  # fmt: skip
     return " ".join([name, *extras])

@@ -11,6 +11,9 @@ Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 Instructions = Literal["avx2", "native"]
 Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
+METRIC_NAMES: dict[Metric, str] = {
+    "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1",
+}  # fmt: skip
 
 LearningRate = Annotated[float, Field(gt=0)]
 

@@ -5,30 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
-
-from pipeline.analysis.choice import Candidate, Choice, Finalist, RaceFinding, distinct_names
-from pipeline.analysis.configurations import CONFIGURATION
+from pipeline.analysis.choice import Candidate, Choice, RaceFinding, distinct_names
 from pipeline.analysis.on_test_data import TO_BEST
 from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
-from pipeline.report.drawing import (
-    accuracy_axis,
-    count_tick,
-    depth_legend,
-    fit_to_marks,
-    legend,
-    line_style,
-    points_tick,
-    ring,
-    styled,
-    to_svg,
-)
-from pipeline.report.palette import INK
+from pipeline.params.settings import METRIC_NAMES, Metric
+from pipeline.report.answer_figure import accuracies_shown, answer_figure
+from pipeline.report.baseline import champion_against_baseline
+from pipeline.report.drawing import baseline_words
 from pipeline.report.results import Results
 from pipeline.report.tested import described, named, pairs_ahead, shown
 from pipeline.report.text import (
@@ -45,18 +29,22 @@ from pipeline.report.text import (
 )
 
 TITLE_WIDTH = 52  # characters
+MEANS: dict[Metric, str] = {
+    "balanced_accuracy": "the mean of the classes' recalls",
+    "macro_f1": "the mean of the classes' F1 scores",
+}
 PLACED_BY_RACE = (
     "A network that left the race early stands where its difference to the leader puts it, over the blocks that both "
     "have: the tenths are not equally hard. "
 )
-NEARLY_NOTHING = 1e-6  # a stretched axis has no place for 0 and 100 %
 
 
 @dataclass(frozen=True)
 class Answer:
     """What to use, and how that network was trained (None before a choice); `facts` are label and value.
 
-    `lines` say what is not known, what the test has shown, and what others would choose.
+    `lines` say by which metric it was chosen, if not by accuracy, what is not known, what the test has shown, and what
+    others would choose.
     """
 
     headline: str
@@ -72,25 +60,57 @@ class Answer:
 def answer(results: Results) -> Answer:
     """The page's first screen, before a choice too."""
     choice, found = results.choice, finding(results.choice)
+    doubt, recommended = _doubt(results), results.recommended
     studies = {name: results.competitors.of(name) for name in results.competitors.trials}
-    alt = f"Validation accuracy and generalization gap against the number of parameters. {found}."
-    title = "\n".join(textwrap.wrap(found, TITLE_WIDTH))
-    figure = answer_figure(studies, None if choice is None else choice.choice, title, alt)
+    told = found if doubt is None else "No network is recommended"
+    alt = f"Validation accuracy and generalization gap against the number of parameters. {told}."
+    title = "\n".join(textwrap.wrap(told, TITLE_WIDTH))
+    figure = answer_figure(studies, results.baseline, recommended, title, alt)
+    headline = f"{found}." if choice is None else _headline(choice)
+    lines = () if choice is None else (*_lines_of_the_test(results), *_lines_of_the_race(choice))
+    if doubt is not None:
+        headline, lines = f"No network is recommended: {doubt}", (f"{found}.", *lines)
     return Answer(
-        headline=f"{found}." if choice is None else _headline(choice),
-        lines=() if choice is None else (*_lines_of_the_test(results), *_lines_of_the_race(choice)),
+        headline=headline,
+        lines=(*_lines_of_the_metric(results), *lines),
         recipe=None if choice is None else _recipe(choice),
         facts=tuple(_facts(results)),
         tested=results.metrics is not None,
         figures={"answer": figure},
         caption=(
-            f"Higher is more accurate, further left is smaller{'; the ring marks the network to use' * bool(choice)}. "
+            "Higher is more accurate, further left is smaller"
+            f"{'; the ring marks the network to use' * (recommended is not None)}. "
             "Each point is a configuration: point at it or touch it for its numbers. "
+            f"{baseline_words(results.baseline, accuracies_shown(studies, recommended)) if studies else ''}"
             f"{PLACED_BY_RACE * (results.race is not None)}Bars are 95 % intervals over seeds, cut at the edge where "
             "they reach further. Lines join networks that differ in their number of units alone."
         ),
         candidates=None if choice is None else _candidates(choice),
     )
+
+
+def _doubt(results: Results) -> str | None:
+    """That the choice is not shown to be better than always answering the largest class; None where it is."""
+    against, choice = results.against_baseline, results.choice
+    return None if against is None or choice is None or against.shown else against.doubt(_name(choice, choice.choice))
+
+
+def _lines_of_the_metric(results: Results) -> list[str]:
+    """By what networks were chosen, where that is not accuracy, and what it is of the choice on the test data."""
+    if (metric := results.metric) == "accuracy":
+        return []
+    name = METRIC_NAMES[metric]
+    line = (
+        f"Networks were chosen by {name}, {MEANS[metric]}. On this page a validation accuracy, a train accuracy and "
+        f"their gap are of that; a test accuracy is a plain accuracy."
+    )
+    metrics, choice = results.metrics, results.choice
+    if metrics is None or metrics.test_score is None or choice is None:
+        return [line]
+    chosen = _name(choice, choice.choice)
+    line += f" On the test sequences {chosen} has a {name} of {percent(metrics.test_score)}."
+    plain = champion_against_baseline(results.summary, metrics, "accuracy")
+    return [line] if plain.shown else [line, f"By plain accuracy {plain.doubt(chosen)}"]
 
 
 def finding(choice: Choice | None) -> str:
@@ -291,6 +311,12 @@ def _facts(results: Results) -> list[tuple[str, str]]:
             ("its 95 % interval, %", interval(metrics.test_accuracy_low, metrics.test_accuracy_high)),
             ("generalization gap, points", points(metrics.generalization_gap)),
         ]
+        if metrics.metric is not None:
+            against = champion_against_baseline(results.summary, metrics, metrics.metric)
+            facts += [
+                (f"test {METRIC_NAMES[metrics.metric]}, {plural(metrics.seeds, 'seed')}", percent(against.score)),
+                ("its 95 % interval, %", interval(against.low, against.high)),
+            ]
     if results.choice is not None:
         facts.append(("parameters", number(results.choice.choice.parameters)))
     if (chosen := results.chosen) is not None:
@@ -318,81 +344,3 @@ def _candidates(choice: Choice) -> Table:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def answer_figure(studies: Mapping[str, pd.DataFrame], choice: Finalist | None, title: str, alt: str) -> str:
-    """Validation accuracy and generalization gap against the number of parameters, as SVG.
-
-    `studies` maps names to tables of `analysis.configurations`. Networks that differ in units alone are joined.
-    Bars are 95 % `interval_over_seeds`. `choice` is the configuration to mark, None for none.
-    """
-    hover: dict[str, str] = {}
-    with styled():
-        figure = Figure(figsize=(6.2, 6.6), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-        for position, (study, table) in enumerate(studies.items()):
-            for axes, measure in ((upper, "validation_accuracy"), (lower, "generalization_gap")):
-                hover |= _draw_study(axes, table, measure, _fill(position), f"{study}-{measure}")
-        if not studies:
-            upper.text(0.5, 0.5, "no study has a complete trial", ha="center", transform=upper.transAxes)
-            return to_svg(figure, alt)
-        everything = pd.concat(studies.values())
-        accuracy_axis(upper, everything["validation_accuracy"])
-        fit_to_marks(upper, everything["validation_accuracy"])
-        fit_to_marks(lower, pd.Series([0, *everything["generalization_gap"]]))
-        upper.set_title("Validation accuracy" + (" (stretched towards 100 %)" if upper.get_yscale() == "logit" else ""))
-        lower.set_title("Generalization gap: train minus validation accuracy, points")
-        lower.yaxis.set_major_formatter(points_tick)
-        lower.axhline(0, color=INK, linewidth=0.8)
-        lower.set_xscale("log")
-        lower.xaxis.set_major_formatter(count_tick)
-        lower.xaxis.set_minor_formatter(NullFormatter())
-        lower.set_xlabel("trainable parameters (log scale)")
-        if choice is not None:
-            ring(upper, choice.parameters, choice.validation_accuracy)
-            ring(lower, choice.parameters, choice.generalization_gap)
-        handles = [*legend(everything, choice), *depth_legend(everything["depth"]), *_study_legend(studies)]
-        figure.legend(handles=handles, loc="outside lower left", ncols=2)
-        return to_svg(figure, alt, hover)
-
-
-def _draw_study(axes: Axes, table: pd.DataFrame, measure: str, fill: Any, prefix: str) -> dict[str, str]:
-    """Draw one study's configurations; returns what a pointer resting on them shows."""
-    hover = {}
-    table = table.assign(name=distinct_names(records(table)))
-    series = [name for name in CONFIGURATION if name != "units"]
-    for place, (_, line) in enumerate(table.groupby(series, sort=False, dropna=False)):
-        line = line.sort_values("parameters")
-        first = line.iloc[0]
-        colour, marker = CELLS[first["cell"]].colour, CELLS[first["cell"]].marker
-        x, y = line["parameters"].to_numpy(float), line[measure].to_numpy(float)
-        axes.plot(x, y, line_style(first["depth"]), color=colour, linewidth=1.4)
-        low, high = line[f"{measure}_low"], line[f"{measure}_high"]
-        if measure == "validation_accuracy":
-            low, high = low.clip(lower=NEARLY_NOTHING), high.clip(upper=1 - NEARLY_NOTHING)
-        axes.vlines(x, low, high, color=colour, linewidth=1.4)
-        for point, row in enumerate(records(line)):
-            gid = f"{prefix}-{place}-{point}"
-            axes.plot(row["parameters"], row[measure], marker, color=colour, fillstyle=fill, markersize=6.5, gid=gid)
-            hover[gid] = (
-                f"{row['name']}, {row['parameters']:,} parameters, {row['train_samples']:,} training samples: "
-                f"validation accuracy {row['validation_accuracy']:.2%}, gap {100 * row['generalization_gap']:.2f} "
-                f"points, {plural(row['seeds'], 'seed')}"
-            )
-    return hover
-
-
-def _study_legend(studies: Mapping[str, pd.DataFrame]) -> list[Line2D]:
-    """Handles for the studies: the first is drawn with filled marks."""
-    handles = []
-    for position, (study, table) in enumerate(studies.items()):
-        low, high = table["train_samples"].min(), table["train_samples"].max()
-        samples = f"{low:,}" if low == high else f"{low:,}–{high:,}"
-        handles.append(Line2D([], [], color=INK, marker="o", linestyle="none", fillstyle=_fill(position),
-                              label=f"{study}: {samples} samples"))  # fmt: skip
-    return handles
-
-
-def _fill(position: int) -> Any:
-    return "full" if position == 0 else "none"

@@ -13,7 +13,18 @@ from pipeline.analysis.configurations import CONFIGURATION
 from pipeline.analysis.prediction_times import BATCH_SIZES
 from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
-from pipeline.report.drawing import accuracy_axis, cost_axis, legend, ring, styled, to_svg
+from pipeline.params.settings import METRIC_NAMES
+from pipeline.report.baseline import Baseline
+from pipeline.report.drawing import (
+    accuracy_axis,
+    baseline_line,
+    baseline_words,
+    cost_axis,
+    legend,
+    ring,
+    styled,
+    to_svg,
+)
 from pipeline.report.palette import INK
 from pipeline.report.results import Results
 from pipeline.report.text import NOTHING, Column, Table, in_order, number, percent, text_table
@@ -39,6 +50,7 @@ class Cost:
     configurations: int
     samples: int
     figures: dict[str, str]
+    baseline: str
     front: Table
     prediction: Prediction | None
     equal_budgets: tuple[Table, ...]
@@ -52,10 +64,12 @@ def cost(results: Results) -> Cost | None:
     fronts = pd.DataFrame({name: pareto_front(table, column) for column, (name, _) in COSTS.items()})
     alt = "Validation accuracy against parameters, seconds to train and milliseconds a prediction, with Pareto fronts."
     budgets = (_equal_budget(table, column, f"{unit} at most") for column, (_, unit) in COSTS.items())
+    marked = None if results.recommended is None else results.chosen
     return Cost(
         configurations=len(table),
         samples=results.competitors.train_samples,
-        figures={"pareto_fronts": pareto_fronts(table, fronts, results.chosen, alt)},
+        figures={"pareto_fronts": pareto_fronts(table, fronts, results.baseline, marked, alt)},
+        baseline=baseline_words(results.baseline, table["validation_accuracy"]),
         front=_front(table, fronts),
         prediction=_prediction(results.prediction_times),
         equal_budgets=tuple(budget for budget in budgets if budget.rows),
@@ -122,11 +136,13 @@ def _equal_budget(table: pd.DataFrame, column: str, header: str) -> Table:
     return text_table(list(rows.values()), columns)
 
 
-def pareto_fronts(table: pd.DataFrame, fronts: pd.DataFrame, chosen: Mapping[str, Any] | None, alt: str) -> str:
+def pareto_fronts(
+    table: pd.DataFrame, fronts: pd.DataFrame, baseline: Baseline, chosen: Mapping[str, Any] | None, alt: str
+) -> str:
     """Validation accuracy against each cost, the networks on the Pareto front joined by a line, as SVG.
 
     `table` has a row per configuration with the columns of `COSTS`, `fronts` a boolean column for each of them by its
-    name; `chosen` is the row to mark.
+    name; `chosen` is the row to mark. A line is the `baseline`, if it is in sight.
     """
     hover: dict[str, str] = {}
     table = table.assign(network=distinct_names(records(table)))
@@ -153,6 +169,8 @@ def pareto_fronts(table: pd.DataFrame, fronts: pd.DataFrame, chosen: Mapping[str
                 ring(axes, chosen[column], chosen["validation_accuracy"])
             cost_axis(axes, f"{unit} (log scale)")
         accuracy_axis(panels[0], table["validation_accuracy"])
-        panels[0].set_ylabel("validation accuracy")
+        for axes in panels:
+            baseline_line(axes, baseline.score)
+        panels[0].set_ylabel(f"validation {METRIC_NAMES[baseline.metric]}")
         figure.legend(handles=legend(table, chosen), loc="outside lower left", ncols=6)
         return to_svg(figure, alt, hover)

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
+from scipy import special
 
 from pipeline.params.network import CELLS, NetworkSpec, network_name
+from pipeline.report.baseline import Baseline
 from pipeline.report.palette import FAINT, INK, MARK, PAPER, THEME
 from pipeline.report.text import in_order, plural
 
@@ -29,6 +32,7 @@ STYLE: dict[Any, Any] = {
 LineStyle = Literal["-", "--", ":", "-."]
 LINE_STYLES: list[LineStyle] = ["-", "--", ":", "-."]
 ACCURACY_TICKS = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999]
+NEARLY_NOTHING = 1e-6  # a stretched axis has no place for 0 and 100 %
 
 
 @contextmanager
@@ -83,26 +87,55 @@ def line_style(depth: int) -> LineStyle:
     return LINE_STYLES[(depth - 1) % len(LINE_STYLES)]
 
 
-def accuracy_axis(axes: Axes, accuracies: pd.Series) -> None:
-    """Percent ticks; a logit scale where errors differ by more than a factor of 3, so that 98 and 99 % stay apart."""
+def accuracy_range(accuracies: pd.Series) -> tuple[Literal["linear", "logit"], float, float]:
+    """The scale of an axis that marks at these heights fill, with room for a ring around each, and its two ends.
+
+    It is a logit scale where errors differ by more than a factor of 3, so that 98 and 99 % stay apart. That scale has
+    no place for 0 and 100 %, so marks there are on a linear one, which reaches beyond them by no more than a ring.
+    """
     low, high = accuracies.min(), accuracies.max()
+    if low >= NEARLY_NOTHING and high <= 1 - NEARLY_NOTHING and (1 - low) > 3 * (1 - high):
+        ends = special.logit([low, high])
+        room = max(np.log(1.6), 0.1 * np.ptp(ends))
+        low, high = special.expit([ends[0] - room, ends[1] + room])
+        return "logit", low, high
+    room, beyond = (0.35 * (high - low), 0.1 * (high - low)) if high > low else (0.01, 0.002)
+    return "linear", max(low - room, -beyond), min(high + room, 1 + beyond)
+
+
+def accuracy_axis(axes: Axes, accuracies: pd.Series) -> None:
+    """An axis of the `accuracy_range` of the marks, with percent ticks. Bars may reach further, and are cut there: with
+    the interval of two seeds in sight, all marks would be a line."""
+    scale, low, high = accuracy_range(accuracies)
+    axes.set_yscale(scale)
+    axes.set_ylim(low, high)
+    ticks = ACCURACY_TICKS if scale == "logit" else [tick for tick in axes.get_yticks() if 0 <= tick <= 1]
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_major_formatter(percent_tick)
-    if low > 0 and high < 1 and (1 - low) > 3 * (1 - high):
-        axes.set_yscale("logit")
-        axes.yaxis.set_major_locator(FixedLocator(ACCURACY_TICKS))
-        axes.yaxis.set_major_formatter(percent_tick)
-        axes.yaxis.set_minor_locator(FixedLocator([]))
+    axes.yaxis.set_minor_locator(FixedLocator([]))
 
 
 def fit_to_marks(axes: Axes, values: pd.Series) -> None:
-    """Let the marks at these heights, finite ones, fill the axes. Bars may reach further, and are cut there: with the
-    interval of two seeds in sight, all marks would be a line."""
+    """Let the marks at these heights, finite ones, fill a linear axis. Bars are cut as those of an `accuracy_axis`."""
     low, high = values.min(), values.max()
-    if axes.get_yscale() == "logit":
-        axes.set_ylim(1 - min(1.6 * (1 - low), 0.999), 1 - (1 - high) / 1.6)
-    else:
-        room = 0.35 * (high - low) or 0.01
-        axes.set_ylim(low - room, high + room)
+    room = 0.35 * (high - low) or 0.01
+    axes.set_ylim(low - room, high + room)
+
+
+def baseline_line(axes: Axes, score: float) -> None:
+    """What always answering the largest class is worth, where the axes have a place for it."""
+    low, high = axes.get_ylim()
+    if low <= score <= high:
+        axes.axhline(score, color=INK, linestyle=":", linewidth=1.6)
+
+
+def baseline_words(baseline: Baseline, accuracies: pd.Series) -> str:
+    """What the dotted line is that `baseline_line` draws beside these marks, or where it would lie."""
+    _, low, high = accuracy_range(accuracies)
+    if low <= baseline.score <= high:
+        return f"The dotted line is {baseline.name}, which {baseline.worth}. "
+    side = "below" if baseline.score < low else "above"
+    return f"{baseline.name[0].upper()}{baseline.name[1:]} {baseline.worth}, {side} this range. "
 
 
 def cost_axis(axes: Axes, label: str) -> None:

@@ -8,23 +8,47 @@ import pandas as pd
 
 from pipeline.analysis.calibration import calibration_error, reliability_table
 from pipeline.documents import records
-from pipeline.report.mistakes_figures import confusion_matrix, lines_of, pictures_of, reliability
+from pipeline.params.settings import METRIC_NAMES
+from pipeline.report.baseline import champion_against_baseline, on_test_sequences
+from pipeline.report.mistakes_figures import (
+    WORST_SHOWN,
+    confusion_matrix,
+    confusions,
+    lines_of,
+    pictures_of,
+    reliability,
+)
 from pipeline.report.results import Results
-from pipeline.report.text import Table, interval, number, percent, points, text_table
+from pipeline.report.text import Table, interval, number, percent, points, shortened, text_table
 
 WORST_MISTAKES = 12
 PAIRS, EXAMPLES = 3, 6
+MOST_PAIRS = 50  # rows of their table
+LONGEST = 14  # characters of a label above a picture
+
+MATRIX = (
+    "Rows are the actual classes, columns the predicted ones. Colour marks mistakes, the stronger the more: look for "
+    "the strongest field."
+)
+FREQUENT = (
+    "Too many classes for a matrix: the pairs most often confused, and how many sequences of the first class are taken "
+    "for the second."
+)
 
 
 @dataclass(frozen=True)
 class Mistakes:
-    """`error` is the mean distance between the probabilities given and the accuracy; `figures` have no pictures where
-    a sequence is none."""
+    """`comparisons` say what always answering the largest class is worth, and what the network is worth by the metric
+    that it was chosen by. `error` is the mean distance between the probabilities given and the accuracy; `figures` have
+    no pictures where a sequence is none."""
 
+    comparisons: tuple[str, ...]
     finding: str
     error: float
     figures: dict[str, str]
+    confusion_caption: str
     pairs: Table
+    pairs_summary: str
     wrong: Table
     reliability: Table
 
@@ -43,22 +67,46 @@ def mistakes(results: Results) -> Mistakes | None:
     calibration = reliability_table(predictions)
     error = calibration_error(calibration)
     title = f"Off by {points(error)} points on average"
+    pairs = _pairs(confused, labels)
     shown = {
         "most_confused": _most_confused(predictions, confused),
         "most_confident": _most_confident(predictions),
     }
     return Mistakes(
+        comparisons=tuple(_comparisons(results)),
         finding=finding,
         error=error,
         figures={
-            "confusion": confusion_matrix(counts, labels, f"{wrong} wrong", f"Confusion matrix: {finding}"),
+            "confusion": (confusions if classes > WORST_SHOWN else confusion_matrix)(
+                counts, labels, f"{wrong} wrong", f"Which classes are confused: {finding}"
+            ),
             "reliability": reliability(calibration, title, f"Reliability diagram: {title}."),
             **{name: svg for name, rows in shown.items() if (svg := _pictures(results, rows, labels))},
         },
-        pairs=_pairs(confused, labels),
+        confusion_caption=FREQUENT if classes > WORST_SHOWN else MATRIX,
+        pairs=Table(pairs.headers, pairs.rows[:MOST_PAIRS]),
+        pairs_summary=(
+            f"The numbers: the {MOST_PAIRS} most frequent of {len(pairs.rows):,} pairs that were confused"
+            if len(pairs.rows) > MOST_PAIRS
+            else "The numbers: every pair that was confused"
+        ),
         wrong=_answers(pd.concat(shown.values()).drop_duplicates(), labels),
         reliability=_reliability(calibration),
     )
+
+
+def _comparisons(results: Results) -> list[str]:
+    """What always answering the largest class is worth, and what the network is by the metric that it was chosen by."""
+    largest = on_test_sequences(results.summary, "accuracy")
+    sentences = [f"For comparison: {largest.name} {largest.worth}."]
+    if (metrics := results.metrics) is not None and metrics.metric is not None:
+        against = champion_against_baseline(results.summary, metrics, metrics.metric)
+        sentences.append(
+            f"Its {METRIC_NAMES[metrics.metric]}, by which networks were chosen, is {percent(against.score)} (95 % "
+            f"interval over {against.over}: {interval(against.low, against.high)}). For comparison: "
+            f"{against.baseline.name} {against.baseline.worth}."
+        )
+    return sentences
 
 
 def _most_often(confused: np.ndarray, labels: Sequence[str]) -> str:
@@ -94,11 +142,17 @@ def _pictures(results: Results, wrong: pd.DataFrame, labels: Sequence[str]) -> s
     if wrong.empty or results.test_x is None or (results.summary.features == 1 and not own):
         return None
     titles = [
-        f"{labels[row['actual']]}, not {labels[row['predicted']]}\n{percent(row['probability'])}"
-        for row in records(wrong)
+        _title(labels[row["actual"]], labels[row["predicted"]], percent(row["probability"])) for row in records(wrong)
     ]
     alt = f"Pictures of {len(wrong)} wrong answers, with the actual class, the predicted one and its probability."
     return (lines_of if own else pictures_of)(results.test_x[wrong["index"].to_numpy()], titles, alt)
+
+
+def _title(actual: str, predicted: str, probability: str) -> str:
+    """What stands above a picture that is an inch and a half wide."""
+    actual, predicted = shortened(actual, LONGEST), shortened(predicted, LONGEST)
+    between = " " if len(actual) + len(predicted) <= LONGEST else "\n"
+    return f"{actual},{between}not {predicted}\n{probability}"
 
 
 def _answers(chosen: pd.DataFrame, labels: Sequence[str]) -> Table:

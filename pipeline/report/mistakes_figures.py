@@ -7,28 +7,35 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.documents import records
 from pipeline.params.network import CELLS
 from pipeline.report.drawing import percent_tick, styled, to_svg
 from pipeline.report.palette import INK, MARK
-from pipeline.report.text import plural
+from pipeline.report.text import plural, shortened
 
 WORST_SHOWN = 20  # with more classes than this the counts in a confusion matrix cannot be read
+LONGEST = 18  # characters of a label beside a figure
+ONE_LINE = 50  # characters of labels side by side below a matrix
 
 
 def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) -> str:
     """The counts (classes, classes) of actual (rows) against predicted (columns) classes, as SVG.
 
-    Right answers are only numbers: the colour is for the mistakes, which they would drown.
+    It is for at most `WORST_SHOWN` classes; `confusions` is for more. Right answers are only numbers: the colour is for
+    the mistakes, which they would drown.
     """
     classes = len(counts)
     mistakes = counts.astype(float)
     np.fill_diagonal(mistakes, 0)
     worst = max(mistakes.max(), 1)
+    short = [shortened(label, LONGEST) for label in labels]
+    upright = len("  ".join(short)) > ONE_LINE
+    height = min(5.4, 1.8 + 0.36 * classes) + 0.09 * upright * max(map(len, short))
     hover: dict[str, str] = {}
     with styled():
-        figure = Figure(figsize=(5.4, 5.4), layout="constrained")
+        figure = Figure(figsize=(5.4, height), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
         axes = figure.subplots()
         axes.grid(visible=False)
@@ -37,17 +44,41 @@ def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str, alt:
             axes.fill_between([column - 0.5, column + 0.5], row - 0.5, row + 0.5, color=MARK, linewidth=0,
                               alpha=0.12 + 0.5 * mistakes[row, column] / worst, gid=gid)  # fmt: skip
             hover[gid] = f"{labels[row]} taken for {labels[column]}: {plural(int(counts[row, column]), 'time')}"
-        if classes <= WORST_SHOWN:
-            for row, column in np.argwhere(counts > 0):
-                weight = "bold" if row == column else "normal"
-                axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=9, weight=weight)
-            axes.set_xticks(range(classes), labels)
-            axes.set_yticks(range(classes), labels)
+        for row, column in np.argwhere(counts > 0):
+            weight = "bold" if row == column else "normal"
+            axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=9, weight=weight)
+        axes.set_yticks(range(classes), short)
+        axes.set_xticks(range(classes), short)
+        if upright:
+            axes.tick_params(axis="x", rotation=90)
         axes.set_xlim(-0.5, classes - 0.5)
         axes.set_ylim(classes - 0.5, -0.5)
-        axes.set_aspect("equal")
         axes.set_xlabel("predicted class")
         axes.set_ylabel("actual class")
+        return to_svg(figure, alt, hover)
+
+
+def confusions(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) -> str:
+    """Of these counts (classes, classes) of actual against predicted classes the most frequent mistakes, as SVG."""
+    mistakes = counts - np.diag(np.diag(counts))
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:WORST_SHOWN]
+    pairs = [(row, column) for row, column in zip(*np.unravel_index(order, counts.shape), strict=True)
+             if mistakes[row, column]]  # fmt: skip
+    hover: dict[str, str] = {}
+    with styled():
+        figure = Figure(figsize=(6.2, 1.2 + 0.28 * len(pairs)), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+        axes = figure.subplots()
+        for place, (row, column) in enumerate(pairs):
+            gid, times = f"confused-{row}-{column}", int(mistakes[row, column])
+            axes.barh(place, times, color=MARK, alpha=0.62, gid=gid)
+            hover[gid] = f"{labels[row]} taken for {labels[column]}: {plural(times, 'time')}"
+        names = [f"{shortened(labels[row], LONGEST)} → {shortened(labels[column], LONGEST)}" for row, column in pairs]
+        axes.set_yticks(range(len(pairs)), names)
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("test sequences")
         return to_svg(figure, alt, hover)
 
 

@@ -22,6 +22,7 @@ from pipeline.report.mistakes import Mistakes, mistakes
 from pipeline.report.networks import Network, networks
 from pipeline.report.provenance import Provenance, provenance
 from pipeline.report.race import Race, race
+from pipeline.report.recall import Recall, recall
 from pipeline.report.results import Results
 from pipeline.report.scaling import Scaling, scaling
 from pipeline.report.search import Search, searches
@@ -51,6 +52,7 @@ class Page:
     ablation: Ablation | None
     cost: Cost | None
     mistakes: Mistakes | None
+    recall: Recall | None
     tested: Tested | None
     book: Book | None
     networks: tuple[Network, ...]
@@ -64,7 +66,7 @@ class Page:
         """Every figure of the page as SVG text, by name."""
         sections = (
             self.answer, self.race, self.comparisons, self.capacity, self.scaling, self.curves, *self.searches,
-            self.ablation, self.cost, self.mistakes,
+            self.ablation, self.cost, self.mistakes, self.recall,
         )  # fmt: skip
         return {name: svg for section in sections if section for name, svg in section.figures.items()}
 
@@ -83,6 +85,7 @@ def assemble(results: Results) -> Page:
         ablation=ablation(results),
         cost=cost(results),
         mistakes=mistakes(results),
+        recall=recall(results),
         tested=tested(results),
         book=book(results),
         networks=networks(results),

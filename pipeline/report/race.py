@@ -41,8 +41,8 @@ def race(results: Results) -> Race | None:
     trials = results.studies["race"].trials
     table = table.assign(network=distinct_names(records(table)))
     chosen = None
-    if results.choice is not None:
-        chosen = next((row for row in records(table) if _is(row, results.choice.choice.model_dump())), None)
+    if (recommended := results.recommended) is not None:
+        chosen = next((row for row in records(table) if _is(row, recommended.model_dump())), None)
     figures = {}
     if table["behind"].notna().any():
         alt = "By how much each network of the race is less accurate than the leader, against its parameters."

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.analysis import book, capacity, views
-from pipeline.analysis.choice import Choice, Competitors, competitors
+from pipeline.analysis.choice import Choice, Competitors, Finalist, competitors
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
 from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.prediction_times import with_prediction_times
@@ -18,7 +18,15 @@ from pipeline.data.sequences import SequencesSummary
 from pipeline.documents import records
 from pipeline.lineage import Lineage, lineage
 from pipeline.params.document import RACE, Params
+from pipeline.params.settings import Metric
 from pipeline.params.studies import RaceStudy
+from pipeline.report.baseline import (
+    AgainstBaseline,
+    Baseline,
+    champion_against_baseline,
+    on_test_sequences,
+    validated_against_baseline,
+)
 from pipeline.studies.results import MISTAKES, TRIAL_COLUMNS, StudyResults, has_results, read_results
 
 
@@ -80,6 +88,37 @@ class Results:
         """The row of test.csv of the most accurate network; None where the choice is that, or nothing was tested."""
         rows = [] if self.test_table is None else records(self.test_table)
         return next((row for row in rows if row["role"] == "most accurate"), None)
+
+    @property
+    def metric(self) -> Metric:
+        """What networks were chosen by; it is what the columns called accuracy hold, but for those of the test data."""
+        return self.params.champion.metric
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """The largest class of the test data, always answered, by the metric that networks were chosen by."""
+        return on_test_sequences(self.summary, self.metric)
+
+    @cached_property
+    def against_baseline(self) -> AgainstBaseline | None:
+        """The choice against always answering the largest class: on the test data, before that by validation data.
+
+        None where there is no choice, or neither is there.
+        """
+        if self.choice is None:
+            return None
+        if self.metrics is not None:
+            return champion_against_baseline(self.summary, self.metrics, self.metrics.metric or "accuracy")
+        if self.chosen is not None:
+            raced = self.choice.race is not None
+            return validated_against_baseline(self.summary, self.chosen, self.metric, raced=raced)
+        return None
+
+    @property
+    def recommended(self) -> Finalist | None:
+        """The choice, unless it is not shown to be better than always answering the largest class."""
+        doubted = self.against_baseline is not None and not self.against_baseline.shown
+        return None if self.choice is None or doubted else self.choice.choice
 
     @cached_property
     def book_table(self) -> pd.DataFrame:

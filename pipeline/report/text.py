@@ -38,6 +38,12 @@ def tolerance_words(tolerance: float) -> str:
     return f"{100 * tolerance:.2g} points"
 
 
+def shortened(text: str, most: int) -> str:
+    """At most so many characters of a text, its beginning and its end: labels often differ in one of the two."""
+    end = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - end]}…{text[-end:]}"
+
+
 def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -65,7 +65,9 @@ def test_metrics_are_means_over_seeds() -> None:
     better = np.array([[0.7, 0.3], [0.4, 0.6], [0.1, 0.9], [0.2, 0.8]], dtype=np.float32)
     train_y = np.array([0, 0])
     train = {0: np.array([[1, 0], [0, 1]], dtype=np.float32), 1: np.array([[1, 0], [1, 0]], dtype=np.float32)}
-    metrics = evaluation.champion_metrics(candidate(), "toy", {0: PROBABILITIES, 1: better}, ACTUAL, train, train_y)
+    metrics = evaluation.champion_metrics(
+        candidate(), "toy", {0: PROBABILITIES, 1: better}, ACTUAL, train, train_y, "accuracy"
+    )
     assert list(metrics.model_dump()) == METRICS
     assert metrics.seeds == 2
     assert metrics.test_accuracy == 0.875
@@ -74,7 +76,7 @@ def test_metrics_are_means_over_seeds() -> None:
     assert metrics.test_accuracy_low <= 0.875 <= metrics.test_accuracy_high <= 1
     losses = [-np.mean(np.log([0.7, 0.6, 0.1, 0.8])), -np.mean(np.log([0.7, 0.6, 0.9, 0.8]))]
     assert metrics.test_loss == pytest.approx(np.mean(losses), rel=1e-6)
-    alone = evaluation.champion_metrics(candidate(), "toy", {0: better}, ACTUAL, {0: train[0]}, train_y)
+    alone = evaluation.champion_metrics(candidate(), "toy", {0: better}, ACTUAL, {0: train[0]}, train_y, "accuracy")
     assert (alone.seeds, alone.test_accuracy, alone.test_accuracy_sd) == (1, 1.0, None)
 
 

@@ -1,5 +1,6 @@
 """Small sequences that a small network can learn: noise with a class-dependent slope."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,19 @@ def training_data(train: int = 96, held_out: int = 60) -> TrainingData:
     return TrainingData(one.x, one.y, CLASSES, other.x, other.y)
 
 
-def write_sequences(folder: Path, train: int = 96, validation: int = 60, test: int = 30) -> SequencesSummary:
-    """Write the three splits and summary.json as the prepare stage does; returns the summary."""
+def write_sequences(
+    folder: Path, train: int = 96, validation: int = 60, test: int = 30, made: Callable[[int, int], Samples] = samples
+) -> SequencesSummary:
+    """Write the three splits and summary.json as the prepare stage does; returns the summary.
+
+    `made` makes so many sequences of the three classes with a seed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     splits: dict[str, Any] = {}
     for seed, (split, count) in enumerate({"train": train, "validation": validation, "test": test}.items()):
-        made = samples(count, seed)
-        np.savez(folder / f"{split}.npz", x=made.x, y=made.y)
-        splits[split] = summary_of(made, CLASSES)
+        part = made(count, seed)
+        np.savez(folder / f"{split}.npz", x=part.x, y=part.y)
+        splits[split] = summary_of(part, CLASSES)
     summary = SequencesSummary(
         dataset="slopes", view="rows", seed=0, classes=CLASSES, labels=(0, 1, 2), timesteps=TIMESTEPS,
         features=FEATURES, **splits,

@@ -112,6 +112,12 @@ def test_names_are_short_for_people_and_whole_for_files() -> None:
     assert network_name({"cell": "simple_rnn", "depth": 1, "units": 256, "bidirectional": False}) == "SimpleRNN 1×256"
     assert network.file_name == "bidirectional-lstm-2x128"
     assert NetworkSpec(cell="cnn", units=64, depth=3).file_name == "cnn-3x64"
+    summed, multiplied = (network.model_copy(update={"merge_mode": mode}) for mode in ("sum", "mul"))
+    assert network_name(summed) == "bi-LSTM 2×128 directions summed"
+    assert network_name(multiplied.model_dump()) == "bi-LSTM 2×128 directions multiplied"
+    assert summed.file_name == "bidirectional-lstm-2x128-sum"
+    one_way = summed.model_copy(update={"bidirectional": False})
+    assert (network_name(one_way), one_way.file_name) == ("LSTM 2×128", "lstm-2x128"), "there is nothing to join"
     pooled = network.model_copy(update={"pooling": "mean_max", "residual": True, "layer_normalization": True})
     assert network_name(pooled) == "bi-LSTM 2×128 mean+max residual normalized"
     assert pooled.file_name == "bidirectional-lstm-2x128-mean_max-residual-normalized"

@@ -91,7 +91,7 @@ def test_every_figure_has_marks_a_name_and_a_caption(page: Page) -> None:
         " f.querySelector('figcaption')?.textContent.length ?? 0,"
         " f.querySelectorAll('[data-tip]').length + f.querySelectorAll('image').length])"
     )
-    assert len(figures) == 15
+    assert len(figures) == 16
     for role, name, caption, marks in figures:
         assert role == "img"
         assert len(name) > 20

@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 
 from pipeline.documents import records
+from pipeline.report.baseline import Baseline
 from pipeline.report.cost import cost, pareto_fronts
 from pipeline.report.results import Results
 from tests.helpers.pages import ReadPage, hovers, texts
+
+BASELINE = Baseline("1", "accuracy", 0.1135, "test sequences")
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def test_fronts_name_the_networks_that_nothing_beats(network: dict[str, Any]) ->
          network | {"units": 32, "parameters": 6282, "validation_accuracy": 0.94, "fit_seconds": 9, "predict_ms": 0.6}]
     )  # fmt: skip
     fronts = pd.DataFrame({"parameters": [True, False], "training": [True, True], "prediction": [True, False]})
-    svg = pareto_fronts(table, fronts, None, "alt")
+    svg = pareto_fronts(table, fronts, BASELINE, None, "alt")
     assert len(hovers(svg)) == 6
     unbeaten = [text.endswith(", on the Pareto front") for text in hovers(svg)]
     assert unbeaten == [True, False, True, True, True, False]
@@ -77,6 +80,6 @@ def test_networks_of_one_name_are_told_apart(results: Results) -> None:
 def test_what_was_not_measured_is_said(network: dict[str, Any]) -> None:
     table = pd.DataFrame([network | {"validation_accuracy": 0.95, "fit_seconds": 10, "predict_ms": np.nan}])
     fronts = pd.DataFrame({"parameters": [True], "training": [True], "prediction": [False]})
-    svg = pareto_fronts(table, fronts, records(table)[0], "alt")
+    svg = pareto_fronts(table, fronts, BASELINE, records(table)[0], "alt")
     assert len(hovers(svg)) == 2
     assert "not measured" in texts(svg)

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from pipeline.params.network import network_name
 from pipeline.report.answer import answer
-from pipeline.report.drawing import accuracy_axis, fit_to_marks, themed
+from pipeline.report.baseline import Baseline
+from pipeline.report.drawing import accuracy_axis, baseline_line, baseline_words, fit_to_marks, themed
 from pipeline.report.palette import THEME
 from pipeline.report.results import Results
 
@@ -39,14 +40,41 @@ def test_a_bar_of_two_seeds_does_not_hide_the_marks() -> None:
     axes = Figure().subplots()
     axes.vlines(1, 0.6, 1.2)
     accuracy_axis(axes, accuracies)
-    fit_to_marks(axes, accuracies)
-    assert axes.get_ylim() == pytest.approx((1 - 1.6 * 0.105, 1 - 0.008 / 1.6))
+    odds = [0.895 / 0.105 / 1.6, 0.992 / 0.008 * 1.6]
+    assert axes.get_ylim() == pytest.approx([each / (1 + each) for each in odds])
     plain = Figure().subplots()
     plain.vlines(1, -0.15, 0.15)
     fit_to_marks(plain, pd.Series([0, 0.004, 0.01]))
     assert plain.get_ylim() == pytest.approx((-0.0035, 0.0135))
     fit_to_marks(plain, pd.Series([0.5]))
     assert plain.get_ylim() == pytest.approx((0.49, 0.51))
+
+
+def test_an_accuracy_axis_has_no_ticks_beyond_everything() -> None:
+    axes = Figure().subplots()
+    accuracy_axis(axes, pd.Series([0.5, 1.0]))
+    assert axes.get_yscale() == "linear", "a stretched axis has no place for 100 %"
+    assert axes.get_ylim() == pytest.approx((0.325, 1.05))
+    assert max(axes.get_yticks()) == 1.0
+    accuracy_axis(axes, pd.Series([1.0, 1.0]))
+    assert axes.get_ylim() == pytest.approx((0.99, 1.002))
+
+
+def test_the_baseline_is_a_line_where_it_is_in_sight_and_words_where_it_is_not() -> None:
+    largest = Baseline("Walking", "accuracy", 0.8, "test sequences")
+    near, far = pd.Series([0.75, 0.85]), pd.Series([0.97, 0.99])
+    for accuracies, lines in ((near, 1), (far, 0)):
+        axes = Figure().subplots()
+        accuracy_axis(axes, accuracies)
+        baseline_line(axes, largest.score)
+        assert len(axes.lines) == lines
+    assert baseline_words(largest, near) == (
+        "The dotted line is always answering 'Walking', which is right for 80.00 % of the test sequences. "
+    )
+    assert baseline_words(largest, far) == (
+        "Always answering 'Walking' is right for 80.00 % of the test sequences, below this range. "
+    )
+    assert baseline_words(largest, pd.Series([0.2, 0.3])).endswith(", above this range. ")
 
 
 def test_network_names() -> None:

@@ -1,0 +1,157 @@
+"""Always answering the largest class: what it is worth, and that nothing is recommended which is not shown to beat it."""
+
+import dataclasses
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from pipeline import paths
+from pipeline.analysis.evaluation import Metrics
+from pipeline.commands import champion, evaluate, report, study
+from pipeline.commands.recommend import recommend
+from pipeline.data.datasets import Manifest
+from pipeline.data.sequences import Samples, SequencesSummary
+from pipeline.params.document import Params
+from pipeline.params.settings import Metric
+from pipeline.report.answer import answer
+from pipeline.report.baseline import champion_against_baseline, on_test_sequences, validated_against_baseline
+from pipeline.report.results import Results
+from tests.helpers.pages import ReadPage, read_page
+from tests.helpers.sequences import FEATURES, TIMESTEPS, params_with, write_sequences
+
+
+@pytest.fixture
+def skewed(results: Results) -> SequencesSummary:
+    """Two classes, of which one has 80 % of the test samples, and 70 % of those for training and validation."""
+    counts = {"train": (210, 90), "validation": (70, 30), "test": (80, 20)}
+    parts = {
+        name: results.summary.split(name).model_copy(update={"samples": sum(pair), "per_class": pair})  # type: ignore[arg-type]
+        for name, pair in counts.items()
+    }
+    return results.summary.model_copy(update={**parts, "labels": ("walks", "falls"), "classes": 2})
+
+
+@pytest.mark.parametrize(
+    ("metric", "score", "worth"),
+    [
+        ("accuracy", 0.8, "is right for 80.00 % of the test sequences"),
+        ("balanced_accuracy", 0.5, "has a balanced accuracy of 50.00 % on the test sequences"),
+        ("macro_f1", 2 * 0.8 / 1.8 / 2, "has a macro F1 of 44.44 % on the test sequences"),
+    ],
+)
+def test_it_is_worth_what_the_metric_says(skewed: SequencesSummary, metric: Metric, score: float, worth: str) -> None:
+    largest = on_test_sequences(skewed, metric)
+    assert largest.name == "always answering 'walks'"
+    assert largest.score == pytest.approx(score)
+    assert largest.worth == worth
+
+
+def tested(results: Results, **figures: float | str | None) -> Metrics:
+    assert results.metrics is not None
+    return results.metrics.model_copy(update=figures)
+
+
+def test_both_seeds_and_sequences_have_to_show_it(results: Results, skewed: SequencesSummary) -> None:
+    agreeing = {"seeds": 3, "test_accuracy": 0.85, "test_accuracy_low": 0.84, "test_accuracy_high": 0.86}
+    of_sequences = champion_against_baseline(skewed, tested(results, **agreeing), "accuracy")
+    assert not of_sequences.shown, "of 100 sequences 85 may be luck, however much seeds agree"
+    assert of_sequences.over == "sequences"
+    assert (of_sequences.low, of_sequences.high) == pytest.approx((0.7672, 0.9069), abs=1e-4)
+    disagreeing = {"seeds": 3, "test_accuracy": 0.92, "test_accuracy_low": 0.75, "test_accuracy_high": 1.0}
+    of_seeds = champion_against_baseline(skewed, tested(results, **disagreeing), "accuracy")
+    assert (of_seeds.shown, of_seeds.over, of_seeds.low) == (False, "seeds", 0.75)
+    both = disagreeing | {"test_accuracy_low": 0.91}
+    assert champion_against_baseline(skewed, tested(results, **both), "accuracy").shown
+    by_metric = {"metric": "macro_f1", "test_score": 0.6, "test_score_low": 0.5, "test_score_high": 0.7}
+    assert champion_against_baseline(skewed, tested(results, **by_metric), "macro_f1").shown
+
+
+def test_a_network_that_was_not_tested_is_compared_where_it_was_validated(skewed: SequencesSummary) -> None:
+    row = {"validation_accuracy": 0.75, "validation_accuracy_low": 0.71, "validation_accuracy_high": 0.79}
+    raced = validated_against_baseline(skewed, row, "accuracy", raced=True)
+    assert (raced.shown, raced.baseline.score) == (True, 0.7)
+    alone = row | {"validation_accuracy_low": np.nan, "validation_accuracy_high": np.nan}
+    assert validated_against_baseline(skewed, alone, "accuracy", raced=False).doubt("GRU 1×4") == (
+        "GRU 1×4 is not shown to be better than always answering 'walks', which is right for 70.00 % of the validation "
+        "sequences. The network's accuracy on them is 75.00 % (95 % interval over sequences: 65.70 to 82.45)."
+    )
+
+
+def test_digits_are_told_far_better_than_by_the_largest_class(page: ReadPage, results: Results) -> None:
+    assert results.recommended is not None
+    assert "Always answering '0' is right for 10.00 % of the test sequences, below this range." in page.text
+    assert "For comparison: always answering '0' is right for 10.00 % of the test sequences." in page.text
+    assert "Networks were chosen by" not in page.text
+
+
+def test_the_first_lines_name_the_metric(results: Results) -> None:
+    params = results.params.model_copy(
+        update={"champion": results.params.champion.model_copy(update={"metric": "balanced_accuracy"})}
+    )
+    figures = {"metric": "balanced_accuracy", "test_score": 0.97, "test_score_low": 0.96, "test_score_high": 0.98}
+    by_metric = dataclasses.replace(results, params=params, metrics=tested(results, **figures))
+    made = answer(by_metric)
+    assert made.headline.startswith("Use GRU 2×51 mean+max")
+    assert made.lines[0] == (
+        "Networks were chosen by balanced accuracy, the mean of the classes' recalls. On this page a validation accuracy, "
+        "a train accuracy and their gap are of that; a test accuracy is a plain accuracy. On the test sequences GRU 2×51 "
+        "mean+max has a balanced accuracy of 97.00 %."
+    )
+    assert dict(made.facts)["test balanced accuracy, 3 seeds"] == "97.00 %"
+    assert "Validation balanced accuracy" in made.figures["answer"]
+    below = figures | {"test_accuracy": 0.05, "test_accuracy_low": 0.04, "test_accuracy_high": 0.06}
+    made = answer(dataclasses.replace(by_metric, metrics=tested(results, **below)))
+    assert made.headline.startswith("Use GRU 2×51 mean+max"), "by the metric that matters it is better"
+    assert made.lines[1].startswith(
+        "By plain accuracy GRU 2×51 mean+max is not shown to be better than always answering '0', which is right for "
+    )
+
+
+def at_random(count: int, seed: int) -> Samples:
+    """Noise, and classes that have nothing to do with it, of which one has 80 %."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat([0, 1, 2], [count - 2 * (count // 10), count // 10, count // 10]))
+    return Samples(rng.normal(size=(count, TIMESTEPS, FEATURES)).astype(np.float32), y)
+
+
+@pytest.fixture
+def nothing_to_learn(home: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """A whole project, really trained, whose labels are random."""
+    monkeypatch.setattr(report, "log_report", lambda **_: None)
+    write_sequences(paths.SEQUENCES, made=at_random)
+    Manifest(dataset="slopes", source="made up", files={}, licence="none").write(paths.MANIFEST)
+    space = {"cell": ["gru", "simple_rnn"], "units": [2, 4]}
+    params = params_with({"grid": {"sampler": "grid", "seeds": 2, "space": space}})
+    study.run(params, "grid")
+    champion.run(params)
+    return params
+
+
+def recommended(params: Params) -> tuple[bool, str]:
+    console = Console(file=StringIO(), width=200)
+    found = recommend(params, None, None, None, console=console)
+    return found, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_where_labels_are_random_no_network_is_recommended(nothing_to_learn: Params) -> None:
+    found, text = recommended(nothing_to_learn)
+    assert not found
+    assert "always answering '0', which is right for 80.00 % of the validation sequences." in text, "before the test"
+    evaluate.run(nothing_to_learn)
+    report.run(nothing_to_learn)
+    page = read_page()
+    metrics = Metrics.read(paths.METRICS)
+    assert metrics.test_accuracy <= 0.8
+    doubt = "is not shown to be better than always answering '0', which is right for 80.00 % of the test sequences."
+    found, text = recommended(nothing_to_learn)
+    assert not found
+    assert text.startswith("No network is recommended: ")
+    assert doubt in text
+    assert "\nElse it would be " in text
+    assert doubt in page.text.partition("The answer")[0][:600]
+    assert "No network is recommended: " in page.text[:400]
+    assert "the ring marks the network to use" not in page.text
+    assert "recommended: " not in paths.ANSWER.read_text(encoding="utf-8")
