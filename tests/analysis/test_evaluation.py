@@ -80,6 +80,43 @@ def test_metrics_are_means_over_seeds() -> None:
     assert (alone.seeds, alone.test_accuracy, alone.test_accuracy_sd) == (1, 1.0, None)
 
 
+def test_another_metric_is_there_beside_the_accuracies() -> None:
+    other = np.array([[0.7, 0.3], [0.4, 0.6], [0.1, 0.9], [0.8, 0.2]], dtype=np.float32)  # right, right, right, wrong
+    test = {0: PROBABILITIES, 1: other}
+    metrics = evaluation.champion_metrics(
+        candidate(), "toy", test, ACTUAL, {0: PROBABILITIES}, ACTUAL, "balanced_accuracy"
+    )
+    assert list(metrics.model_dump()) == [*METRICS, "metric", "test_score", "test_score_low", "test_score_high"]
+    assert metrics.test_accuracy == 0.75
+    assert metrics.metric == "balanced_accuracy"
+    assert metrics.test_score == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_the_interval_of_a_metric_covers_it() -> None:
+    """Of a rare class with few samples, which a plain bootstrap takes for certain where all of them are right."""
+    rng = np.random.default_rng(1)
+    y = np.repeat([0, 1], [72, 8])
+    covered = []
+    for _ in range(40):
+        right = rng.random((1, 80)) < 0.9
+        value, low, high = evaluation.score_interval("balanced_accuracy", y, np.where(right, y, 1 - y))
+        assert 0 <= low < value <= high <= 1
+        covered.append(low <= 0.9 <= high)
+    assert np.mean(covered) >= 0.95
+
+
+def test_seeds_that_disagree_widen_the_interval_of_a_metric() -> None:
+    y = np.repeat([0, 1, 2], [60, 20, 20])
+    half_wrong = np.where(np.arange(100) % 2, y, (y + 1) % 3)
+    agreeing = evaluation.score_interval("macro_f1", y, np.stack([half_wrong] * 3))
+    alone = evaluation.score_interval("macro_f1", y, half_wrong[None])
+    assert agreeing == pytest.approx(alone), "of samples alone"
+    value, low, high = evaluation.score_interval("macro_f1", y, np.stack([half_wrong, y, half_wrong]))
+    assert value == pytest.approx((2 * alone[0] + 1) / 3)
+    assert (low, high) == (0.0, 1.0), "of three seeds one is perfect"
+    assert evaluation.score_interval("macro_f1", y, half_wrong[None]) == alone, "the same again"
+
+
 def test_no_models_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"has no seed-\*\.keras: run `python -m pipeline champion` first"):
         evaluation.load_models(tmp_path)

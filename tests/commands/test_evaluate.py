@@ -68,6 +68,23 @@ def test_a_champion_that_reads_columns_is_measured_on_columns() -> None:
     assert pd.read_csv(paths.PREDICTION_TIMES)["view"].tolist() == ["columns"] * 2
 
 
+def test_the_metric_that_networks_are_chosen_by_is_measured_too(
+    project: Project, answers: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    probabilities, y = answers
+    evaluate.run(project.params)
+    by_accuracy = json.loads(paths.METRICS.read_text())
+    assert "metric" not in by_accuracy
+    chooses = project.params.champion.model_copy(update={"metric": "balanced_accuracy"})
+    evaluate.run(project.params.model_copy(update={"champion": chooses}))
+    metrics = json.loads(paths.METRICS.read_text())
+    assert metrics.items() >= by_accuracy.items()
+    recalls = [(probabilities.argmax(axis=1) == y)[y == label].mean() for label in range(3)]
+    assert metrics["test_score"] == pytest.approx(np.mean(recalls))
+    assert metrics["test_score_low"] < metrics["test_score"] <= metrics["test_score_high"]
+    assert f", balanced accuracy {metrics['test_score']:.2%} (" in capsys.readouterr().out
+
+
 def test_the_champion_is_compared_with_the_best_network_where_that_is_another(
     project: Project, answers: tuple[np.ndarray, np.ndarray]
 ) -> None:

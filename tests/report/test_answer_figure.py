@@ -83,8 +83,8 @@ def test_every_mark_and_the_ring_are_inside_the_axes(
     rows = [
         {"validation_accuracy": accuracy, "generalization_gap": gap, "parameters": size, "units": size}
         | {
-            "validation_accuracy_low": 0.0 if whole else accuracy,
-            "validation_accuracy_high": 1.0 if whole else accuracy,
+            "validation_accuracy_low": 0.0 if whole else np.nan,
+            "validation_accuracy_high": 1.0 if whole else np.nan,
         }
         | {"generalization_gap_low": -1.0 if whole else np.nan, "generalization_gap_high": 1.0 if whole else np.nan}
         for accuracy, gap, size, whole in points

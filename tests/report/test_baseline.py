@@ -1,4 +1,4 @@
-"""Always answering the largest class: what it is worth, and that nothing is recommended which is not shown to beat it."""
+"""Always answering the largest class: what it is worth, and that nothing is recommended that may be worth no more."""
 
 import dataclasses
 from io import StringIO
@@ -96,9 +96,9 @@ def test_the_first_lines_name_the_metric(results: Results) -> None:
     made = answer(by_metric)
     assert made.headline.startswith("Use GRU 2×51 mean+max")
     assert made.lines[0] == (
-        "Networks were chosen by balanced accuracy, the mean of the classes' recalls. On this page a validation accuracy, "
-        "a train accuracy and their gap are of that; a test accuracy is a plain accuracy. On the test sequences GRU 2×51 "
-        "mean+max has a balanced accuracy of 97.00 %."
+        "Networks were chosen by balanced accuracy, the mean of the classes' recalls. On this page a validation "
+        "accuracy, a train accuracy and their gap are of that; a test accuracy is a plain accuracy. On the test "
+        "sequences GRU 2×51 mean+max has a balanced accuracy of 97.00 %."
     )
     assert dict(made.facts)["test balanced accuracy, 3 seeds"] == "97.00 %"
     assert "Validation balanced accuracy" in made.figures["answer"]
