@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator
 
 from pipeline.documents import records
 from pipeline.params.network import CELLS, Cell, network_name
-from pipeline.report.drawing import count_tick, depth_legend, line_style, points_tick, styled, to_svg
+from pipeline.report.drawing import count_tick, depth_legend, fit_to_marks, line_style, points_tick, styled, to_svg
 from pipeline.report.palette import INK, MARK
 from pipeline.report.text import in_order, plural
 
@@ -69,7 +69,7 @@ def gap_against_samples(table: pd.DataFrame, alt: str) -> str:
     """Generalization gap against the number of training samples, a panel for each cell, as SVG.
 
     `table` is that of `capacity.gap_against_samples`. The more units, the stronger the line; layers as line styles.
-    Bars are 95 % `interval_over_seeds`.
+    Bars are 95 % `interval_over_seeds`, cut where they reach far beyond the points.
     """
     cells = in_order(table["cell"].tolist())
     units = sorted(set(table["units"]))
@@ -89,6 +89,7 @@ def gap_against_samples(table: pd.DataFrame, alt: str) -> str:
             axes.xaxis.set_minor_locator(FixedLocator([]))
             axes.axhline(0, color=INK, linewidth=0.8)
             axes.set_xlabel("training samples (log scale)")
+        fit_to_marks(panels[0], pd.Series([0, *table["generalization_gap"]]))
         panels[0].yaxis.set_major_formatter(points_tick)
         panels[0].set_ylabel("gap, points")
         handles = [

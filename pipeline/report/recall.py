@@ -46,9 +46,13 @@ def recall(results: Results) -> Recall | None:
 
 
 def _finding(lowest: pd.DataFrame, labels: Sequence[str]) -> str:
-    row = records(lowest)[0]
+    row, equal = records(lowest)[0], int((lowest["recall"] == lowest["recall"].min()).sum())
+    if row["recall"] == 1:
+        return "Of every class all test sequences are found."
+    name = labels[row["label"]]
+    which = f"The class with the lowest recall is {name}" if equal == 1 else f"No class has a lower recall than {name}"
     return (
-        f"The class with the lowest recall is {labels[row['label']]}: {row['right']:,} of its "
+        f"{which}: {row['right']:,} of its "
         f"{plural(row['samples'], 'test sequence')} {'is' if row['samples'] == 1 else 'are'} found, "
         f"{percent(row['recall'])} (95 % interval {interval(row['low'], row['high'])})."
     )

@@ -1,5 +1,7 @@
 """The maps and the gaps show every configuration."""
 
+import re
+
 import pandas as pd
 
 from pipeline.analysis.capacity import capacity_table
@@ -7,6 +9,8 @@ from pipeline.report.capacity_figures import capacity_maps, gap_against_samples
 from pipeline.studies.results import trials_table
 from tests.helpers.pages import hovers, texts
 from tests.helpers.results import capacity_records
+
+NUMBER = re.compile(r"[-−]?\d+(\.\d+)?$")
 
 
 def test_maps_and_gaps_show_every_configuration() -> None:
@@ -25,3 +29,10 @@ def test_maps_and_gaps_show_every_configuration() -> None:
     assert f"GRU 1×8, 1,000 samples: gap {100 * fewer.iloc[0]['generalization_gap']:.2f} points" in " ".join(
         hovers(gaps)
     )
+
+
+def test_an_interval_of_two_seeds_does_not_hide_the_gaps() -> None:
+    table = capacity_table(trials_table(capacity_records(seeds=2)), "fold")
+    wide = table.assign(generalization_gap_low=-1.0, generalization_gap_high=1.0)
+    ticks = [float(text.replace("−", "-")) for text in texts(gap_against_samples(wide, "gaps")) if NUMBER.match(text)]
+    assert max(ticks) < 300 * table["generalization_gap"].max()

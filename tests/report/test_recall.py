@@ -33,11 +33,14 @@ def test_of_a_hundred_classes_the_lowest_are_drawn(results: Results) -> None:
     made = recall(dataclasses.replace(results, summary=summary, predictions=many))
     assert made is not None
     assert made.finding == (
-        "The class with the lowest recall is word 0: 1 of its 4 test sequences are found, 25.00 % (95 % interval 4.56 "
-        "to 69.94)."
+        "No class has a lower recall than word 0: 1 of its 4 test sequences are found, 25.00 % (95 % interval 4.56 to "
+        "69.94)."
     )
     assert made.caption.endswith("Of the 100 classes these 20 have the lowest.")
     assert len(made.table.rows) == 100
     assert len(hovers(made.figures["recall"])) == 20
     assert {f"word {number}" for number in range(20)} <= set(texts(made.figures["recall"]))
+    all_right = recall(dataclasses.replace(results, summary=summary, predictions=many.assign(predicted=actual)))
+    assert all_right is not None
+    assert all_right.finding == "Of every class all test sequences are found."
     assert recall(dataclasses.replace(results, predictions=None)) is None
