@@ -93,8 +93,13 @@ def test_every_mark_and_the_ring_are_inside_the_axes(
     row = rows[chosen % len(rows)]
     named = {name: row[name] for name in ("validation_accuracy", "generalization_gap", "parameters", "units")}
     drawn: list[Figure] = []
+
+    def keep(figure: Figure, *_: object) -> str:
+        drawn.append(figure)
+        return ""
+
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("pipeline.report.answer_figure.to_svg", lambda figure, *_: drawn.append(figure) or "")
+        monkeypatch.setattr("pipeline.report.answer_figure.to_svg", keep)
         answer_figure({"capacity": table}, BASELINE, choice.model_copy(update=named), "A finding", "alt")
     (figure,) = drawn
     figure.draw_without_rendering()

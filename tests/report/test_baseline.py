@@ -3,6 +3,7 @@
 import dataclasses
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,24 +50,24 @@ def test_it_is_worth_what_the_metric_says(skewed: SequencesSummary, metric: Metr
     assert largest.worth == worth
 
 
-def tested(results: Results, **figures: float | str | None) -> Metrics:
+def measured(results: Results, **figures: Any) -> Metrics:
     assert results.metrics is not None
     return results.metrics.model_copy(update=figures)
 
 
 def test_both_seeds_and_sequences_have_to_show_it(results: Results, skewed: SequencesSummary) -> None:
     agreeing = {"seeds": 3, "test_accuracy": 0.85, "test_accuracy_low": 0.84, "test_accuracy_high": 0.86}
-    of_sequences = champion_against_baseline(skewed, tested(results, **agreeing), "accuracy")
+    of_sequences = champion_against_baseline(skewed, measured(results, **agreeing), "accuracy")
     assert not of_sequences.shown, "of 100 sequences 85 may be luck, however much seeds agree"
     assert of_sequences.over == "sequences"
     assert (of_sequences.low, of_sequences.high) == pytest.approx((0.7672, 0.9069), abs=1e-4)
     disagreeing = {"seeds": 3, "test_accuracy": 0.92, "test_accuracy_low": 0.75, "test_accuracy_high": 1.0}
-    of_seeds = champion_against_baseline(skewed, tested(results, **disagreeing), "accuracy")
+    of_seeds = champion_against_baseline(skewed, measured(results, **disagreeing), "accuracy")
     assert (of_seeds.shown, of_seeds.over, of_seeds.low) == (False, "seeds", 0.75)
     both = disagreeing | {"test_accuracy_low": 0.91}
-    assert champion_against_baseline(skewed, tested(results, **both), "accuracy").shown
+    assert champion_against_baseline(skewed, measured(results, **both), "accuracy").shown
     by_metric = {"metric": "macro_f1", "test_score": 0.6, "test_score_low": 0.5, "test_score_high": 0.7}
-    assert champion_against_baseline(skewed, tested(results, **by_metric), "macro_f1").shown
+    assert champion_against_baseline(skewed, measured(results, **by_metric), "macro_f1").shown
 
 
 def test_a_network_that_was_not_tested_is_compared_where_it_was_validated(skewed: SequencesSummary) -> None:
@@ -92,7 +93,7 @@ def test_the_first_lines_name_the_metric(results: Results) -> None:
         update={"champion": results.params.champion.model_copy(update={"metric": "balanced_accuracy"})}
     )
     figures = {"metric": "balanced_accuracy", "test_score": 0.97, "test_score_low": 0.96, "test_score_high": 0.98}
-    by_metric = dataclasses.replace(results, params=params, metrics=tested(results, **figures))
+    by_metric = dataclasses.replace(results, params=params, metrics=measured(results, **figures))
     made = answer(by_metric)
     assert made.headline.startswith("Use GRU 2×51 mean+max")
     assert made.lines[0] == (
@@ -103,7 +104,7 @@ def test_the_first_lines_name_the_metric(results: Results) -> None:
     assert dict(made.facts)["test balanced accuracy, 3 seeds"] == "97.00 %"
     assert "Validation balanced accuracy" in made.figures["answer"]
     below = figures | {"test_accuracy": 0.05, "test_accuracy_low": 0.04, "test_accuracy_high": 0.06}
-    made = answer(dataclasses.replace(by_metric, metrics=tested(results, **below)))
+    made = answer(dataclasses.replace(by_metric, metrics=measured(results, **below)))
     assert made.headline.startswith("Use GRU 2×51 mean+max"), "by the metric that matters it is better"
     assert made.lines[1].startswith(
         "By plain accuracy GRU 2×51 mean+max is not shown to be better than always answering '0', which is right for "

@@ -14,7 +14,7 @@ def test_every_class_has_its_recall(page: ReadPage, results: Results) -> None:
     made = recall(results)
     assert made is not None
     assert made.finding in page.text
-    (rows,) = page.parts["recall"]
+    rows, *_ = page.parts["recall"]
     assert [row[0] for row in rows[1:]] == [str(label) for label in range(10)]
     predictions = results.predictions
     assert predictions is not None
