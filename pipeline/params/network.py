@@ -120,7 +120,7 @@ class NetworkSpec(Frozen):
     def file_name(self) -> str:
         """A name for files, without a suffix: `simple_rnn-1x256`, `bidirectional-gru-2x64-mean_max`."""
         parts = ["bidirectional"] * self.bidirectional + [self.cell, f"{self.depth}x{self.units}"]
-        parts += [self.merge_mode] * (self.bidirectional and self.merge_mode != "concat")
+        parts += [self.merge_mode] * (self.bidirectional and self.merge_mode in MERGED)
         parts += [self.pooling] * (self.pooling != "last") + ["residual"] * self.residual
         return "-".join([*parts, *["normalized"] * self.layer_normalization])
 
@@ -151,7 +151,7 @@ def network_name(network: NetworkSpec | Mapping[str, Any]) -> str:
     row = dict(network) if isinstance(network, NetworkSpec) else network
     name = f"{'bi-' if row['bidirectional'] else ''}{CELLS[row['cell']].title} {row['depth']}×{row['units']}"
     merge_mode, pooling = row.get("merge_mode", "concat"), row.get("pooling", "last")
-    extras = [MERGED[merge_mode]] if row["bidirectional"] and merge_mode != "concat" else []
+    extras = [MERGED[merge_mode]] if row["bidirectional"] and merge_mode in MERGED else []
     extras += [pooling.replace("_", "+")] if pooling != "last" else []
     extras += [word for word, name_of in (("residual", "residual"), ("normalized", "layer_normalization"))
                if row.get(name_of, False)]  # fmt: skip

@@ -101,8 +101,8 @@ def _lines_of_the_metric(results: Results) -> list[str]:
         return []
     name = METRIC_NAMES[metric]
     line = (
-        f"Networks were chosen by {name}, {MEANS[metric]}. On this page a validation accuracy, a train accuracy and "
-        f"their gap are of that; a test accuracy is a plain accuracy."
+        f"Networks were chosen by {name}, {MEANS[metric]}. On this page a validation accuracy, the train accuracy "
+        "beside it and their gap are of that. Accuracy and gap on the test sequences are plain."
     )
     metrics, choice = results.metrics, results.choice
     if metrics is None or metrics.test_score is None or choice is None:

@@ -122,9 +122,12 @@ class Results:
 
     @cached_property
     def book_table(self) -> pd.DataFrame:
-        """The content of book_table.csv; no rows unless a study called book has trained on the book's terms."""
+        """The content of book_table.csv; no rows unless a study called book has trained on the book's terms.
+
+        With another metric than accuracy its figures are of that, and there is nothing to compare them with.
+        """
         study = self.studies.get("book")
-        if study is None or study.summary.held_out != "test":
+        if study is None or study.summary.held_out != "test" or self.metric != "accuracy":
             return pd.DataFrame(columns=book.BOOK_COLUMNS)
         return book.book_table(study.trials, study.during_fit, self.summary.test.samples)
 

@@ -98,9 +98,10 @@ def test_the_first_lines_name_the_metric(results: Results) -> None:
     assert made.headline.startswith("Use GRU 2×51 mean+max")
     assert made.lines[0] == (
         "Networks were chosen by balanced accuracy, the mean of the classes' recalls. On this page a validation "
-        "accuracy, a train accuracy and their gap are of that; a test accuracy is a plain accuracy. On the test "
-        "sequences GRU 2×51 mean+max has a balanced accuracy of 97.00 %."
+        "accuracy, the train accuracy beside it and their gap are of that. Accuracy and gap on the test sequences are "
+        "plain. On the test sequences GRU 2×51 mean+max has a balanced accuracy of 97.00 %."
     )
+    assert by_metric.book_table.empty, "published numbers are accuracies"
     assert dict(made.facts)["test balanced accuracy, 3 seeds"] == "97.00 %"
     assert "Validation balanced accuracy" in made.figures["answer"]
     below = figures | {"test_accuracy": 0.05, "test_accuracy_low": 0.04, "test_accuracy_high": 0.06}
