@@ -48,3 +48,19 @@ def test_without_a_mistake_there_is_none_to_show(results: Results) -> None:
     assert made.figures.keys() == {"confusion", "reliability"}
     assert made.pairs.rows == made.wrong.rows == []
     assert mistakes(dataclasses.replace(results, predictions=None)) is None
+
+
+def test_of_a_hundred_classes_the_most_frequent_pairs_are_named(results: Results) -> None:
+    labels = tuple(f"word {number}" for number in range(100))
+    actual = np.repeat(np.arange(100), 100)
+    predicted = np.where(np.arange(10_000) % 100 < actual, (actual + 1) % 100, actual)  # of class k so many as k
+    assert results.predictions is not None
+    many = results.predictions.assign(actual=actual, predicted=predicted)
+    summary = results.summary.model_copy(update={"labels": labels, "classes": 100})
+    made = mistakes(dataclasses.replace(results, summary=summary, predictions=many))
+    assert made is not None
+    assert made.finding.endswith("most often word 99 is taken for word 0 (99 times).")
+    assert made.pairs.rows[:2] == [["word 99", "word 0", "99"], ["word 98", "word 99", "98"]]
+    assert len(made.pairs.rows) == 50
+    assert made.pairs_summary == "The numbers: the 50 most frequent of 99 pairs that were confused"
+    assert made.confusion_caption.startswith("Too many classes for a matrix")
