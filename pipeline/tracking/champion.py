@@ -10,6 +10,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.data.sequences import SequencesSummary
@@ -27,7 +29,6 @@ from pipeline.training.trials import TrialRecord
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
@@ -107,7 +108,6 @@ def registered_name(experiment: str, data: SequencesSummary) -> str:
 def signature_of(model: keras.Model) -> ModelSignature:
     """What goes in and what comes out, in MLflow's terms: -1 is any number of sequences, and of steps where a network
     takes them."""
-    import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
@@ -162,12 +162,10 @@ def _award(client: MlflowClient, model: str, version: str, accuracy: float, data
         client.set_registered_model_alias(model, "champion", version)
         return "champion", f"{this} is the first champion"
     before = client.get_model_version(model, str(champion)).tags
-    same_data = before.get("data_sha256") == digest
-    if same_data and accuracy < float(before["validation_accuracy"]):
+    if before.get("data_sha256") == digest and accuracy < float(before["validation_accuracy"]):
         client.set_registered_model_alias(model, "challenger", version)
         better = f"{float(before['validation_accuracy']):.2%}"
         return "challenger", f"{this} is a challenger only: champion stays version {champion} with {better}"
     client.set_registered_model_alias(model, "previous", str(champion))
     client.set_registered_model_alias(model, "champion", version)
-    earlier = f"version {champion}" if same_data else f"version {champion} from other data"
-    return "champion", f"{this} is the champion; the one before, {earlier}, has the alias previous"
+    return "champion", f"{this} is the champion; the one before, version {champion}, has the alias previous"

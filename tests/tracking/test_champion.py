@@ -168,7 +168,7 @@ def test_accuracies_on_other_data_are_not_compared_even_if_the_files_have_one_na
     assert OWN_DATA.title == other(OWN_DATA, dataset="/elsewhere/mine.csv").title == "mine.csv"
     champion.log(0.75, OWN_DATA, "mine-quick")
     sentence = champion.log(0.5, other(OWN_DATA, dataset="/elsewhere/mine.csv"), "mine-quick")
-    assert sentence.endswith("is the champion; the one before, version 1 from other data, has the alias previous")
+    assert sentence.endswith("is the champion; the one before, version 1, has the alias previous")
     assert aliases("mine-quick") == {"champion": 2, "previous": 1}
     # The same values elsewhere are the same data.
     assert "is a challenger only" in champion.log(0.4, other(OWN_DATA, dataset="/third/mine.csv"), "mine-quick")

@@ -108,8 +108,8 @@ def test_whatever_reads_raw_values_has_the_same_bits_without_this_project(tmp_pa
     rng = np.random.default_rng(0)
     here = {}
     for name, (network, reading) in READ.items():
-        x = rng.integers(-1, 9, (8, 6, 1)) if reading.tokens else rng.normal(290, 5, (8, 6, 4))
-        x = x.astype(np.float32)
+        raw = rng.integers(-1, 9, (8, 6, 1)) if reading.tokens else rng.normal(290, 5, (8, 6, 4))
+        x = np.asarray(raw, np.float32)
         if reading.padded:
             x[::2, 4:], x[1, 1:] = np.nan, np.nan
         model = build(network, 6, x.shape[2], 3, seed=1, reading=reading)
