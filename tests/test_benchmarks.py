@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks import growth, limits, overhead, quality, results, work
+from benchmarks import growth, limits, overhead, padding, quality, results, work
 from pipeline.params.document import validate_params
 from pipeline.params.network import NetworkSpec
 from pipeline.training.task import EpochFinished, Event, Finished, Started
@@ -111,3 +112,19 @@ def test_the_readme_has_the_table_of_the_last_run() -> None:
     assert f"{results.MARKERS[0]}\n\n{results.markdown_table(figures)}\n\n" in results.PAGE.read_text(encoding="utf-8")
     for key in [key for key in figures if f"{key}_low" in figures]:
         assert figures[f"{key}_low"] <= figures[key] <= figures[f"{key}_high"]
+
+
+def test_sequences_are_cut_in_their_second_half() -> None:
+    x = limits.random_data(400).x
+    ended = np.isnan(padding.cut(x))
+    assert (ended.all(axis=2) == ended.any(axis=2)).all()
+    lengths = (~ended[..., 0]).sum(axis=1)
+    assert (lengths.min(), lengths.max()) == (14, 28)
+    assert ended.mean() == pytest.approx(0.25, abs=0.02)
+    assert np.array_equal(padding.cut(x)[~ended], x[~ended])
+
+
+def test_padding_costs_one_direction_less_than_a_third_of_its_time() -> None:
+    measured = pd.read_csv(padding.TABLE)
+    assert len(measured) == 2 * len(padding.CELLS) * len(padding.UNITS)
+    assert measured.loc[~measured["bidirectional"], "ratio"].max() <= 1.3

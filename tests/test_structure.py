@@ -64,7 +64,7 @@ FENCES = {
     "optuna": {"pipeline.studies", "pipeline.tracking.search_plots"},
     "mlflow": {"pipeline.tracking"},
     "distributed": {"pipeline.training.cluster", "pipeline.training.task", "pipeline.training.preload"},
-    "keras": {  # where networks are built, trained, saved and loaded, timed, and registered
+    "keras": {  # where networks are built, trained, saved and loaded, and timed
         "pipeline.training.build",
         "pipeline.training.reading",
         "pipeline.training.elman",
@@ -72,7 +72,6 @@ FENCES = {
         "pipeline.training.train",
         "pipeline.training.model_file",
         "pipeline.analysis.prediction_times",
-        "pipeline.tracking.champion",
     },
     "tensorflow": {  # where it is set up, where networks are trained, and where they are timed
         "pipeline.training.process",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib.metadata import version
@@ -9,21 +10,32 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.data.sequences import SequencesSummary
 from pipeline.lineage import lineage
+from pipeline.params.document import TrackingParams
+from pipeline.params.network import network_name
 from pipeline.params.settings import Configuration
 from pipeline.tracking.model_card import model_card
 from pipeline.tracking.run_store import RunStore, environment_variable
 from pipeline.tracking.runs import flattened, numbers, trial_parameters
 from pipeline.training.identity import stable_hash
+from pipeline.training.model_file import load_model
 from pipeline.training.process import tensorflow_silenced
 from pipeline.training.trials import TrialRecord
 
 if TYPE_CHECKING:
-    import numpy as np
+    import keras
     from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+OWN_LAYER = '"module": "pipeline.'  # in the configuration of a model with a layer that is not Keras's
+NOT_REGISTERED = (
+    "{} is not registered: it has a layer that only this project can load; `python -m pipeline predict` answers by it"
+)
 
 
 def log_champion(
@@ -36,13 +48,14 @@ def log_champion(
     input_example: np.ndarray,
     licence: str,
 ) -> str:
-    """Log the champion's trainings, one run a seed, and register the first seed's model, named as the experiment.
+    """Log the champion's trainings, one run a seed, and register the first seed's model: see `registered_name`.
 
     The new version takes the alias `champion` unless it is less accurate on the same data than the version that
-    has it; then it is the `challenger`. Returns a sentence that says which.
+    has it; then it is the `challenger`. A model with a layer of this project's own is not registered, as nobody could
+    load it without this project. Returns a sentence that says what became of it.
 
-    `models` are .keras files in the order of `records`; `input_example`
-    is float32 (n, timesteps, features); `licence` is that of the data.
+    `models` are .keras files in the order of `records`; `input_example` is float32 (n, timesteps, features), as the
+    networks read it; `licence` is that of the data.
     """
     store = RunStore(experiment)
     chosen = choice.choice.model_dump(mode="json")
@@ -63,27 +76,51 @@ def log_champion(
         name = f"champion seed {record.trial.seed}"
         run_id = store.create(name, origin, tags, trial_parameters(record.trial, data.view), data, parent_id)
         if index == 0:
-            model_version = _register(run_id, experiment, path, input_example)
-            card = model_card(choice, record, data, licence, origin.reproduce)
-            store.client.update_model_version(experiment, model_version, card)
-            accuracy = choice.choice.validation_accuracy
-            alias, outcome = _award(store.client, experiment, model_version, accuracy, store.data_name(data))
+            with tensorflow_silenced():
+                model = load_model(path)
+            if OWN_LAYER in model.to_json():
+                found = {"outcome": NOT_REGISTERED.format(network_name(choice.choice))}
+            else:
+                model_name = registered_name(experiment, data)
+                model_version = _register(run_id, model_name, model, input_example)
+                card = model_card(choice, record, data, licence, origin.reproduce)
+                store.client.update_model_version(model_name, model_version, card)
+                accuracy = choice.choice.validation_accuracy
+                alias, outcome = _award(store.client, model_name, model_version, accuracy, data)
+                found = {"model_version": model_version, "alias": alias, "outcome": outcome}
             for run in (parent_id, run_id):
-                store.log(run, tags={"model_version": model_version, "alias": alias, "outcome": outcome})
+                store.log(run, tags=found)
         store.conclude(run_id, record)
     store.client.set_terminated(parent_id)
-    return outcome
+    return found["outcome"]
 
 
-def _register(run_id: str, name: str, path: Path, input_example: np.ndarray) -> str:
-    """Log the Keras model at `path` as the run's, and register it; returns the version."""
-    with tensorflow_silenced():
-        import keras
+def registered_name(experiment: str, data: SequencesSummary) -> str:
+    """The name of the experiment, without what MLflow does not take in it.
 
+    The name of one's own file is added where the experiment is called as MNIST's.
+    """
+    mnist = TrackingParams().experiment
+    name = f"{experiment}-{Path(data.dataset).stem}" if data.is_own and experiment.startswith(mnist) else experiment
+    return re.sub("[/:]", "-", name)
+
+
+def signature_of(model: keras.Model) -> ModelSignature:
+    """What goes in and what comes out, in MLflow's terms: -1 is any number of sequences, and of steps where a network
+    takes them."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    def schema(shape: tuple[int | None, ...]) -> Schema:
+        return Schema([TensorSpec(np.dtype("float32"), tuple(-1 if size is None else size for size in shape))])
+
+    return ModelSignature(schema(model.input_shape), schema(model.output_shape))
+
+
+def _register(run_id: str, name: str, model: keras.Model, input_example: np.ndarray) -> str:
+    """Log the model as the run's, and register it; returns the version."""
     import mlflow
-    from mlflow.models import Model, infer_signature
-
-    import pipeline.training.elman  # noqa: F401 (registers its layer with Keras)
+    from mlflow.models import Model
 
     class KerasFlavor:
         """mlflow.keras, but `save_model` finds its folder: it writes the input example before it makes one."""
@@ -93,8 +130,6 @@ def _register(run_id: str, name: str, path: Path, input_example: np.ndarray) -> 
             Path(path).mkdir(parents=True, exist_ok=True)
             mlflow.keras.save_model(path=path, **options)
 
-    model = keras.models.load_model(path)
-    signature = infer_signature(input_example, model.predict_on_batch(input_example))  # any number of sequences
     # Only MLflow's global functions log a model. They try it on the example, and Keras draws a progress bar for that.
     store = environment_variable("MLFLOW_TRACKING_URI", paths.tracking_uri())
     with store, redirect_stdout(StringIO()), mlflow.start_run(run_id=run_id):
@@ -104,7 +139,7 @@ def _register(run_id: str, name: str, path: Path, input_example: np.ndarray) -> 
             flavor=KerasFlavor,
             flavor_name="mlflow.keras",
             model=model,
-            signature=signature,
+            signature=signature_of(model),
             input_example=input_example,
             pip_requirements=[f"{package}=={version(package)}" for package in ("tensorflow", "keras", "numpy")],
             registered_model_name=name,
@@ -112,9 +147,13 @@ def _register(run_id: str, name: str, path: Path, input_example: np.ndarray) -> 
     return str(info.registered_model_version)
 
 
-def _award(client: MlflowClient, model: str, version: str, accuracy: float, data: str) -> tuple[str, str]:
-    """Give the model's new version an alias; returns it, with a sentence that says why."""
-    tags = {"validation_accuracy": repr(accuracy), "data": data}
+def _award(client: MlflowClient, model: str, version: str, accuracy: float, data: SequencesSummary) -> tuple[str, str]:
+    """Give the model's new version an alias; returns it, with a sentence that says why.
+
+    Two files may have the same name: whether data are the same is told by their hash.
+    """
+    digest = stable_hash(data.learning_sha256)
+    tags = {"validation_accuracy": repr(accuracy), "data": data.title, "data_sha256": digest}
     for name, value in tags.items():
         client.set_model_version_tag(model, version, name, value)
     this = f"{model} version {version}, validation accuracy {accuracy:.2%},"
@@ -123,7 +162,7 @@ def _award(client: MlflowClient, model: str, version: str, accuracy: float, data
         client.set_registered_model_alias(model, "champion", version)
         return "champion", f"{this} is the first champion"
     before = client.get_model_version(model, str(champion)).tags
-    if before.get("data") == data and accuracy < float(before["validation_accuracy"]):
+    if before.get("data_sha256") == digest and accuracy < float(before["validation_accuracy"]):
         client.set_registered_model_alias(model, "challenger", version)
         better = f"{float(before['validation_accuracy']):.2%}"
         return "challenger", f"{this} is a challenger only: champion stays version {champion} with {better}"

@@ -1,13 +1,17 @@
 """The registered model's card: the network, its data, its accuracy and its limits."""
 
+from collections.abc import Sequence
+
 from scipy import stats
 
 from pipeline.analysis.choice import Candidate, Choice
 from pipeline.analysis.configurations import CONFIDENCE, accuracy_interval, standard_error
 from pipeline.data.sequences import SequencesSummary
-from pipeline.params.network import network_name
+from pipeline.params.network import CELLS, network_name
 from pipeline.training.inputs import FOLDS
 from pipeline.training.trials import TrialRecord
+
+LONGEST_LIST = 800  # characters; MLflow's databases end a card at 5,000
 
 
 def model_card(choice: Choice, record: TrialRecord, data: SequencesSummary, licence: str, reproduce: str) -> str:
@@ -39,12 +43,44 @@ Weights sha256 {result.weights_sha256}.
 among {len(choice.candidates)} configurations, and flatters a little for that reason; the test accuracy is in the \
 run `evaluate`. The rule: {choice.rule}{_certainty(choice)}
 
-**Limits.** It reads sequences of {data.timesteps} steps with {data.features} features, scaled as the training \
-data were, and answers one of {data.classes} classes for any input. Nothing is known of its accuracy on \
-data from another source.
+**Input.** Numbers of the type float32, in the shape (sequences, steps, features). {_input(chosen, data)}
+
+**Answer.** The probabilities of {data.classes} classes, in this order: {_listed(data.labels)}. \
+They are this network's; `python -m pipeline predict` gives means over the networks of all seeds.
+
+**Limits.** It answers one of these classes for any input. Nothing is known of its accuracy on data from another source.
 
 **To make it again:** `{reproduce}`
 """
+
+
+def _input(chosen: Candidate, data: SequencesSummary) -> str:
+    """What the network reads, in sentences."""
+    exactly = f"{data.timesteps:,} steps"
+    if not data.is_own:
+        return f"Sequences have {exactly} with {data.features:,} features: pixels from 0 to 1, in the view {data.view}."
+    steps = f"Sequences have {exactly}"
+    if data.padded:
+        any_number = "any number of steps" if CELLS[chosen.cell].recurrent else f"up to {exactly}, filled up to these"
+        steps = f"Sequences have {any_number}; after the end of a shorter one all features are NaN (null in JSON)"
+    if data.padded and data.lengths:
+        shortest, median, longest = data.lengths
+        steps += f". Those of the data have {shortest:,} to {longest:,} steps, half of them at most {median:,}"
+    if data.tokens is not None:
+        values = f"tokens, whole numbers from 0 to {data.tokens - 1:,}; all others count as one unknown token"
+    elif data.scale == "standard":
+        values = "raw values, each feature in the unit of the data: the network standardizes them itself"
+    else:
+        values = "raw values, each feature in the unit of the data; they are not scaled"
+    return f"{steps}. Features, in this order: {_listed(data.feature_names)}. They are {values}."
+
+
+def _listed(names: Sequence[int | str]) -> str:
+    """The names, or the first of them if they are many."""
+    text = ", ".join(map(str, names))
+    if len(text) <= LONGEST_LIST:
+        return text
+    return f"{text[:LONGEST_LIST].rpartition(', ')[0]} … ({len(names):,} in all)"
 
 
 def _certainty(choice: Choice) -> str:

@@ -114,7 +114,7 @@ class RunStore:
         parent = {PARENT_TAG: parent_id} if parent_id else {}
         run_id = self.client.create_run(self._experiment_id, tags=tags | source | parent, run_name=name).info.run_id
         dataset = Dataset(
-            name=self.data_name(data),
+            name=data.title,
             digest=stable_hash(document)[:36],
             source_type="local",
             source=json.dumps({"uri": paths.SEQUENCES.as_posix()}),
@@ -131,11 +131,6 @@ class RunStore:
         """Keep the changes that the commit in the tags lacks: `git apply git.diff` adds them."""
         if origin.git_dirty == "true":
             self.client.log_text(run_id, uncommitted_changes(), "git.diff")
-
-    @staticmethod
-    def data_name(data: SequencesSummary) -> str:
-        """The name of the sequences in MLflow."""
-        return data.title
 
     def reopen(self, run_id: str, tags: dict[str, str], parameters: dict[str, str]) -> None:
         """Set an earlier run RUNNING again, with the tags of the run that continues it and the parameters it lacks."""

@@ -34,6 +34,13 @@ DATA = SequencesSummary(
     validation=SplitSummary(samples=30, per_class=(10, 10, 10), sha256="2b" * 32),
     test=SplitSummary(samples=30, per_class=(10, 10, 10), sha256="3c" * 32),
 )
+OWN_DATA = SequencesSummary.model_validate(
+    DATA.model_dump()
+    | {
+        "dataset": "/there/mine.csv", "labels": ("idle", "run", "walk"), "feature_names": ("mV", "°C", "rpm"),
+        "padded": False, "lengths": (5, 5, 5), "scale": "standard", "missing": "refuse",
+    }
+)  # fmt: skip
 DOT = """digraph G {
 dpi=200;
 140523537691344 [label="sequence"];

@@ -13,11 +13,13 @@ from mlflow import MlflowClient
 
 from pipeline import paths
 from pipeline.data.sequences import SequencesSummary
-from pipeline.params.settings import Configuration
-from pipeline.tracking.champion import log_champion
+from pipeline.params.network import Cell, NetworkSpec
+from pipeline.tracking.champion import log_champion, registered_name, signature_of
 from pipeline.training.build import build
+from pipeline.training.identity import stable_hash
+from pipeline.training.reading import Reading
 from pipeline.training.trials import Trial
-from tests.helpers.runs import DATA, artifact, choice, record, trial
+from tests.helpers.runs import DATA, OWN_DATA, artifact, choice, record, trial
 
 SEQUENCES = np.random.default_rng(0).random((7, 5, 3), dtype=np.float32)
 
@@ -31,13 +33,13 @@ class Champion:
     models: list[keras.Model]
     files: list[Path]
 
-    def log(self, accuracy: float = 0.75, data: SequencesSummary = DATA) -> str:
+    def log(self, accuracy: float = 0.75, data: SequencesSummary = DATA, experiment: str = "mnist-rnn-quick") -> str:
         records = [
             dataclasses.replace(record(seed, held_out=False), trial=Trial(seed, trial(0).configuration, seed))
             for seed in (0, 1)
         ]
         return log_champion(
-            experiment="mnist-rnn-quick",
+            experiment=experiment,
             choice=choice(accuracy),
             records=records,
             models=self.files,
@@ -49,8 +51,10 @@ class Champion:
 
 @pytest.fixture(scope="module")
 def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
-    folder = tmp_path_factory.mktemp("champion")
-    network = Configuration(cell="lstm", units=4).network
+    return champion_of(NetworkSpec(cell="lstm", units=4), tmp_path_factory.mktemp("champion"))
+
+
+def champion_of(network: NetworkSpec, folder: Path) -> Champion:
     models = [build(network, timesteps=5, features=3, classes=3, seed=seed) for seed in (0, 1)]
     files = [folder / f"seed-{seed}.keras" for seed in (0, 1)]
     for model, file in zip(models, files, strict=True):
@@ -58,8 +62,8 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
     return Champion(models, files)
 
 
-def aliases() -> dict[str, int]:
-    model = MlflowClient(paths.tracking_uri()).get_registered_model("mnist-rnn-quick")
+def aliases(name: str = "mnist-rnn-quick") -> dict[str, int]:
+    model = MlflowClient(paths.tracking_uri()).get_registered_model(name)
     return {alias: int(version) for alias, version in model.aliases.items()}
 
 
@@ -69,7 +73,8 @@ def test_champion_is_registered_and_predicts_as_the_file_does(champion: Champion
 
     client = MlflowClient(paths.tracking_uri())
     version = client.get_model_version_by_alias("mnist-rnn-quick", "champion")
-    assert version.tags == {"validation_accuracy": "0.75", "data": "mnist5k as rows"}
+    digest = stable_hash(["1a" * 32, "2b" * 32])
+    assert version.tags == {"validation_accuracy": "0.75", "data": "mnist5k as rows", "data_sha256": digest}
     run = client.get_run(str(version.run_id))
     assert (run.info.run_name, run.info.status) == ("champion seed 0", "FINISHED")
     assert not [name for name in run.data.metrics if "validation" in name or "gap" in name or "predict" in name]
@@ -152,6 +157,59 @@ def test_a_better_champion_leaves_its_alias_to_no_worse_one(champion: Champion) 
     client = MlflowClient(paths.tracking_uri())
     run = client.get_run(str(client.get_model_version("mnist-rnn-quick", "3").run_id))
     assert (run.data.tags["alias"], run.data.tags["outcome"]) == ("challenger", sentence)
-    other_data = DATA.model_copy(update={"view": "columns"})  # accuracies on other data cannot be compared
-    champion.log(accuracy=0.5, data=other_data)
-    assert aliases() == {"champion": 4, "previous": 2, "challenger": 3}
+
+
+def other(data: SequencesSummary, **changes: str) -> SequencesSummary:
+    """The same file name, other values to learn from."""
+    return data.model_copy(update={"train": data.train.model_copy(update={"sha256": "4d" * 32}), **changes})
+
+
+def test_accuracies_on_other_data_are_not_compared_even_if_the_files_have_one_name(champion: Champion) -> None:
+    assert OWN_DATA.title == other(OWN_DATA, dataset="/elsewhere/mine.csv").title == "mine.csv"
+    champion.log(0.75, OWN_DATA, "mine-quick")
+    sentence = champion.log(0.5, other(OWN_DATA, dataset="/elsewhere/mine.csv"), "mine-quick")
+    assert sentence.endswith("is the champion; the one before, version 1, has the alias previous")
+    assert aliases("mine-quick") == {"champion": 2, "previous": 1}
+    # The same values elsewhere are the same data.
+    assert "is a challenger only" in champion.log(0.4, other(OWN_DATA, dataset="/third/mine.csv"), "mine-quick")
+    assert aliases("mine-quick") == {"champion": 2, "previous": 1, "challenger": 3}
+
+
+def test_ones_own_model_takes_neither_mnists_name_nor_its_alias(champion: Champion) -> None:
+    champion.log(0.75, DATA, "mnist-rnn")
+    assert "mnist-rnn-mine version 1, validation accuracy 99.00%, is the first" in champion.log(
+        0.99, OWN_DATA, "mnist-rnn"
+    )
+    assert aliases("mnist-rnn") == {"champion": 1}
+    assert aliases("mnist-rnn-mine") == {"champion": 1}
+    named_as_mnist = OWN_DATA.model_copy(update={"dataset": "/there/mnist-rnn.csv"})
+    assert registered_name("mnist-rnn-quick", named_as_mnist) == "mnist-rnn-quick-mnist-rnn"
+    assert registered_name("mine-quick", OWN_DATA) == "mine-quick"
+    assert registered_name("team/12:30", OWN_DATA) == "team-12-30", "MLflow takes neither in a model's name"
+
+
+def test_a_model_that_only_this_project_can_load_is_not_registered(tmp_path: Path) -> None:
+    elman = champion_of(NetworkSpec(cell="elman_output", units=4, bidirectional=True), tmp_path)
+    sentence = elman.log()
+    assert sentence.endswith(
+        "is not registered: it has a layer that only this project can load; `python -m pipeline predict` answers by it"
+    )
+    client = MlflowClient(paths.tracking_uri())
+    assert client.search_registered_models() == []
+    experiment = client.get_experiment_by_name("mnist-rnn-quick")
+    assert experiment is not None
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(
+        ("champion", "champion seed 0", "champion seed 1"), "FINISHED"
+    )
+    assert runs["champion"].data.tags["outcome"] == runs["champion seed 0"].data.tags["outcome"] == sentence
+
+
+@pytest.mark.parametrize(
+    ("cell", "padded", "steps"), [("gru", True, -1), ("gru", False, 5), ("mlp", True, 5)]
+)  # fmt: skip
+def test_the_signature_says_where_any_number_of_steps_goes_in(cell: Cell, padded: bool, steps: int) -> None:
+    signature = signature_of(build(NetworkSpec(cell=cell, units=4), 5, 3, 2, 0, Reading(padded=padded)))
+    [read], [answered] = signature.inputs.inputs, signature.outputs.inputs
+    assert (read.shape, read.type) == ((-1, steps, 3), np.float32)
+    assert (answered.shape, answered.type) == ((-1, 2), np.float32)

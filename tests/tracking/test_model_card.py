@@ -1,10 +1,12 @@
 """The registered model's card."""
 
+from typing import Any
+
 import pytest
 
 from pipeline.analysis.choice import RaceFinding
 from pipeline.tracking.model_card import model_card
-from tests.helpers.runs import DATA, choice, record
+from tests.helpers.runs import DATA, OWN_DATA, choice, record
 
 
 @pytest.mark.parametrize(
@@ -50,8 +52,44 @@ def test_the_card_names_network_data_training_and_rule() -> None:
         f"seed 100. Weights sha256 {'f0' * 32}",
         "among 2 configurations",
         "The rule: the smallest within one standard error",
-        "sequences of 5 steps with 3 features",
-        "one of 3 classes",
+        "Sequences have 5 steps with 3 features: pixels from 0 to 1, in the view rows.",
+        "The probabilities of 3 classes, in this order: 0, 1, 2.",
         "`dvc repro champion`",
     ):
         assert fact in card, fact
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentences"),
+    [
+        (
+            {},
+            "Sequences have 5 steps. Features, in this order: mV, °C, rpm. They are raw values, each feature in the "
+            "unit of the data: the network standardizes them itself.",
+        ),
+        ({"scale": "none"}, "They are raw values, each feature in the unit of the data; they are not scaled."),
+        (
+            {"padded": True, "lengths": (2, 3, 5)},
+            "Sequences have any number of steps; after the end of a shorter one all features are NaN (null in JSON). "
+            "Those of the data have 2 to 5 steps, half of them at most 3. Features,",
+        ),
+        (
+            {"scale": None, "tokens": 5000, "features": 1, "feature_names": ("word",)},
+            "Features, in this order: word. They are tokens, whole numbers from 0 to 4,999; all others count as one "
+            "unknown token.",
+        ),
+    ],
+)  # fmt: skip
+def test_the_card_says_what_goes_in_and_what_comes_out(changes: dict[str, Any], sentences: str) -> None:
+    card = model_card(choice(0.75), record(0), OWN_DATA.model_copy(update=changes), "the owner's", "dvc repro")
+    assert sentences in card
+    assert "The probabilities of 3 classes, in this order: idle, run, walk." in card
+    assert "## LSTM 1×4 for mine.csv" in card
+
+
+def test_a_card_of_many_classes_is_no_longer_than_mlflow_takes() -> None:
+    labels = tuple(f"species number {number}" for number in range(1000))
+    many = OWN_DATA.model_copy(update={"classes": 1000, "labels": labels, "feature_names": labels})
+    card = model_card(choice(0.75), record(0), many, "the owner's", "dvc repro")
+    assert card.count("order: species number 0, species number 1,") == card.count(" … (1,000 in all).") == 2
+    assert len(card) < 5000
