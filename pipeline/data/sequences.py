@@ -97,6 +97,26 @@ def in_view(x: NDArray[Any], view: View | None, summary: SequencesSummary) -> ND
     return np.ascontiguousarray(change_view(x, view, summary.seed))
 
 
+def stratified_order(y: NDArray[np.int64], rng: np.random.Generator | None = None) -> NDArray[np.int64]:
+    """The indices of `y` int64 (n,) so that every prefix has the classes in proportion, shuffled by `rng` if there is
+    one; otherwise those of a class keep their order.
+
+    The k-th of a class's n_c samples gets the rank (k + 1/2) / n_c, and all are sorted by rank, ties at random or as
+    they come. With C classes a prefix of m has m n_c / n samples of class c, give or take at most
+    1/2 + (C - 2)/2 · n_c / n: less than one where classes are equally frequent. (Up to rank t, class c
+    has t n_c + d_c samples with |d_c| ≤ 1/2; m sums this over classes, which gives t and the bound.)
+    """
+
+    def shuffled(indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        return indices if rng is None else rng.permutation(indices)
+
+    ranks = np.empty(len(y))
+    for label in np.unique(y):
+        members = shuffled(np.flatnonzero(y == label))
+        ranks[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.lexsort((shuffled(np.arange(len(y))), ranks))
+
+
 def _absent(value: Any) -> bool:
     return value is None or value == ()
 
