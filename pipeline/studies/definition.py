@@ -187,7 +187,7 @@ class StudyDefinition:
         samples = min(self.train_samples(trial), self.available_samples)
         held_out = self.held_out_samples
         evaluated = held_out + min(samples, held_out)
-        return training_seconds(trial.configuration, samples, evaluated, *self.summary.sizes, rate)
+        return training_seconds(trial.configuration, samples, evaluated, self.summary.sizes, rate)
 
     def expected_seconds(self, workers: int, finished: Sequence[Trial] = ()) -> float:
         """How long the study takes on `workers` cores like this one, but for the trials that are `finished`."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.params.network import EMBEDDING_WIDTH
 from pipeline.training.identity import derived_seed
 
-EMBEDDING_WIDTH = 32
 SMALLEST_DEVIATION = 1e-7  # by which Keras's layer divides
 
 
