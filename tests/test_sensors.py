@@ -3,6 +3,7 @@ params.yaml fits them, but for that of views of images."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -10,7 +11,8 @@ from pipeline import paths
 from pipeline.commands import download, prepare
 from pipeline.data.sequences import SequencesSummary
 from pipeline.params.document import Params, validate_params
-from pipeline.params.network import parameter_count
+from pipeline.params.network import CELLS, parameter_count
+from pipeline.params.settings import Configuration
 from pipeline.params.studies import ListStudy
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.proposals import fixed_trials
@@ -53,3 +55,21 @@ def test_every_study_fits_and_every_kind_of_network_trains(prepared: Params) -> 
         small = trial.configuration.model_copy(update={"units": 4, "epochs": 1})
         _, result = train(small, load_data(paths.SEQUENCES.resolve(), "validation"), seed=0)
         assert result.parameters == parameter_count(small.network, *summary.sizes)
+
+
+def test_networks_on_tokens_are_as_large_as_their_study_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez("words.npz", x=rng.integers(0, 50, (60, 9)), lengths=rng.integers(2, 10, 60), y=["a", "b", "c"] * 20)
+    document = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    document["data"] |= {"dataset": "words.npz", "tokens": True}
+    params = validate_params(document, "params.yaml")
+    download.run(params)
+    prepare.run(params)
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    assert summary.sizes == (9, 1, 3, 50)
+    data = load_data(paths.SEQUENCES.resolve(), "validation")
+    for cell in CELLS:
+        small = Configuration(cell=cell, units=4, epochs=1, batch_size=8)
+        _, result = train(small, data, seed=0)
+        assert result.parameters == parameter_count(small.network, *summary.sizes) > 51 * 32
