@@ -23,6 +23,7 @@ import numpy as np
 from pipeline import paths
 from pipeline.cli import prepare_process
 from pipeline.params.document import load_params
+from pipeline.params.network import Sizes
 from pipeline.params.settings import Configuration
 from pipeline.params.studies import RaceStudy, SampledStudy
 from pipeline.training import forkserver
@@ -72,7 +73,7 @@ def configurations(name: str) -> list[Configuration]:
         raise ValueError(f"{name} is a race: its configurations come from the results of other studies")
     if not isinstance(study, SampledStudy):
         return [trial.configuration for trial in fixed_trials(study, params.training)]
-    sampling = sampling_of(study, range(1, 1 + max(study.space.epochs)), (28, 28, 10))
+    sampling = sampling_of(study, range(1, 1 + max(study.space.epochs)), Sizes(28, 28, 10))
     proposals = [sampling.ask(number).params for number in range(study.trials)]
     return list(dict.fromkeys(configure(constants(study.space) | p, params.training) for p in proposals))
 

@@ -25,7 +25,7 @@ from scipy.optimize import nnls
 from benchmarks.limits import CLASSES, FEATURES, TIMESTEPS, random_data
 from benchmarks.results import FOLDER
 from benchmarks.work import KERAS_CELLS, ROOT, environment, run_python
-from pipeline.params.network import CELLS, CellCost
+from pipeline.params.network import CELLS, CellCost, Sizes
 from pipeline.params.settings import Configuration
 from pipeline.studies.estimate import step_work
 from pipeline.training.forkserver import KEEP_FREED_MEMORY
@@ -78,7 +78,7 @@ def measure_steps(cell: str) -> list[dict[str, Any]]:
     for tried in FITTED_REFERENCES.get(cell, FITTED):
         configuration = Configuration.model_validate({"cell": cell, "batch_size": 128} | tried)
         epoch, start = processor_seconds(configuration, random_data(STEPS * configuration.batch_size))
-        work = step_work(configuration.network, configuration.batch_size, TIMESTEPS, FEATURES, CLASSES)
+        work = step_work(configuration.network, configuration.batch_size, Sizes(TIMESTEPS, FEATURES, CLASSES))
         rows.append({"work": work, "seconds": epoch / STEPS, "start_seconds": start})
     return rows
 

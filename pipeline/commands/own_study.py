@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any, NamedTuple
 
-from pipeline.data.own import OwnSequences
 from pipeline.params.document import validate_params
 from pipeline.params.network import NetworkSpec, Sizes, parameter_count
 from pipeline.studies.estimate import training_seconds
@@ -29,21 +28,23 @@ class OwnStudy(NamedTuple):
     minutes: float
 
 
-def own_study(document: dict[str, Any], found: OwnSequences, minutes: float, workers: int, rate: float) -> OwnStudy:
+def own_study(
+    document: dict[str, Any], sizes: Sizes, learning: int, minutes: float, workers: int, rate: float
+) -> OwnStudy:
     """Studies that take at most `minutes` on these sequences, as far as that is known before, or else the smallest.
 
-    `document` is params.yaml, whose settings of `data` and whose metric stay. `rate` is that at which a core multiplies
-    matrices, in operations a second.
+    `document` is params.yaml, whose settings of `data` and whose metric stay. Of the sequences `learning` are not for
+    testing. `rate` is that at which a core multiplies matrices, in operations a second.
     """
     for units in LARGEST_UNITS:
-        small = _up_to(units, document, found)
-        seconds = _expected_seconds(small, units, found, workers, rate)
+        small = _up_to(units, document, sizes)
+        seconds = _expected_seconds(small, units, sizes, learning, workers, rate)
         if seconds <= 60 * minutes:
             break
     return OwnStudy(small, units, seconds / 60)
 
 
-def _up_to(largest: int, document: dict[str, Any], found: OwnSequences) -> dict[str, Any]:
+def _up_to(largest: int, document: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
     """The studies with networks of up to so many units: plain ones, a grid of cells and units, and a search."""
     units = _three(largest)
     small = copy.deepcopy(document)
@@ -58,7 +59,7 @@ def _up_to(largest: int, document: dict[str, Any], found: OwnSequences) -> dict[
         | {
             "trials": max(4, len(search.get("enqueue", ()))) * len(units),
             # As large as GRUs of these units; networks of other cells have others.
-            "parameter_budgets": [parameter_count(_gru(size), *_sizes(found)) for size in units],
+            "parameter_budgets": [parameter_count(_gru(size), *sizes) for size in units],
             "space": search["space"] | {"units": {"low": 2, "high": largest}},
         },
     }
@@ -76,16 +77,13 @@ def _gru(units: int) -> NetworkSpec:
     return NetworkSpec(cell="gru", units=units, pooling="mean_max")
 
 
-def _sizes(found: OwnSequences) -> Sizes:
-    return found.x.shape[1], found.x.shape[2], len(found.labels)
-
-
-def _expected_seconds(small: dict[str, Any], largest: int, found: OwnSequences, workers: int, rate: float) -> float:
+def _expected_seconds(
+    small: dict[str, Any], largest: int, sizes: Sizes, learning: int, workers: int, rate: float
+) -> float:
     """About how long all the studies take together, counted in trainings of GRUs."""
-    learning = len(found.y) if found.is_test is None else int((~found.is_test).sum())
     defaults = fitted(validate_params(small, "params.yaml").training, learning)
     seconds = [
-        training_seconds(configure(_gru(units).model_dump(), defaults), learning, learning, *_sizes(found), rate)
+        training_seconds(configure(_gru(units).model_dump(), defaults), learning, learning, sizes, rate)
         for units in _three(largest)
     ]
     each = sum(seconds) / len(seconds)

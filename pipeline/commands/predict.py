@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import load_models, predict
-from pipeline.data.own import OwnSequences, read_own
+from pipeline.data.own import RawSequences, read_raw
 from pipeline.data.sequences import SequencesSummary, as_sequences, in_view, prepared_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
+from pipeline.params.own import TABLES
 from pipeline.params.settings import DataParams
+from pipeline.report.text import plural
 from pipeline.training.process import configure_tensorflow
 
 
@@ -24,10 +26,11 @@ def predict_file(path: Path, params: Params) -> None:
     """Print index, predicted label and its probability as CSV, a line for each sample of a file.
 
     Samples are as in the data the champion learned from. Of images `x` in an .npz is uint8 (n, height, width), which
-    are read as the champion's view of them, or sequences (n, timesteps, features) from 0 to 1. Of one's own it is
-    sequences of any type of number, not scaled: the network scales them; `lengths` (n,) says where they end. Or it is a
-    file in another form that `data.dataset` may have. Probabilities are means over the champion's seeds. Raises
-    PipelineError for anything else, or where there is no champion of these data.
+    are read as the champion's view of them, or sequences (n, timesteps, features) from 0 to 1. Of one's own it is a
+    file in any form that `data.dataset` may have, read as `prepare` reads it, but for labels, which it need not have:
+    values are not scaled, as the network does that. Notes on how it was read go to standard error. Probabilities are
+    means over the champion's seeds. Raises PipelineError for anything else, or where there is no champion of these
+    data.
     """
     configure_tensorflow(params.training.instructions)  # with others than in the training the last digits differ
     models = load_models(paths.CHAMPION).values()
@@ -44,7 +47,7 @@ def predict_file(path: Path, params: Params) -> None:
 
 
 def _images(path: Path, summary: SequencesSummary) -> NDArray[np.float32]:
-    x = _read(path, "x")["x"]
+    x = _read(path)
     if x.ndim != 3:
         raise PipelineError(f"{path}: x must have three dimensions, samples first; it has the shape {x.shape}")
     if x.dtype == np.uint8:
@@ -58,37 +61,29 @@ def _images(path: Path, summary: SequencesSummary) -> NDArray[np.float32]:
 
 
 def _own(path: Path, summary: SequencesSummary, data: DataParams) -> NDArray[np.float32]:
-    """Raw values, NaN after the end of each sequence."""
-    if path.suffix.lower() == ".npz":
-        arrays = _read(path, "x", "lengths")
-        x = arrays["x"].astype(np.float32)
-        x = x[:, :, None] if x.ndim == 2 else x
-        if x.ndim == 3 and (lengths := arrays.get("lengths")) is not None:
-            if lengths.shape != x.shape[:1] or lengths.dtype.kind not in "iu" or not (lengths >= 1).all():
-                raise PipelineError(f"{path}: lengths must be ({len(x)},), whole numbers of steps, at least 1")
-            x[np.arange(x.shape[1]) >= lengths[:, None]] = np.nan
-    else:
-        found = read_own(path, data)
-        x = found.x if path.suffix.lower() == ".ts" else _in_order(path, found, summary)
-    any_length = bool(summary.padded)
-    if x.ndim != 3 or x.shape[2] != summary.features or not (any_length or x.shape[1] == summary.timesteps):
-        steps = "any number of" if any_length else summary.timesteps
-        features = f"{summary.features} feature{'s' * (summary.features > 1)}"
+    """Raw values, NaN after the end of each sequence; read as `prepare` reads what the champion has learned from."""
+    found = read_raw(path, data)
+    for note in found.notes:
+        print(f"predict: {note}", file=sys.stderr)
+    x = _in_order(path, found, summary)
+    lengths = (~np.isnan(x).all(axis=2)).sum(axis=1)
+    if x.shape[2] != summary.features or not (summary.padded or (lengths == summary.timesteps).all()):
+        steps = "any number of" if summary.padded else summary.timesteps
         raise PipelineError(
-            f"{path}: the champion reads sequences of {steps} steps with {features}, as in {summary.dataset}; these "
-            f"have the shape {x.shape}"
+            f"{path}: the champion reads sequences of {steps} steps with {plural(summary.features, 'feature')}, as in "
+            f"{summary.dataset}; these have {lengths.min()} to {lengths.max()} steps with "
+            f"{plural(x.shape[2], 'feature')}"
         )
-    steps_there: NDArray[np.bool_] = np.logical_not(np.isnan(x).all(axis=2))
-    ended = np.maximum.accumulate(~steps_there, axis=1)
-    if not np.isfinite(x[steps_there]).all() or (ended & steps_there).any() or not steps_there[:, :1].all():
-        raise PipelineError(f"{path}: x has values that are missing or infinite inside a sequence: mend them")
-    if ended.any() and not any_length:
-        raise PipelineError(f"{path}: the champion has learned from sequences that all have {summary.timesteps} steps")
     return x
 
 
-def _in_order(path: Path, found: OwnSequences, summary: SequencesSummary) -> NDArray[np.float32]:
-    """The features in the order in which the champion has learned them: a table may have its columns in any."""
+def _in_order(path: Path, found: RawSequences, summary: SequencesSummary) -> NDArray[np.float32]:
+    """The features in the order in which the champion has learned them: a table may have its columns in any.
+
+    Other files do not name them, so it is the order that counts.
+    """
+    if not all(Path(name).suffix.lower() in TABLES for name in (path, summary.dataset)):
+        return found.x
     if sorted(found.features) != sorted(summary.feature_names):
         raise PipelineError(
             f"{path}: its features are {', '.join(found.features)}; the champion has learned from "
@@ -97,12 +92,12 @@ def _in_order(path: Path, found: OwnSequences, summary: SequencesSummary) -> NDA
     return found.x[:, :, [found.features.index(name) for name in summary.feature_names]]
 
 
-def _read(path: Path, *names: str) -> dict[str, NDArray[Any]]:
-    """The arrays of these names, of which the first one must be there."""
+def _read(path: Path) -> NDArray[Any]:
+    """The array x of numbers."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in names if name in arrays}
-            if found[names[0]].dtype.kind not in "biuf":
+            found: NDArray[Any] = arrays["x"]
+            if found.dtype.kind not in "biuf":
                 raise TypeError
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise PipelineError(

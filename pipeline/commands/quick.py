@@ -11,11 +11,16 @@ from typing import Any
 
 import yaml
 
+from pipeline.commands.own_study import VALIDATION as OWN_VALIDATION
 from pipeline.commands.own_study import own_study
-from pipeline.data.own import OwnSequences, is_own, read_own
-from pipeline.data.sequences import FOLDS
+from pipeline.data.datasets import own_dataset
+from pipeline.data.description import token_count
+from pipeline.data.own import is_own, read_own
+from pipeline.data.sequences import too_few_for_folds
+from pipeline.data.splits import split
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params, validate_params
+from pipeline.params.network import Sizes
 from pipeline.paths import PARAMS, REPORT, atomic_write
 from pipeline.training.machine import sgemm_rate
 
@@ -31,6 +36,7 @@ SEEDS = 5  # of the champion: with two, an interval is seven times as wide
 COMPETING_SEEDS = 3  # of a study that chooses the champion without a race
 LEFT_OUT = ("ablation",)  # with one seed it could not tell what a part of the recipe brings
 MINUTES = 5.0  # for a dataset of one's own
+MUCH_LONGER = 2  # than asked for: estimates are rough
 SECONDS_TO_MEASURE = 0.2
 # With few images to measure on, a race settles coarser questions, and sooner.
 RACE = {"tolerance": 0.02, "max_blocks": 5}
@@ -115,24 +121,25 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
         raise PipelineError(
             f"{PARAMS}: quick makes its studies from book, capacity and search; {min(missing)} is missing"
         )
-    found = read_own(path, params.data)
-    learning = [group for group, test in zip(found.groups or (), _is_test(found), strict=False) if not test]
-    if found.groups is not None and len(set(learning)) < FOLDS:
-        raise PipelineError(
-            f"{path}: the race compares networks on {FOLDS} parts that share no group, and there are "
-            f"{len(set(learning))} groups to learn from: add sequences of other groups"
-        )
-    study = own_study(document, found, minutes, workers, sgemm_rate(SECONDS_TO_MEASURE))
+    own = own_dataset(read_own(path, params.data))
+    splits = split(own, OWN_VALIDATION, params.data.seed)
+    if splits.groups is not None and splits.train.fold is None:
+        raise PipelineError(f"{path}: {too_few_for_folds(splits.groups)}")
+    _, timesteps, features = splits.train.x.shape
+    sizes = Sizes(timesteps, features, len(own.labels), token_count(splits) if params.data.tokens else None)
+    learning = len(splits.train.y) + len(splits.validation.y)
+    study = own_study(document, sizes, learning, minutes, workers, sgemm_rate(SECONDS_TO_MEASURE))
     study.document["tracking"] = {"experiment": f"{path.stem}-quick"}
     print(
         f"quick: networks of up to {study.units} units, about {study.minutes:.0f} minutes on {workers} "
         f"worker{'s' * (workers > 1)}; --minutes asks for more or less"
     )
+    if study.minutes > MUCH_LONGER * minutes:
+        print(
+            f"quick: even this smallest study takes longer than the {minutes:g} minutes asked for; sequences have up "
+            f"to {timesteps:,} steps, and data.max_timesteps in params.yaml cuts them"
+        )
     return study.document
-
-
-def _is_test(found: OwnSequences) -> list[bool]:
-    return [False] * len(found.y) if found.is_test is None else found.is_test.tolist()
 
 
 def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINUTES) -> Params:

@@ -10,7 +10,7 @@ from pipeline.params.studies import ListStudy, RaceStudy
 from pipeline.progress import TrialProgress, about
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.engine import run_study
-from pipeline.studies.results import read_results, study_definition, write_results
+from pipeline.studies.results import read_results, remove_results, study_definition, write_results
 from pipeline.tracking.search_plots import search_plots
 from pipeline.tracking.study import StudyTracker
 from pipeline.training.cluster import Cluster
@@ -19,8 +19,15 @@ from pipeline.training.trials import Trial
 
 
 def run(params: Params, name: str) -> None:
-    """Run or continue study `name` of params.yaml, and record its trainings."""
+    """Run or continue study `name` of params.yaml, and record its trainings.
+
+    A study of views of images has no results where the data are sequences of one's own.
+    """
     summary = prepared_sequences(params.data)
+    if summary.is_own and params.study(name).of_images:
+        remove_results(paths.study_folder(name))
+        print(f"study {name}: not run, as it asks for views that only images have")
+        return
     study = study_definition(name, params, summary)
     if study.most_samples_asked > study.available_samples:
         print(

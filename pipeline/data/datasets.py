@@ -173,7 +173,7 @@ def load(data: DataParams, folder: Path = RAW) -> Dataset:
             "run `python -m pipeline download` first"
         )
     if own.is_own(name):
-        return _own_dataset(own.read_own(folder / own.copies_of(name, SEQUENCES)[0], data))
+        return own_dataset(own.read_own(folder / own.copies_of(name, SEQUENCES)[0], data))
     if name == "mnist5k":
         with np.load(folder / BUNDLED, allow_pickle=False) as arrays:
             return Dataset(arrays["x"], arrays["y"], None, None, tuple(range(10)))
@@ -182,7 +182,7 @@ def load(data: DataParams, folder: Path = RAW) -> Dataset:
     return Dataset(train_x, train_y, test_x, test_y, tuple(range(int(train_y.max()) + 1)))
 
 
-def _own_dataset(found: own.OwnSequences) -> Dataset:
+def own_dataset(found: own.OwnSequences) -> Dataset:
     """One's own sequences, as training and test samples if their owner has split them."""
     x, y, groups, test = found.x, found.y, found.groups, found.is_test
     if test is None:

@@ -26,7 +26,7 @@ def description(dataset: Dataset, splits: Splits, data: DataParams) -> dict[str,
         "feature_names": dataset.feature_names,
         "padded": shortest < splits.train.x.shape[1],
         "lengths": (shortest, median, longest),
-        "tokens": int(max(np.nanmax(part.x) for part in parts)) + 1 if data.tokens else None,
+        "tokens": token_count(splits) if data.tokens else None,
         "largest_class_share": _largest_class(splits)[1],
         "warnings": warnings(dataset, splits, data),
     }
@@ -36,6 +36,11 @@ def description(dataset: Dataset, splits: Splits, data: DataParams) -> dict[str,
         if folds is not None:
             fields["folds"] = tuple(np.bincount(folds, minlength=FOLDS).tolist())
     return fields
+
+
+def token_count(splits: Splits) -> int:
+    """All tokens, which are whole numbers from 0 on, are below this one."""
+    return int(max(np.nanmax(part.x) for part in (splits.train, splits.validation, splits.test))) + 1
 
 
 def warnings(dataset: Dataset, splits: Splits, data: DataParams) -> tuple[str, ...]:
@@ -75,7 +80,7 @@ def _about_groups(dataset: Dataset, splits: Splits) -> list[str]:
         )
     folds = _folds(splits)
     if folds is None:
-        return [*found, too_few_for_folds(splits.groups["train"] + splits.groups["validation"])]
+        return [*found, too_few_for_folds(splits.groups)]
     y = np.concatenate([splits.train.y, splits.validation.y])
     lonely = [str(label) for number, label in enumerate(dataset.labels) if len(np.unique(folds[y == number])) == 1]
     if lonely:

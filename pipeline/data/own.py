@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +16,39 @@ from pipeline.data.readers.names import Label
 from pipeline.data.readers.npz import read_npz
 from pipeline.data.readers.table_files import read_csv, read_parquet
 from pipeline.data.readers.ts import read_ts
+from pipeline.errors import PipelineError
 from pipeline.params.settings import DataParams
 
 
 @dataclass(frozen=True)
-class OwnSequences:
+class RawSequences:
     """Sequences as their owner has written them.
 
     `x` is float32 (n, timesteps, features), not scaled. A sequence that is shorter than the longest one ends in steps
-    of which all features are NaN; nothing else is NaN or infinite. `y` is int64 (n,) with the classes 0…k-1 in the
-    order of `labels`: whole numbers ascending, or else texts in alphabetical order. `groups` says whose sequence each
-    one is. `is_test`, bool (n,), is the owner's own split. `notes` are sentences for the owner about how the file was
-    read.
+    of which all features are NaN; nothing else is NaN or infinite. `notes` are sentences for the owner about how the
+    file was read.
     """
 
     x: NDArray[np.float32]
+    features: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OwnSequences(RawSequences):
+    """Sequences to learn from, with their classes.
+
+    `y` is int64 (n,) with the classes 0…k-1 in the order of `labels`: whole numbers ascending, or else texts in
+    alphabetical order. `groups` says whose sequence each one is. `is_test`, bool (n,), is the owner's own split.
+    """
+
     y: NDArray[np.int64]
     labels: tuple[Label, ...]
-    features: tuple[str, ...]
-    groups: tuple[Hashable, ...] | None = None
-    is_test: NDArray[np.bool_] | None = None
-    notes: tuple[str, ...] = ()
+    groups: tuple[Hashable, ...] | None
+    is_test: NDArray[np.bool_] | None
 
 
-READERS: dict[str, Callable[[Path, DataParams], Found]] = {
+READERS: dict[str, Callable[[Path, DataParams, bool], Found]] = {
     ".npz": read_npz,
     ".ts": read_ts,
     ".csv": read_csv,
@@ -74,22 +83,47 @@ def copies_of(name: str, stem: str) -> list[str]:
     return [stem + path.suffix.lower()]
 
 
+def read_raw(path: Path, settings: DataParams) -> RawSequences:
+    """Read sequences to classify, in any form that those to learn from may have: they need no labels.
+
+    Of a .ts the file is read that is named, and of an .npz `x`, not `x_test`. Raises PipelineError that names the
+    mistake and the way out.
+    """
+    found = _found(path.expanduser(), settings, labelled=False)
+    return RawSequences(found.x, found.features, found.notes)
+
+
 def read_own(path: Path, settings: DataParams) -> OwnSequences:
     """Read `path`, by the reader for its suffix; raises PipelineError that names the mistake and the way out."""
-    path = path.expanduser()
-    if (reader := READERS.get(path.suffix.lower())) is None:
-        raise unfit(path, f"its name must end in {', '.join(READERS)}")
-    files_of(path)
     try:
-        found = reader(path, settings)
-        notes = mend(path, found, settings)
-    except (OSError, MemoryError) as error:
-        raise unfit(path, f"cannot be read ({error or 'memory is full'})") from error
+        return _labelled(path.expanduser(), settings)
+    except PipelineError as error:
+        raise PipelineError(f"params.yaml: data.dataset: {error}") from error
+
+
+def _labelled(path: Path, settings: DataParams) -> OwnSequences:
+    found = _found(path, settings, labelled=True)
+    assert found.classes is not None
     labels, groups, is_test = found.classes.names, found.groups, found.is_test
     if len(labels) < 2:
         raise unfit(path, f"all sequences have the label {labels[0]!r}: there must be at least two classes")
     if is_test is not None and (is_test.all() or not is_test.any()):
         raise unfit(path, f"all sequences are for {'testing' if is_test.all() else 'training'}: both need some")
     names = tuple(groups.names[code] for code in groups.codes) if groups else None
-    notes = (*found.notes, *notes)
-    return OwnSequences(found.x, found.classes.codes, labels, found.features, names, is_test, notes)
+    return OwnSequences(found.x, found.features, found.notes, found.classes.codes, labels, names, is_test)
+
+
+def _found(path: Path, settings: DataParams, *, labelled: bool) -> Found:
+    """What `path` holds, its values checked and the missing ones replaced."""
+    if (reader := READERS.get(path.suffix.lower())) is None:
+        raise unfit(path, f"its name must end in {', '.join(READERS)}")
+    if labelled:
+        files_of(path)
+    elif not path.is_file():
+        raise unfit(path, "not found")
+    try:
+        found = reader(path, settings, labelled)
+        notes = mend(path, found, settings)
+    except (OSError, MemoryError) as error:
+        raise unfit(path, f"cannot be read ({error or 'memory is full'})") from error
+    return replace(found, notes=(*found.notes, *notes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -97,6 +98,26 @@ def in_view(x: NDArray[Any], view: View | None, summary: SequencesSummary) -> ND
     return np.ascontiguousarray(change_view(x, view, summary.seed))
 
 
+def stratified_order(y: NDArray[np.int64], rng: np.random.Generator | None = None) -> NDArray[np.int64]:
+    """The indices of `y` int64 (n,) so that every prefix has the classes in proportion, shuffled by `rng` if there is
+    one; otherwise those of a class keep their order.
+
+    The k-th of a class's n_c samples gets the rank (k + 1/2) / n_c, and all are sorted by rank, ties at random or as
+    they come. With C classes a prefix of m has m n_c / n samples of class c, give or take at most
+    1/2 + (C - 2)/2 · n_c / n: less than one where classes are equally frequent. (Up to rank t, class c
+    has t n_c + d_c samples with |d_c| ≤ 1/2; m sums this over classes, which gives t and the bound.)
+    """
+
+    def shuffled(indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        return indices if rng is None else rng.permutation(indices)
+
+    ranks = np.empty(len(y))
+    for label in np.unique(y):
+        members = shuffled(np.flatnonzero(y == label))
+        ranks[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.lexsort((shuffled(np.arange(len(y))), ranks))
+
+
 def _absent(value: Any) -> bool:
     return value is None or value == ()
 
@@ -149,8 +170,8 @@ class SequencesSummary(Document):
 
     @property
     def sizes(self) -> Sizes:
-        """Time steps, features and classes."""
-        return self.timesteps, self.features, self.classes
+        """What decides how large a network is."""
+        return Sizes(self.timesteps, self.features, self.classes, self.tokens)
 
     @property
     def title(self) -> str:
@@ -181,7 +202,7 @@ class SequencesSummary(Document):
     def check_folds(self) -> None:
         """Raises PipelineError where no folds can be held out, as there are too few groups."""
         if self.groups is not None and not self.folds:
-            raise PipelineError(too_few_for_folds(self.groups["train"] + self.groups["validation"]))
+            raise PipelineError(too_few_for_folds(self.groups))
 
     def split(self, name: SplitName) -> SplitSummary:
         found: SplitSummary = getattr(self, name)
@@ -216,11 +237,14 @@ def prepared_sequences(data: DataParams, path: Path = SEQUENCES_SUMMARY) -> Sequ
     return summary
 
 
-def too_few_for_folds(groups: int) -> str:
-    """What to do where `groups` to learn from are fewer than the folds."""
+def too_few_for_folds(groups: Mapping[SplitName, int]) -> str:
+    """What to do where the groups of training and validation samples are fewer than the folds."""
+    testing = f" ({groups['test']} more are for testing)" if "test" in groups else ""
     return (
-        f"{groups} groups to learn from are too few for {FOLDS} folds, each of which holds out other groups: studies "
-        "with `held_out: fold`, and the race, need more groups; `held_out: validation` does without (params.yaml)"
+        f"{groups['train'] + groups['validation']} groups to learn from are too few for {FOLDS} folds, each of which "
+        f"holds out other groups{testing}. The race needs folds: add sequences of other groups, or leave the groups "
+        "out (the array groups, or data.columns.group in params.yaml); accuracies are then those on groups that "
+        "networks have seen"
     )
 
 

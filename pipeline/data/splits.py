@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.groups import group_numbers, place_groups
-from pipeline.data.sequences import FOLDS, Samples, SplitName, validation_samples
+from pipeline.data.sequences import FOLDS, Samples, SplitName, stratified_order, validation_samples
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -31,21 +31,6 @@ class Splits:
     validation: Samples
     test: Samples
     groups: dict[SplitName, int] | None = None
-
-
-def stratified_order(y: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """A shuffle of the indices of `y` int64 (n,) of which every prefix has the classes in proportion.
-
-    The k-th of a class's n_c samples, shuffled, gets the rank (k + 1/2) / n_c, and all are sorted by rank,
-    ties at random. With C classes a prefix of m has m n_c / n samples of class c, give or take at most
-    1/2 + (C - 2)/2 · n_c / n: less than one where classes are equally frequent. (Up to rank t, class c
-    has t n_c + d_c samples with |d_c| ≤ 1/2; m sums this over classes, which gives t and the bound.)
-    """
-    ranks = np.empty(len(y))
-    for label in np.unique(y):
-        members = rng.permutation(np.flatnonzero(y == label))
-        ranks[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.lexsort((rng.permutation(len(y)), ranks))
 
 
 def split(dataset: Dataset, validation: int | float, seed: int) -> Splits:

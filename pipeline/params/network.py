@@ -15,7 +15,20 @@ Pooling = Literal["last", "mean", "max", "mean_max", "attention"]
 Units = Annotated[int, Field(ge=1)]
 Depth = Annotated[int, Field(ge=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
-Sizes = tuple[int, int, int]  # time steps, features, classes
+EMBEDDING_WIDTH = 32  # of each token
+
+
+class Sizes(NamedTuple):
+    """All of the data that decides how large a network on them is.
+
+    `tokens`: the values, in one feature, are whole numbers below this one, each with an embedding of `EMBEDDING_WIDTH`;
+    one for all others comes in addition.
+    """
+
+    timesteps: int
+    features: int
+    classes: int
+    tokens: int | None = None
 
 
 class CellCost(NamedTuple):
@@ -158,7 +171,9 @@ def network_name(network: NetworkSpec | Mapping[str, Any]) -> str:
     return " ".join([name, *extras])
 
 
-def layer_sizes(spec: NetworkSpec, timesteps: int, features: int, classes: int) -> list[tuple[int, int]]:
+def layer_sizes(
+    spec: NetworkSpec, timesteps: int, features: int, classes: int, tokens: int | None = None
+) -> list[tuple[int, int]]:
     """For each layer with weights how many there are, and how often a sequence passes through them.
 
     A layer with u units on f inputs has, for each direction,
@@ -167,9 +182,13 @@ def layer_sizes(spec: NetworkSpec, timesteps: int, features: int, classes: int) 
     LSTM:    4 u (f + u + 1)     (three gates and the candidate),
     GRU:     3 u (f + u + 2)     (two gates and the candidate, with a second bias: `reset_after`),
     and the same weights serve every time step. Layer normalization has 2 weights for each output, attention one for
-    each output of the last layer. A convolution's weights serve every place of its output.
+    each output of the last layer. A convolution's weights serve every place of its output. The embeddings of tokens
+    are looked up: nothing is multiplied.
     """
     sizes: list[tuple[int, int]] = []
+    if tokens is not None:
+        sizes.append(((tokens + 1) * EMBEDDING_WIDTH, 0))
+        features = EMBEDDING_WIDTH
     if spec.cell == "mlp":
         inputs = timesteps * features
         for _ in range(spec.depth):
@@ -201,14 +220,14 @@ def layer_sizes(spec: NetworkSpec, timesteps: int, features: int, classes: int) 
     return [*sizes, (classes * (inputs + 1), 1)]
 
 
-def parameter_count(spec: NetworkSpec, timesteps: int, features: int, classes: int) -> int:
+def parameter_count(spec: NetworkSpec, timesteps: int, features: int, classes: int, tokens: int | None = None) -> int:
     """Number of trainable parameters in closed form, without building the network; see `layer_sizes`."""
-    return sum(parameters for parameters, _ in layer_sizes(spec, timesteps, features, classes))
+    return sum(parameters for parameters, _ in layer_sizes(spec, timesteps, features, classes, tokens))
 
 
-def multiplications(spec: NetworkSpec, timesteps: int, features: int, classes: int) -> int:
+def multiplications(spec: NetworkSpec, timesteps: int, features: int, classes: int, tokens: int | None = None) -> int:
     """Multiply-adds that one sequence costs in one pass forward, biases counted like weights."""
-    return sum(parameters * uses for parameters, uses in layer_sizes(spec, timesteps, features, classes))
+    return sum(parameters * uses for parameters, uses in layer_sizes(spec, timesteps, features, classes, tokens))
 
 
 def convolutions(spec: NetworkSpec, height: int, width: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -170,6 +170,16 @@ class StudyBase(Frozen):
     window: Positive = 8
     training: TrainingSettings = TrainingSettings()
 
+    @property
+    def views(self) -> tuple[View | None, ...]:
+        """The views that its trials ask for, None where it is that of `data`."""
+        return ()
+
+    @property
+    def of_images(self) -> bool:
+        """Whether it asks for a view that images have and sequences of one's own have not."""
+        return any(view not in (None, "rows") for view in self.views)
+
 
 class ListEntry(Configuration):
     """A configuration of a fixed list; `seeds: null` is as many as the study says."""
@@ -184,6 +194,10 @@ class ListStudy(StudyBase):
     trials: Choices[ListEntry]
     seeds: Positive = 1
 
+    @property
+    def views(self) -> tuple[View | None, ...]:
+        return tuple(entry.view for entry in self.trials)
+
 
 class GridStudy(StudyBase):
     """Every combination of the values in `space`, each trained with `seeds` seeds."""
@@ -191,6 +205,10 @@ class GridStudy(StudyBase):
     sampler: Literal["grid"]
     space: Grid
     seeds: Positive = 1
+
+    @property
+    def views(self) -> tuple[View | None, ...]:
+        return self.space.view
 
 
 class SampledStudy(StudyBase):
@@ -214,6 +232,10 @@ class SampledStudy(StudyBase):
     parameter_budgets: Choices[Positive] | None = None
     enqueue: Annotated[tuple[Enqueued, ...], Field(strict=False)] = ()
     space: Space
+
+    @property
+    def views(self) -> tuple[View | None, ...]:
+        return self.space.view
 
     @model_validator(mode="after")
     def _space_holds_what_is_enqueued(self) -> Self:

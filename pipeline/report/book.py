@@ -25,9 +25,12 @@ class Book:
 
 
 def book(results: Results) -> Book | None:
-    """The chapter's networks compared with the published numbers; None without a study called book."""
+    """The chapter's networks compared with the published numbers, which are for images.
+
+    None without a study called book, and for sequences of one's own.
+    """
     table = results.book_table
-    if table.empty:
+    if table.empty or results.summary.is_own:
         return None
     study = results.studies["book"]
     far = far_from_the_book(study.trials, study.curves, table)

@@ -147,11 +147,7 @@ def _refused(results: Results, rules: RaceStudy) -> list[str]:
     if not refused:
         return []
     data = results.summary
-    names = [
-        f"{network_name(each)} "
-        f"({parameter_count(each.network, data.timesteps, data.features, data.classes):,} parameters)"
-        for each in refused
-    ]
+    names = [f"{network_name(each)} ({parameter_count(each.network, *data.sizes):,} parameters)" for each in refused]
     return [
         f"Refused for their size: {listed(names)}. More than {largest_admitted(studies):,.0f} parameters, {REACH} "
         "times the largest budget, would take much of the race's time. So the best in the race is the best of those "

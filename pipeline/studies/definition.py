@@ -187,7 +187,7 @@ class StudyDefinition:
         samples = min(self.train_samples(trial), self.available_samples)
         held_out = self.held_out_samples
         evaluated = held_out + min(samples, held_out)
-        return training_seconds(trial.configuration, samples, evaluated, *self.summary.sizes, rate)
+        return training_seconds(trial.configuration, samples, evaluated, self.summary.sizes, rate)
 
     def expected_seconds(self, workers: int, finished: Sequence[Trial] = ()) -> float:
         """How long the study takes on `workers` cores like this one, but for the trials that are `finished`."""
@@ -266,18 +266,14 @@ class StudyDefinition:
         return [Trial(number, *run) for number, run in enumerate(dict.fromkeys(runs))]
 
     def _check_views(self) -> None:
-        if isinstance(self.study, ListStudy | RaceStudy):
-            configurations = [trial.configuration for trial in self.fixed_trials] + self.entrants
-            views = tuple(configuration.view for configuration in configurations)
-        else:
-            views = self.study.space.view
+        if self.summary.is_own and self.study.of_images:
+            raise PipelineError(
+                f"studies.{self.name}: it asks for views that only images have, and these are sequences: leave the "
+                "study out (params.yaml)"
+            )
+        views = (*self.study.views, *(entrant.view for entrant in self.entrants))
         prepared = self.summary.view
         other = next((view for view in views if view not in (None, prepared)), None)
-        if other is not None and self.summary.padded:
-            raise PipelineError(
-                f"studies.{self.name}: view {other} is for images, and for sequences that are all of one length: leave "
-                "the study out (params.yaml)"
-            )
         if other is not None and prepared != "rows":
             raise PipelineError(
                 f"studies.{self.name}: view {other} is made from rows, but data.view is {prepared}: set it to rows "

@@ -5,7 +5,7 @@ import math
 import random
 from typing import Any
 
-from pipeline.params.network import CELLS, NetworkSpec, multiplications
+from pipeline.params.network import CELLS, NetworkSpec, Sizes, multiplications
 from pipeline.params.settings import Configuration, TrainingSettings
 from pipeline.params.studies import IntegerRange, RealRange, SampledStudy, Space
 from pipeline.studies.proposals import configure, units_within
@@ -21,9 +21,7 @@ STUDY_START_SECONDS = 4.0  # until the first training: MLflow, TensorFlow and th
 EPOCHS_PER_PATIENCE = 5
 
 
-def training_seconds(
-    configuration: Configuration, samples: int, evaluated: int, timesteps: int, features: int, classes: int, rate: float
-) -> float:
+def training_seconds(configuration: Configuration, samples: int, evaluated: int, sizes: Sizes, rate: float) -> float:
     """How long one training takes on a core that multiplies matrices at `rate` operations a second, see `sgemm_rate`.
 
     Assumes all epochs, or fewer if early stopping is likely.
@@ -33,7 +31,7 @@ def training_seconds(
     epochs = configuration.epochs
     if configuration.patience is not None:
         epochs = min(epochs, EPOCHS_PER_PATIENCE * configuration.patience)
-    work = step_work(configuration.network, configuration.batch_size, timesteps, features, classes)
+    work = step_work(configuration.network, configuration.batch_size, sizes)
     cost = CELLS[configuration.cell].cost
     constants = cost.step, cost.unit, 1 / (cost.efficiency * rate)
     seconds = sum(amount * constant for amount, constant in zip(work, constants, strict=True))
@@ -41,17 +39,15 @@ def training_seconds(
     return START_SECONDS + epochs * steps * seconds
 
 
-def step_work(
-    network: NetworkSpec, batch_size: int, timesteps: int, features: int, classes: int
-) -> tuple[float, float, float]:
+def step_work(network: NetworkSpec, batch_size: int, sizes: Sizes) -> tuple[float, float, float]:
     """The parts of one step of training on a batch: time steps, states of sequences in them, and operations.
 
     Six operations for each multiplication and sequence: two forward, four backward. The reference networks have no
     time steps: their layers count.
     """
     recurrent = CELLS[network.cell].recurrent
-    layers = network.depth * (2 if network.bidirectional else 1) * (timesteps if recurrent else 1)
-    operations = 6 * batch_size * multiplications(network, timesteps, features, classes)
+    layers = network.depth * (2 if network.bidirectional else 1) * (sizes.timesteps if recurrent else 1)
+    operations = 6 * batch_size * multiplications(network, *sizes)
     return layers, layers * batch_size * network.units, operations
 
 
@@ -65,12 +61,9 @@ def study_seconds(mean_training_seconds: float, trainings: int, workers: int) ->
 
 
 def typical_configurations(
-    study: SampledStudy, defaults: TrainingSettings, sizes: tuple[int, int, int], count: int = 200
+    study: SampledStudy, defaults: TrainingSettings, sizes: Sizes, count: int = 200
 ) -> list[Configuration]:
-    """Configurations drawn evenly from a search space, as a sampler proposes before it has learned; always the same.
-
-    `sizes` are timesteps, features and classes.
-    """
+    """Configurations drawn evenly from a search space, as a sampler proposes before it has learned; always the same."""
     rng = random.Random(0)
     axes = {name: axis for name in Space.model_fields if (axis := getattr(study.space, name))}
     drawn = [{name: _draw(axis, rng) for name, axis in axes.items()} for _ in range(count)]

@@ -46,10 +46,10 @@ def constants(space: Space) -> dict[str, Any]:
     return {name: axis[0] for name, axis in axes.items() if isinstance(axis, tuple) and len(axis) == 1}
 
 
-def units_within(fields: dict[str, Any], units: IntegerRange, budget: int, sizes: tuple[int, int, int]) -> int:
+def units_within(fields: dict[str, Any], units: IntegerRange, budget: int, sizes: Sizes) -> int:
     """The most units in the range that keep a network within `budget` parameters; the fewest where none do.
 
-    `fields` are those of a configuration, units left out; `sizes` are timesteps, features and classes.
+    `fields` are those of a configuration, units left out.
     """
     settings = {name: value for name, value in fields.items() if name in NetworkSpec.model_fields}
 

@@ -130,6 +130,13 @@ def write_results(folder: Path, definition: StudyDefinition, records: Sequence[T
     return results
 
 
+def remove_results(folder: Path) -> None:
+    """Make `folder` hold no results, as those of other data would be taken for the study's own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        file.unlink()
+
+
 def study_definition(name: str, params: Params, summary: SequencesSummary) -> StudyDefinition:
     """The definition of study `name`; that of a race has the networks that the results of other studies send.
 

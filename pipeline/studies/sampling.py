@@ -34,7 +34,7 @@ class Sampling(Protocol):
 
 
 def sampling_of(study: SampledStudy, epochs: range, sizes: Sizes) -> Sampling:
-    """A trial may be pruned after each of `epochs`, without gaps; `sizes` are timesteps, features and classes."""
+    """A trial may be pruned after each of `epochs`, without gaps."""
     axes = distributions(study.space)
     if study.parameter_budgets is None:
         return EnqueuedSampling(study, epochs, axes)

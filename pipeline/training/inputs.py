@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.sequences import FOLDS, SequencesSummary, in_view
+from pipeline.data.sequences import FOLDS, SequencesSummary, in_view, stratified_order
 from pipeline.params.settings import View
 from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION
 from pipeline.training.reading import AS_THEY_ARE, Reading
@@ -117,15 +117,5 @@ def _whole_groups(y: NDArray[np.int64], fold: int, sequences: Path) -> tuple[NDA
 
     folds = np.concatenate([read(TRAIN), read(VALIDATION)])
     rest = np.flatnonzero(folds != fold)
-    rest = rest[_in_proportion(y[rest])]
+    rest = rest[stratified_order(y[rest])]
     return rest, np.flatnonzero(folds == fold), fold * len(rest) // FOLDS
-
-
-def _in_proportion(y: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The indices of `y` so that every prefix has the classes in proportion, those of a class in the order they have:
-    as `stratified_order` of `pipeline.data.splits`, but nothing is drawn."""
-    ranks = np.empty(len(y))
-    for label in np.unique(y):
-        members = np.flatnonzero(y == label)
-        ranks[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.argsort(ranks, kind="stable")

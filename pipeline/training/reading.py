@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.params.network import EMBEDDING_WIDTH
 from pipeline.training.identity import derived_seed
 
-EMBEDDING_WIDTH = 32
-SMALLEST_DEVIATION = 1e-7  # by which Keras's layer divides
+# The deviations that Keras's layer divides by as they are. It takes those below 1e-7 for 1e-7, and float32 has no
+# variance of those above 1.8e19.
+PLAIN_DEVIATIONS = (1e-6, 1e18)
 
 
 @dataclass(frozen=True)
@@ -22,25 +24,32 @@ class Reading:
     """How raw values are read. Of an image's pixels from 0 to 1 nothing has to be done.
 
     `padded`: sequences may end before the last step; the steps after that are NaN in all features. `mean` and
-    `variance`, of each feature: values are standardized by them. `tokens`: the values, in one feature, are whole
-    numbers below this one, each with an embedding of `EMBEDDING_WIDTH`; one for all others comes in addition.
+    `variance`, of each feature: values are standardized by them. Where a feature's deviation is too small or too large
+    for that, its values are first multiplied by its `unit`, a power of two, and the moments are of the products.
+    `tokens`: the values, in one feature, are whole numbers below this one, each with an embedding of `EMBEDDING_WIDTH`;
+    one for all others comes in addition.
     """
 
     padded: bool = False
     mean: tuple[float, ...] | None = None
     variance: tuple[float, ...] | None = None
+    unit: tuple[float, ...] | None = None
     tokens: int | None = None
 
     def scaled_by(self, x: NDArray[np.float32]) -> Reading:
         """The same with the moments of `x` (n, timesteps, features)."""
         mean, variance = moments(x)
-        return replace(self, mean=mean, variance=variance)
+        unit = _units(np.sqrt(variance))
+        scaled = tuple((mean * unit).tolist()), tuple((variance * unit**2).tolist())
+        return replace(
+            self, mean=scaled[0], variance=scaled[1], unit=tuple(unit.tolist()) if (unit != 1).any() else None
+        )
 
 
 AS_THEY_ARE = Reading()
 
 
-def moments(x: NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def moments(x: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance of each feature of `x` (n, timesteps, features) over the steps that are not NaN; the variance
     of a constant is taken to be 1.
 
@@ -50,17 +59,25 @@ def moments(x: NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[float, ...
     steps = steps[~np.isnan(steps[:, 0])]
     mean = steps.sum(axis=0) / len(steps)
     variance = np.square(steps - mean).sum(axis=0) / len(steps)
-    constant = np.sqrt(variance) <= 1e-6 * np.abs(mean)  # as far as float32 can tell
-    return tuple(mean.tolist()), tuple(np.where(constant | (variance == 0), 1.0, variance).tolist())
+    smallest = np.maximum(1e-6 * np.abs(mean), np.finfo(np.float32).tiny)  # that float32 can tell from none
+    return mean, np.where(np.sqrt(variance) <= smallest, 1.0, variance)
+
+
+def _units(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1, or the power of two that brings a deviation near 1 if it is not a plain one. Such products lose no bits."""
+    low, high = PLAIN_DEVIATIONS
+    exponents = np.clip(-np.frexp(deviations)[1], -126, 126)  # those that float32 has
+    return np.where((deviations < low) | (deviations > high), np.ldexp(1.0, exponents), 1.0)
 
 
 def standardized(x: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:
-    """`x` as the layer of `read` makes it, to the bit."""
+    """`x` as the layers of `read` make it, to the bit."""
     if reading.mean is None or reading.variance is None:
         return x
+    if reading.unit is not None:
+        x = x * np.asarray(reading.unit, np.float32)
     mean, variance = np.asarray([reading.mean, reading.variance], np.float32)
-    deviation = np.maximum(np.sqrt(variance), np.float32(SMALLEST_DEVIATION))
-    return np.asarray((x - mean) / deviation, np.float32)
+    return np.asarray((x - mean) / np.sqrt(variance), np.float32)
 
 
 def read(inputs: Any, reading: Reading, seed: int) -> tuple[Any, Any]:
@@ -70,6 +87,8 @@ def read(inputs: Any, reading: Reading, seed: int) -> tuple[Any, Any]:
 
     ops = keras.ops
     x = inputs
+    if reading.unit is not None:
+        x = keras.layers.Rescaling(list(reading.unit), name="unit")(x)
     if reading.mean is not None:
         x = keras.layers.Normalization(mean=reading.mean, variance=reading.variance, name="standardized")(x)
     valid = None

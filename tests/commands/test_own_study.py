@@ -3,39 +3,33 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
 from pipeline.commands.own_study import LARGEST_UNITS, own_study
-from pipeline.data.own import OwnSequences
 from pipeline.params.document import validate_params
-from pipeline.params.network import NetworkSpec, parameter_count
+from pipeline.params.network import NetworkSpec, Sizes, parameter_count
 from pipeline.params.studies import SampledStudy
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
-FOUND = OwnSequences(
-    np.zeros((80, 20, 3), np.float32),
-    np.arange(80) % 4,
-    ("a", "b", "c", "d"),
-    ("x", "y", "z"),
-    is_test=np.arange(80) > 50,
-)
+DATA: dict[str, Any] = {"sizes": Sizes(timesteps=20, features=3, classes=4), "learning": 51}
 RATE = 1e11  # operations a second
 
 
 def test_the_largest_networks_that_fit_into_the_time_are_studied() -> None:
-    found = [own_study(DOCUMENT, FOUND, minutes, workers=2, rate=RATE) for minutes in (1e-3, 1, 2, 4, 100)]
+    found = [own_study(DOCUMENT, **DATA, minutes=minutes, workers=2, rate=RATE) for minutes in (1e-3, 1, 2, 4, 100)]
     units = [study.units for study in found]
     assert (units[0], units[-1]) == (min(LARGEST_UNITS), max(LARGEST_UNITS))
     assert units == sorted(units)
     assert all(study.minutes <= minutes for study, minutes in zip(found[3:], (4, 100), strict=True))
-    assert own_study(DOCUMENT, FOUND, 100, 4, RATE).minutes == pytest.approx(found[-1].minutes / 2)
+    assert own_study(DOCUMENT, **DATA, minutes=100, workers=4, rate=RATE).minutes == pytest.approx(
+        found[-1].minutes / 2
+    )
 
 
 def test_its_studies_are_valid_and_made_for_these_data() -> None:
     before = yaml.safe_dump(DOCUMENT)
-    document = own_study(DOCUMENT, FOUND, 100, 2, RATE).document
+    document = own_study(DOCUMENT, **DATA, minutes=100, workers=2, rate=RATE).document
     params = validate_params(document, "small")
     assert yaml.safe_dump(DOCUMENT) == before
     assert list(params.studies) == ["book", "capacity", "search", "race"], "none that is about images"
@@ -54,5 +48,5 @@ def test_settings_of_the_data_and_the_metric_stay() -> None:
         "data": DOCUMENT["data"] | {"dataset": "mine.csv", "missing": "forward", "columns": {"label": "kind"}},
         "champion": DOCUMENT["champion"] | {"metric": "macro_f1"},
     }
-    params = validate_params(own_study(mine, FOUND, 1, 2, RATE).document, "small")
+    params = validate_params(own_study(mine, **DATA, minutes=1, workers=2, rate=RATE).document, "small")
     assert (params.data.missing, params.data.columns.label, params.champion.metric) == ("forward", "kind", "macro_f1")

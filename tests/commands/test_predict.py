@@ -12,15 +12,16 @@ from pipeline import paths
 from pipeline.commands.predict import predict_file
 from pipeline.data.sequences import SequencesSummary, SplitSummary, as_sequences
 from pipeline.errors import PipelineError
+from pipeline.params.document import Params
 from pipeline.params.network import NetworkSpec
-from pipeline.params.settings import DataParams, View
+from pipeline.params.settings import DataParams, TableColumns, View
 from pipeline.training.build import build
 from pipeline.training.reading import Reading
 from tests.helpers.runs import choice
 from tests.helpers.sequences import params_with
 
 PARAMS = params_with({"one": {"sampler": "list", "trials": [{"cell": "gru", "units": 4}]}})
-OWN = PARAMS.model_copy(update={"data": DataParams(dataset="my.npz", validation=3)})
+OWN = PARAMS.model_copy(update={"data": DataParams(dataset="my.csv", validation=3)})
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -117,9 +118,9 @@ def own_champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
     part = SplitSummary(samples=3, per_class=(1, 2), sha256="0" * 64)
     summary = SequencesSummary(
-        dataset="my.npz", view="rows", seed=0, classes=2, labels=("a", "b"), timesteps=6, features=2,
+        dataset="my.csv", view="rows", seed=0, classes=2, labels=("a", "b"), timesteps=6, features=2,
         train=part, validation=part, test=part, padded=True, scale="standard", missing="refuse", validation_asked=3,
-        feature_names=("one", "two"),
+        feature_names=("one", "two"), columns=TableColumns(),
     )  # fmt: skip
     summary.write(paths.SEQUENCES_SUMMARY)
     reading = Reading(padded=True, mean=(120.0, 3.0), variance=(900.0, 4.0))
@@ -130,6 +131,53 @@ def own_champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return model
 
 
+def write_forms(x: np.ndarray, lengths: np.ndarray) -> list[Path]:
+    """The same sequences in each form of a file, with labels and without; NaN is a missing value."""
+    np.savez("samples.npz", x=x, lengths=lengths)
+    np.savez("labelled.npz", x=x, lengths=lengths, y=np.arange(len(x)), what=["else"])
+    rows = [
+        {
+            "two": x[number, step, 1],
+            "sequence": number,
+            "time": step,
+            "label": "ab"[number % 2],
+            "one": x[number, step, 0],
+        }
+        for number, length in enumerate(lengths)
+        for step in range(length)
+    ]
+    table = pd.DataFrame(rows)
+    for stem, columns in (("labelled", table.columns), ("samples", ["sequence", "time", "one", "two"])):
+        table[columns].to_csv(f"{stem}.csv", index=False)
+        table[columns].to_parquet(f"{stem}.parquet")
+    lines = [":".join(",".join(map(str, x[n, :length, f])).replace("nan", "?") for f in (0, 1))
+             for n, length in enumerate(lengths)]  # fmt: skip
+    labels = [f":{'ab'[number % 2]}" for number in range(len(lines))]
+    for name, header, ends in (
+        ("labelled_TEST.ts", "true a b", labels), ("samples.ts", "false", [""] * len(lines)),
+    ):  # fmt: skip
+        text = "\n".join(line + end for line, end in zip(lines, ends, strict=True))
+        Path(name).write_text(f"@problemName mine\n@classLabel {header}\n@data\n{text}\n")
+    return [Path(f"{stem}{suffix}") for stem in ("samples", "labelled") for suffix in (".npz", ".csv", ".parquet")] + [
+        Path("labelled_TEST.ts"), Path("samples.ts"),
+    ]  # fmt: skip
+
+
+def answers(files: list[Path], params: Params, capsys: pytest.CaptureFixture[str]) -> pd.DataFrame:
+    """The one answer that all of these files have."""
+    texts = []
+    for file in files:
+        predict_file(file, params)
+        texts.append(capsys.readouterr().out)
+    assert len(set(texts)) == 1
+    return pd.read_csv(StringIO(texts[0]))
+
+
+def assert_predicted(table: pd.DataFrame, expected: np.ndarray) -> None:
+    assert table["predicted"].tolist() == np.array(["a", "b"])[expected.argmax(axis=1)].tolist()
+    np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
+
+
 def test_ones_own_values_are_read_as_they_are_whatever_the_type_and_the_file(
     own_champion: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,54 +185,53 @@ def test_ones_own_values_are_read_as_they_are_whatever_the_type_and_the_file(
     x, lengths = np.random.default_rng(0).integers(0, 250, (4, 6, 2)), np.array([6, 2, 5, 6])
     padded = x.astype(np.float32)
     padded[np.arange(6) >= lengths[:, None]] = np.nan
-    expected = own_champion.predict(padded, verbose=0)
-    answers = []
+    files = write_forms(x, lengths)
     for dtype in ("uint8", "int16", "int64", "float16", "float32", "float64"):
-        np.savez("samples.npz", x=x.astype(dtype), lengths=lengths)
-        predict_file(Path("samples.npz"), OWN)
-        answers.append(capsys.readouterr().out)
-    rows = [
-        {
-            "sequence": number,
-            "time": step,
-            "label": "ab"[number % 2],
-            "one": x[number, step, 0],
-            "two": x[number, step, 1],
-        }
-        for number, length in enumerate(lengths)
-        for step in range(length)
+        files.append(Path(f"{dtype}.npz"))
+        np.savez(files[-1], x=x.astype(dtype), lengths=lengths)
+    assert_predicted(answers(files, OWN, capsys), own_champion.predict(padded, verbose=0))
+
+
+def test_long_sequences_are_cut_and_gaps_filled_as_prepare_does(
+    own_champion: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The champion's settings of data hold for what it is asked about, in each form of a file."""
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    settings: dict[str, Any] = {"max_timesteps": 4, "missing": "forward"}
+    summary.model_copy(update=settings).write(paths.SEQUENCES_SUMMARY)
+    params = OWN.model_copy(update={"data": OWN.data.model_copy(update=settings)})
+    x, lengths = np.random.default_rng(1).normal(120, 30, (3, 6, 2)).astype(np.float32), np.array([6, 3, 5])
+    as_read = x[:, :4].copy()
+    as_read[1, 3:] = np.nan
+    as_read[0, 1:3, 0], as_read[2, 0, 1] = x[0, 0, 0], x[2, 1, 1]
+    x[0, 1:3, 0] = x[2, 0, 1] = x[0, 5, 1] = np.nan  # the last one is cut off
+    files = write_forms(x.astype(np.float64), lengths)
+    assert_predicted(answers(files, params, capsys), own_champion.predict(as_read, verbose=0))
+    predict_file(files[0], params)
+    assert capsys.readouterr().err.splitlines() == [
+        "predict: 2 of 3 sequences are longer than data.max_timesteps: cut after 4 steps",
+        "predict: missing values replaced (data.missing: forward): 3 of 22",
     ]
-    pd.DataFrame(rows).to_csv("samples.csv", index=False)
-    pd.DataFrame(rows).to_parquet("samples.parquet")
-    lines = [":".join(",".join(map(str, x[n, :length, f])) for f in (0, 1)) + f":{'ab'[n % 2]}" for n, length in
-             enumerate(lengths)]  # fmt: skip
-    Path("samples.ts").write_text("@problemName mine\n@classLabel true a b\n@data\n" + "\n".join(lines) + "\n")
-    for name in ("samples.csv", "samples.parquet", "samples.ts"):
-        predict_file(Path(name), OWN)
-        answers.append(capsys.readouterr().out)
-    pd.DataFrame(rows)[["two", "label", "one", "time", "sequence"]].to_csv("samples.csv", index=False)
-    predict_file(Path("samples.csv"), OWN)  # columns in another order
-    answers.append(capsys.readouterr().out)
-    assert len(set(answers)) == 1
-    table = pd.read_csv(StringIO(answers[0]))
-    assert table["predicted"].tolist() == np.array(["a", "b"])[expected.argmax(axis=1)].tolist()
-    np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
 
 
 @pytest.mark.usefixtures("own_champion")
 @pytest.mark.parametrize(
     ("x", "sentence"),
     [
-        (np.zeros((3, 6, 5)), r"any number of steps with 2 features, as in my\.npz; these have the shape \(3, 6, 5\)"),
-        (np.array([[[1.0, 2], [np.nan, 2], [3, 4]]]), "missing or infinite inside a sequence"),
-        (np.array([[[1.0, 2], [np.nan, np.nan], [3, 4]]]), "missing or infinite inside a sequence"),
-        (np.array([[[1.0, 2], [np.inf, 2], [3, 4]]]), "missing or infinite inside a sequence"),
-        (np.full((1, 3, 2), np.nan), "missing or infinite inside a sequence"),
+        (
+            np.zeros((3, 6, 5)),
+            r"any number of steps with 2 features, as in my\.csv; these have 6 to 6 steps with 5 fea",
+        ),
+        (np.array([[[1.0, 2], [np.nan, 2], [3, 4]]]), r"missing values: 1 in 1 of 1 sequences, .* at x\[0, 1, 0\]"),
+        (np.array([[[1.0, 2], [np.nan, np.nan], [3, 4]]]), "missing values: 2 in 1 of 1"),
+        (np.array([[[1.0, 2], [np.inf, 2], [3, 4]]]), "values that are infinite"),
+        (np.full((1, 3, 2), np.nan), "missing values: 6 in 1 of 1"),
+        (np.array([["a"]]), "x must hold real numbers"),
     ],
 )
 def test_what_no_sequence_is_is_refused(x: np.ndarray, sentence: str) -> None:
     np.savez("samples.npz", x=x)
-    with pytest.raises(PipelineError, match=sentence):
+    with pytest.raises(PipelineError, match=rf"^samples\.npz: .*{sentence}"):
         predict_file(Path("samples.npz"), OWN)
 
 
@@ -196,5 +243,20 @@ def test_other_features_and_wrong_lengths_are_refused() -> None:
         predict_file(Path("samples.csv"), OWN)
     for lengths in ([1, 2, 3], [1.5, 2.0], [0, 2], ["a", "b"]):
         np.savez("samples.npz", x=np.zeros((2, 6, 2)), lengths=lengths)
-        with pytest.raises(PipelineError, match=r"lengths must be \(2,\), whole numbers of steps, at least 1"):
+        with pytest.raises(PipelineError, match=r"^samples\.npz: lengths(\[[01]\] is .*| must h.*)"):
+            predict_file(Path("samples.npz"), OWN)
+    np.savez("samples.npz", y=np.zeros(3))
+    with pytest.raises(PipelineError, match=r"^samples\.npz: has no array x, only \['y'\]$"):
+        predict_file(Path("samples.npz"), OWN)
+
+
+@pytest.mark.usefixtures("own_champion")
+def test_a_champion_of_equal_lengths_reads_no_others() -> None:
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    summary.model_copy(update={"padded": False}).write(paths.SEQUENCES_SUMMARY)
+    for x, lengths in ((np.zeros((2, 5, 2)), [5, 5]), (np.zeros((2, 6, 2)), [6, 4])):
+        np.savez("samples.npz", x=x, lengths=lengths)
+        with pytest.raises(
+            PipelineError, match=r"of 6 steps with 2 features, as in my\.csv; these have [45] to [56] ste"
+        ):
             predict_file(Path("samples.npz"), OWN)

@@ -9,10 +9,15 @@ import yaml
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.commands.quick import LEFT_OUT, make_workspace, shrink
+from pipeline.commands import download, prepare
+from pipeline.commands.quick import LEFT_OUT, make_workspace, shrink, shrunk_to_own
+from pipeline.data.sequences import prepared_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import validate_params
+from pipeline.params.network import NetworkSpec, parameter_count
 from pipeline.params.studies import GridStudy, IntegerRange, ListStudy, RaceStudy, SampledStudy
+from pipeline.studies.definition import StudyDefinition
+from tests.helpers.own import write_arrays
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,14 +101,48 @@ def test_a_file_of_ones_own_is_found_from_anywhere_and_studied_by_itself(
     assert params.data.dataset == str(tmp_path / "mine.npz")
     assert params.tracking.experiment == "mine-quick", "never MNIST's"
     assert "views" not in params.studies
-    assert capsys.readouterr().out.startswith("quick: networks of up to 8 units, about ")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("quick: networks of up to 8 units, about ")
+    assert second == (
+        "quick: even this smallest study takes longer than the 0.1 minutes asked for; sequences have up to 5 steps, "
+        "and data.max_timesteps in params.yaml cuts them"
+    )
 
 
-def test_too_few_groups_for_a_race_are_told_before_anything_runs(tmp_path: Path) -> None:
-    np.savez(tmp_path / "mine.npz", x=np.zeros((40, 5, 2)), y=["a", "b"] * 20, groups=np.arange(40) % 7)
-    with pytest.raises(PipelineError, match="and there are 7 groups to learn from"):
-        make_workspace(ROOT, tmp_path / "quick", str(tmp_path / "mine.npz"))
+def test_too_few_groups_to_learn_from_are_told_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of eleven groups two are for testing. Both ways out that the sentence names are some."""
+    path, y = tmp_path / "mine.npz", np.array(["a", "b"] * 30)
+    np.savez(path, x=np.zeros((60, 5, 2)), y=y, groups=np.arange(60) % 11)
+    with pytest.raises(
+        PipelineError,
+        match=r"mine\.npz: 9 groups to learn from are too few for 10 folds.* \(2 more are for testing\).* "
+        r"add sequences of other groups, or leave the groups out \(the array groups, or data\.columns\.group",
+    ):
+        make_workspace(ROOT, tmp_path / "quick", str(path))
     assert not (tmp_path / "quick").exists()
+    for number, others in enumerate(({"groups": np.arange(60) % 13}, {})):
+        write_arrays(path, x=np.zeros((60, 5, 2)), y=y, **others)
+        folder = tmp_path / f"quick-{number}"
+        params = make_workspace(ROOT, folder, str(path))
+        monkeypatch.chdir(folder)
+        download.run(params)
+        prepare.run(params)
+        StudyDefinition("capacity", params, prepared_sequences(params.data))
+
+
+def test_tokens_are_studied_with_the_sizes_of_their_embeddings(tmp_path: Path, document: dict[str, Any]) -> None:
+    document["data"]["tokens"] = True
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 50, (60, 7, 1))
+    x[0, 0] = 99
+    np.savez(tmp_path / "words.npz", x=x, y=["a", "b", "c"] * 20)
+    small = shrunk_to_own(document, str(tmp_path / "words.npz"), minutes=0.1)
+    assert small["studies"]["search"]["parameter_budgets"] == [
+        parameter_count(NetworkSpec(cell="gru", units=units, pooling="mean_max"), 7, 1, 3, tokens=100)
+        for units in (2, 4, 8)
+    ]
 
 
 def test_the_verb_says_where_to_run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pipeline import paths
 from pipeline.commands import study
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
-from pipeline.studies.results import FILES, TRIAL_COLUMNS
+from pipeline.studies.results import FILES, TRIAL_COLUMNS, has_results
 from tests.helpers.sequences import params_with, write_sequences
 
 SEARCH = {
@@ -93,3 +93,22 @@ def test_the_record_answers_for_no_other_training(clone: Path, capsys: pytest.Ca
 def test_an_unknown_study_is_named_before_anything_starts(clone: Path) -> None:
     with pytest.raises(PipelineError, match=r"no study 'serach' in params\.yaml; the studies are grid, search"):
         study.run(params_of(3), "serach")
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_a_study_of_views_has_no_results_of_ones_own_sequences(
+    padded: bool, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even those that an earlier run on images has left, and it says so: the stages after it go on."""
+    summary = write_sequences(paths.SEQUENCES)
+    own = {"padded": padded, "scale": "standard", "missing": "refuse"}
+    summary.model_copy(update=own).write(paths.SEQUENCES_SUMMARY)
+    folder = paths.study_folder("views")
+    folder.mkdir(parents=True)
+    (folder / "best.json").write_text("{}")
+    views = GRID | {"space": GRID["space"] | {"view": ["rows", "columns"]}}  # type: ignore[operator]
+    params = params_with({"views": views, "search": SEARCH})
+    study.run(params, "views")
+    assert capsys.readouterr().out == "study views: not run, as it asks for views that only images have\n"
+    assert not has_results("views")
+    assert list(folder.iterdir()) == []

@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.data.sequences import (
     Samples,
     SequencesSummary,
     as_sequences,
     prepared_sequences,
+    stratified_order,
     summary_of,
 )
 from pipeline.errors import PipelineError
@@ -185,3 +188,39 @@ def test_groups_that_are_too_few_for_folds(tmp_path: Path) -> None:
     enough = few.model_copy(update={"folds": (9, 5, 5, 5, 5, 5, 7, 11, 14, 14)})
     enough.check_folds()
     assert enough.largest_fold == 14
+
+
+@given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=8), seed=st.integers(0, 2**32), draws=st.booleans())
+def test_every_prefix_has_the_classes_in_proportion(counts: list[int], seed: int, draws: bool) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    order = stratified_order(y, rng if draws else None)
+    assert sorted(order.tolist()) == list(range(len(y)))
+    one_hot = y[order][:, None] == np.arange(len(counts))  # (n, classes)
+    share = np.array(counts) / len(y)
+    deviation = np.abs(np.cumsum(one_hot, axis=0) - np.outer(np.arange(1, len(y) + 1), share))
+    assert (deviation <= 0.5 + max(0, len(counts) - 2) / 2 * share + 1e-9).all()
+
+
+@given(classes=st.integers(2, 10), count=st.integers(1, 30), seed=st.integers(0, 2**32))
+def test_equally_frequent_classes_never_differ_by_more_than_one(classes: int, count: int, seed: int) -> None:
+    y = np.repeat(np.arange(classes), count)
+    order = stratified_order(y, np.random.default_rng(seed))
+    per_class = np.cumsum(y[order][:, None] == np.arange(classes), axis=0)
+    assert np.ptp(per_class, axis=1).max() == 1
+    assert (per_class[classes - 1 :: classes] == np.arange(1, count + 1)[:, None]).all()
+
+
+def test_the_order_is_a_shuffle_drawn_from_the_seed() -> None:
+    y = np.repeat(np.arange(3), 50)
+    orders = [stratified_order(y, np.random.default_rng(seed)).tolist() for seed in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2]
+    first = [index for index in orders[0] if y[index] == 0]
+    assert first != sorted(first)  # not the source's order within a class
+    triples = {tuple(y[orders[0][start : start + 3]]) for start in range(0, 150, 3)}
+    assert len(triples) == 6  # nor one order of the classes over and over
+
+
+def test_without_a_generator_nothing_is_shuffled() -> None:
+    y = np.array([0, 0, 1, 0, 0, 1, 2])  # ranks: 1/8, 3/8, 1/4, 5/8, 7/8, 3/4, 1/2
+    assert stratified_order(y).tolist() == [0, 2, 1, 6, 3, 5, 4]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets import Dataset
 from pipeline.data.sequences import FOLDS, Samples
-from pipeline.data.splits import Splits, split, stratified_order
+from pipeline.data.splits import Splits, split
 from pipeline.errors import PipelineError
 
 
@@ -31,37 +31,6 @@ def dataset_of(per_class: list[int], test_per_class: list[int] | None = None) ->
 def numbers(samples: Samples) -> list[int]:
     flat = samples.x.reshape(-1, 2).astype(int)
     return [int(number) for number in flat[:, 0] * 256 + flat[:, 1]]
-
-
-@given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=8), seed=st.integers(0, 2**32))
-def test_every_prefix_has_the_classes_in_proportion(counts: list[int], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    y = rng.permutation(np.repeat(np.arange(len(counts)), counts))
-    order = stratified_order(y, rng)
-    assert sorted(order.tolist()) == list(range(len(y)))
-    one_hot = y[order][:, None] == np.arange(len(counts))  # (n, classes)
-    share = np.array(counts) / len(y)
-    deviation = np.abs(np.cumsum(one_hot, axis=0) - np.outer(np.arange(1, len(y) + 1), share))
-    assert (deviation <= 0.5 + max(0, len(counts) - 2) / 2 * share + 1e-9).all()
-
-
-@given(classes=st.integers(2, 10), count=st.integers(1, 30), seed=st.integers(0, 2**32))
-def test_equally_frequent_classes_never_differ_by_more_than_one(classes: int, count: int, seed: int) -> None:
-    y = np.repeat(np.arange(classes), count)
-    order = stratified_order(y, np.random.default_rng(seed))
-    per_class = np.cumsum(y[order][:, None] == np.arange(classes), axis=0)
-    assert np.ptp(per_class, axis=1).max() == 1
-    assert (per_class[classes - 1 :: classes] == np.arange(1, count + 1)[:, None]).all()
-
-
-def test_the_order_is_a_shuffle_drawn_from_the_seed() -> None:
-    y = np.repeat(np.arange(3), 50)
-    orders = [stratified_order(y, np.random.default_rng(seed)).tolist() for seed in (0, 0, 1)]
-    assert orders[0] == orders[1] != orders[2]
-    first = [index for index in orders[0] if y[index] == 0]
-    assert first != sorted(first)  # not the source's order within a class
-    triples = {tuple(y[orders[0][start : start + 3]]) for start in range(0, 150, 3)}
-    assert len(triples) == 6  # nor one order of the classes over and over
 
 
 def test_split_with_a_test_set() -> None:

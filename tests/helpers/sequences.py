@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.sequences import Samples, SequencesSummary, summary_of
-from pipeline.data.splits import stratified_order
+from pipeline.data.sequences import Samples, SequencesSummary, stratified_order, summary_of
 from pipeline.params.document import Params, validate_params
 from pipeline.paths import SEQUENCES_SUMMARY
 from pipeline.training.inputs import TrainingData

@@ -33,6 +33,13 @@ def test_multiplications_are_those_of_the_formulas() -> None:
     assert multiplications(cnn, **mnist) == 640 * 26**2 + 36_928 * 11**2 + 36_928 * 3**2 + 5_770
 
 
+def test_embeddings_are_parameters_that_nothing_is_multiplied_by() -> None:
+    """Each of 1,000 tokens, and one for all others, has 32 values, which the first layer reads."""
+    gru = NetworkSpec(cell="gru", units=8)
+    assert parameter_count(gru, 20, 1, 3, tokens=1000) == 1001 * 32 + 3 * 8 * (32 + 8 + 2) + 3 * 9
+    assert multiplications(gru, 20, 1, 3, tokens=1000) == 20 * 3 * 8 * (32 + 8 + 2) + 3 * 9
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -1,10 +1,11 @@
 """The chapter's networks compared with the published numbers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from pipeline.report.book import order_finding
+from pipeline.report.book import book, order_finding
 from pipeline.report.page import assemble, render
 from pipeline.report.results import load_results
 from tests.helpers.pages import ReadPage
@@ -22,6 +23,16 @@ def test_the_books_numbers_are_for_mnist(workspace: Path) -> None:
     write_study("book", book_records())
     made = ReadPage(render(assemble(load_results(project_params()))))
     assert "The published numbers are for mnist; this run has learned from fashion_mnist." in made.text
+
+
+def test_ones_own_sequences_are_not_compared_with_the_book(workspace: Path) -> None:
+    write_summary(dataset="mine.csv")
+    write_study("book", book_records())
+    results = load_results(project_params())
+    assert book(results) is not None
+    own = replace(results, summary=results.summary.model_copy(update={"padded": False}))
+    assert book(own) is None
+    assert len(own.book_table) == len(results.book_table) == 4
 
 
 # Three networks, and two trainings of the last: the numbers of their trials, and how many images each has wrong.

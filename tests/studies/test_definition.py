@@ -74,10 +74,9 @@ def test_other_views_are_made_from_rows() -> None:
     assert [study.view(trial) for trial in study.fixed_trials] == ["rows", "rows", "columns", "columns"]
     with pytest.raises(PipelineError, match=r"studies\.grid: view rows is made from rows, but data.view is pixels"):
         StudyDefinition("grid", params, SUMMARY.model_copy(update={"view": "pixels"}))
-    with pytest.raises(
-        PipelineError, match=r"^studies\.grid: view columns is for images, and for sequences that are all of"
-    ):
-        StudyDefinition("grid", params, SUMMARY.model_copy(update={"padded": True, "scale": "standard"}))
+    for padded in (True, False):
+        with pytest.raises(PipelineError, match=r"^studies\.grid: it asks for views that only images have"):
+            StudyDefinition("grid", params, SUMMARY.model_copy(update={"padded": padded, "scale": "standard"}))
 
 
 def test_few_sequences_of_ones_own_are_trained_alike_in_all_studies() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.params.network import NetworkSpec, parameter_count
+from pipeline.params.network import NetworkSpec, Sizes, parameter_count
 from pipeline.params.settings import Configuration, TrainingSettings
 from pipeline.params.studies import DropoutRange, IntegerRange, RealRange, SampledStudy, Space
 from pipeline.studies.estimate import (
@@ -16,23 +16,23 @@ from pipeline.studies.estimate import (
     typical_configurations,
 )
 
-MNIST = {"timesteps": 28, "features": 28, "classes": 10}
+MNIST = Sizes(timesteps=28, features=28, classes=10)
 
 
 def training(
     configuration: Configuration, samples: int = 6400, evaluated: int = 0, rate: float = REFERENCE_RATE
 ) -> float:
     """Seconds, without what every training takes to start."""
-    return training_seconds(configuration, samples, evaluated, **MNIST, rate=rate) - START_SECONDS
+    return training_seconds(configuration, samples, evaluated, MNIST, rate) - START_SECONDS
 
 
 def test_work_of_a_step_in_closed_form() -> None:
     rnn = NetworkSpec(cell="simple_rnn", units=256)
-    assert step_work(rnn, 50, **MNIST) == (28, 28 * 50 * 256, 6 * 50 * (28 * 72_960 + 2_570))
+    assert step_work(rnn, 50, MNIST) == (28, 28 * 50 * 256, 6 * 50 * (28 * 72_960 + 2_570))
     both_ways = NetworkSpec(cell="gru", units=8, depth=3, bidirectional=True)
-    assert step_work(both_ways, 10, **MNIST)[:2] == (28 * 3 * 2, 28 * 3 * 2 * 10 * 8)
+    assert step_work(both_ways, 10, MNIST)[:2] == (28 * 3 * 2, 28 * 3 * 2 * 10 * 8)
     mlp = NetworkSpec(cell="mlp", units=256, depth=2)
-    assert step_work(mlp, 50, **MNIST) == (2, 2 * 50 * 256, 6 * 50 * 269_322)
+    assert step_work(mlp, 50, MNIST) == (2, 2 * 50 * 256, 6 * 50 * 269_322)
 
 
 def test_a_training_is_its_steps_and_a_third_for_what_is_evaluated() -> None:
@@ -85,8 +85,8 @@ def test_typical_configurations_lie_in_the_space_and_are_always_the_same() -> No
     )  # fmt: skip
     study = SampledStudy(sampler="tpe", trials=3, space=space)
     defaults = TrainingSettings(epochs=20, batch_size=32)
-    drawn = typical_configurations(study, defaults, (28, 28, 10))
-    assert drawn == typical_configurations(study, defaults, (28, 28, 10))
+    drawn = typical_configurations(study, defaults, MNIST)
+    assert drawn == typical_configurations(study, defaults, MNIST)
     assert {c.cell for c in drawn} == {"gru", "lstm"}
     assert {c.depth for c in drawn} == {1, 2}
     assert {(c.epochs, c.batch_size, c.optimizer) for c in drawn} == {(6, 32, "adam")}
@@ -95,6 +95,6 @@ def test_typical_configurations_lie_in_the_space_and_are_always_the_same() -> No
     below_the_geometric_mean = sum(c.units < 45 for c in drawn) / len(drawn)
     assert 0.4 < below_the_geometric_mean < 0.6
     budgeted = study.model_copy(update={"parameter_budgets": (5_000, 20_000)})
-    for place, configuration in enumerate(typical_configurations(budgeted, defaults, (28, 28, 10))):
+    for place, configuration in enumerate(typical_configurations(budgeted, defaults, MNIST)):
         parameters = parameter_count(configuration.network, 28, 28, 10)
         assert parameters <= (5_000, 20_000)[place % 2] or configuration.units == 16

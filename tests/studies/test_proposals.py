@@ -2,12 +2,13 @@
 
 import pytest
 
-from pipeline.params.network import NetworkSpec, parameter_count
+from pipeline.params.network import NetworkSpec, Sizes, parameter_count
 from pipeline.params.settings import Configuration, TrainingSettings
 from pipeline.params.studies import Grid, GridStudy, IntegerRange, ListEntry, ListStudy, Space
 from pipeline.studies.proposals import constants, fixed_trials, units_within, varying_fields
 
 DEFAULTS = TrainingSettings(epochs=7, patience=2, batch_size=32)
+MNIST = Sizes(28, 28, 10)
 
 
 def test_a_grid_is_every_combination_with_every_seed() -> None:
@@ -34,13 +35,12 @@ def test_a_grid_may_give_each_cell_a_rate_of_its_own() -> None:
     ("budget", "units"), [(282_121, 511), (282_122, 512), (10**9, 600), (75_530, 256), (1, 100)]
 )  # Table 1.5.1 has the parameters of 256 and 512 units
 def test_a_budget_buys_as_many_units_as_fit(budget: int, units: int) -> None:
-    mnist = (28, 28, 10)
-    assert units_within({"cell": "simple_rnn"}, IntegerRange(low=100, high=600), budget, mnist) == units
+    assert units_within({"cell": "simple_rnn"}, IntegerRange(low=100, high=600), budget, MNIST) == units
 
 
 def test_a_budget_counts_every_setting_of_the_network() -> None:
     fields = {"cell": "gru", "depth": 2, "bidirectional": True, "epochs": 5}
-    units = units_within(fields, IntegerRange(low=1, high=600), 50_000, (28, 28, 10))
+    units = units_within(fields, IntegerRange(low=1, high=600), 50_000, MNIST)
     spec = {"cell": "gru", "depth": 2, "bidirectional": True}
     assert parameter_count(NetworkSpec(**spec, units=units), 28, 28, 10) <= 50_000  # type: ignore[arg-type]
     assert parameter_count(NetworkSpec(**spec, units=units + 1), 28, 28, 10) > 50_000  # type: ignore[arg-type]

@@ -7,12 +7,14 @@ import optuna
 import pytest
 from optuna.storages import InMemoryStorage
 
-from pipeline.params.network import parameter_count
+from pipeline.params.network import Sizes, parameter_count
 from pipeline.params.settings import Configuration
 from pipeline.params.studies import SampledStudy
 from pipeline.studies.proposals import budget_places
 from pipeline.studies.results import trials_table
 from pipeline.studies.sampling import sampling_of
+from pipeline.training.build import build
+from pipeline.training.reading import Reading
 from pipeline.training.task import TrainingTask
 from pipeline.training.trials import Trial, TrialRecord
 from tests.helpers.cluster import ToyCluster, toy_result
@@ -29,7 +31,7 @@ def test_proposals_follow_the_results_once_there_are_enough(tmp_path: Path, budg
     assert isinstance(sampled, SampledStudy)
     proposals = []
     for seed in (0, 1):
-        sampling = sampling_of(sampled, range(1, 6), (6, 4, 3))
+        sampling = sampling_of(sampled, range(1, 6), Sizes(6, 4, 3))
         asked = []
         for number in range(16):
             asked.append(sampling.ask(number).params)
@@ -42,6 +44,23 @@ def test_proposals_follow_the_results_once_there_are_enough(tmp_path: Path, budg
     random = 3 * len(budgets or [1])
     assert same[:random] == [True] * random
     assert same[random : 3 * random].count(False) >= random / 2, "Optuna's own default is 10 random ones a study"
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_networks_on_tokens_keep_within_the_budgets_with_their_embeddings() -> None:
+    """50 tokens take 1,632 parameters of each budget."""
+    budgets, tokens = (2000, 5000), 50
+    params = params_with({"s": SEARCH | {"parameter_budgets": list(budgets), "trials": 8}})
+    sampled = params.study("s")
+    assert isinstance(sampled, SampledStudy)
+    sampling = sampling_of(sampled, range(1, 6), Sizes(9, 1, 3, tokens))
+    for number in range(8):
+        fields = {name: value for name, value in sampling.ask(number).params.items() if name != "parameter_budget"}
+        network = Configuration(**fields).network
+        larger = network.model_copy(update={"units": network.units + 1})
+        built = [build(spec, 9, 1, 3, 0, Reading(tokens=tokens)).count_params() for spec in (network, larger)]
+        assert built[0] <= budgets[number % 2]
+        assert network.units == 64 or built[1] > budgets[number % 2]
 
 
 def test_budgets_take_turns_and_nobody_is_pruned_for_being_small(tmp_path: Path) -> None:
@@ -111,7 +130,7 @@ def test_what_is_enqueued_counts_for_the_smallest_budget_that_holds_it(tmp_path:
         parameter_count(Configuration(cell=entry["cell"], units=entry["units"]).network, 6, 4, 3) for entry in ENQUEUED
     ]
     assert sizes == [183, 17_859, 435]
-    place_of = budget_places(sampled, (6, 4, 3))
+    place_of = budget_places(sampled, Sizes(6, 4, 3))
     assert [place_of(number) for number in range(9)] == [1, 0, 0, 0, 1, 0, 1, 0, 1], "then they take turns"
 
     records = run(tmp_path, ToyCluster(0), study)

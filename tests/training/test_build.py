@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipeline.params.network import Cell, MergeMode, NetworkSpec, Pooling, parameter_count
 from pipeline.training.build import build, orthogonal
 from pipeline.training.identity import derived_seed
+from pipeline.training.reading import Reading
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RECURRENT: list[Cell] = ["simple_rnn", "elman_output", "lstm", "gru"]
@@ -35,6 +36,15 @@ def test_parameter_count_is_that_of_keras(spec: NetworkSpec, timesteps: int, fea
     model = build(spec, timesteps, features, classes=7, seed=0)
     assert model.count_params() == parameter_count(spec, timesteps, features, classes=7)
     assert model.output_shape == (None, 7)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize(("timesteps", "tokens", "padded"), [(9, 50, True), (2, 1, False)])
+def test_parameter_count_of_tokens_is_that_of_keras(
+    spec: NetworkSpec, timesteps: int, tokens: int, padded: bool
+) -> None:
+    model = build(spec, timesteps, 1, classes=7, seed=0, reading=Reading(padded=padded, tokens=tokens))
+    assert model.count_params() == parameter_count(spec, timesteps, 1, 7, tokens)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

@@ -36,10 +36,31 @@ def test_values_are_standardized_as_by_keras_own_layer() -> None:
     layer = keras.layers.Normalization(mean=READING.mean, variance=READING.variance)
     assert np.array_equal(np.asarray(layer(KELVIN)), standardized(KELVIN, READING), equal_nan=True)
     assert standardized(KELVIN, Reading(padded=True)) is KELVIN
-    amperes = KELVIN * np.float32(1e-9)  # a deviation below what that layer divides by
-    tiny = Reading(padded=True).scaled_by(amperes)
-    layer = keras.layers.Normalization(mean=tiny.mean, variance=tiny.variance)
-    assert np.array_equal(np.asarray(layer(amperes)), standardized(amperes, tiny), equal_nan=True)
+    layer = keras.layers.Normalization(mean=(1.0,), variance=(1e-12,))  # the smallest plain deviation
+    x = np.array([[[1.0]], [[1.0 + 2**-20]]], np.float32)
+    assert np.array_equal(np.asarray(layer(x)), standardized(x, Reading(mean=(1.0,), variance=(1e-12,))))
+
+
+@pytest.mark.parametrize("power", [-120, -25, 62, 118])
+def test_tiny_and_huge_values_are_standardized_as_others_are(power: int, tmp_path: Path) -> None:
+    """Values of 2e-34 or 1e38: the network sees the same bits, and the saved model has the same answers."""
+    x = KELVIN.copy()
+    x[:, :, :2] *= np.float32(2.0**power)
+    reading = Reading(padded=True).scaled_by(x)
+    assert reading.unit is not None
+    assert reading.unit[2] == 1, "the other feature is left alone"
+    assert np.array_equal(standardized(x, reading), standardized(KELVIN, READING), equal_nan=True)
+    spec = NetworkSpec(cell="gru", units=5)
+    expected = build(spec, 9, 3, 4, seed=1, reading=READING).predict(KELVIN, verbose=0)
+    build(spec, 9, 3, 4, seed=1, reading=reading).save(tmp_path / "model.keras")
+    saved = keras.saving.load_model(tmp_path / "model.keras")
+    assert np.array_equal(saved.predict(x, verbose=0), expected)
+
+
+def test_what_float32_cannot_tell_from_a_constant_is_one() -> None:
+    x = np.array([0.0, 1e-42], np.float32).reshape(1, 2, 1)
+    reading = Reading().scaled_by(x)
+    assert (reading.variance, reading.unit) == ((1.0,), None)
 
 
 SPECS: list[dict[str, Any]] = [

@@ -48,8 +48,11 @@ class Arrays:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Arrays]:
-    """The arrays of `path`; raises PipelineError if they are not those that a reader knows, or too large."""
+def opened(path: Path, labelled: bool) -> Iterator[Arrays]:
+    """The arrays of `path`, or `x` and `lengths` alone where it need not be labelled.
+
+    Raises PipelineError if they are not those that a reader knows, or too large.
+    """
     with damage(path, f"is not an .npz archive; {_WRITE}"):
         with path.open("rb") as file:
             single = file.read(6) == b"\x93NUMPY"
@@ -58,7 +61,12 @@ def opened(path: Path) -> Iterator[Arrays]:
         archive = zipfile.ZipFile(path)
     with archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
-        _check_names(path, names)
+        if labelled:
+            _check_names(path, names)
+        elif "x" not in names:
+            raise unfit(path, f"has no array x, only {names}")
+        else:
+            names = [name for name in names if name in ("x", "lengths")]
         headers = {}
         for name in names:
             with damage(path, f"{name} is damaged"):

@@ -21,7 +21,7 @@ MOST_VALUES = MOST_BYTES // np.dtype(np.float32).itemsize
 
 @dataclass(frozen=True)
 class Found:
-    """Sequences as a reader has found them, their values not yet checked.
+    """Sequences as a reader has found them, their values not yet checked. `classes`: None where labels are not read.
 
     `x` is float32 (n, timesteps, features), `lengths` int64 (n,) from 1 to timesteps; steps after a sequence's length
     are NaN. `place(i, t, f)` says in the owner's own terms where x[i, t, f] stands. `is_test` is bool (n,).
@@ -29,7 +29,7 @@ class Found:
 
     x: NDArray[np.float32]
     lengths: NDArray[np.int64]
-    classes: Names
+    classes: Names | None
     features: tuple[str, ...]
     place: Callable[[int, int, int], str]
     groups: Names | None = None
@@ -39,7 +39,7 @@ class Found:
 
 def unfit(path: Path, how: str) -> PipelineError:
     """The error that says what is wrong with `path`."""
-    return PipelineError(f"params.yaml: data.dataset: {path}: {how}")
+    return PipelineError(f"{path}: {how}")
 
 
 def is_test_of(path: Path, split: Names) -> NDArray[np.bool_]:

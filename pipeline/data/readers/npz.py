@@ -14,18 +14,20 @@ from pipeline.data.readers.names import Names, names_of
 from pipeline.params.settings import DataParams
 
 
-def read_npz(path: Path, settings: DataParams) -> Found:
+def read_npz(path: Path, settings: DataParams, labelled: bool) -> Found:
     """Read `x` (n, timesteps, features) or (n, timesteps), numbers, and `y`: (n,) labels, or (n, k) one-hot.
 
     `lengths` (n,) says after how many steps each sequence ends, `groups` (n,) whose it is, `split` (n,) whether it is
     for "train" or "test". Or `x_test` and `y_test` are for testing, then with `lengths_test` and `groups_test` if there
-    are such of training. Raises PipelineError that names the mistake.
+    are such of training. Where it need not be `labelled`, `x` and `lengths` are read and nothing else.
+
+    Raises PipelineError that names the mistake.
     """
-    with opened(path) as arrays:
+    with opened(path, labelled) as arrays:
         _check_shapes(arrays)
         parts = [part for part in ("", "_test") if f"x{part}" in arrays.headers]
         lengths, notes = cut(np.concatenate([_lengths(arrays, part) for part in parts]), settings.max_timesteps)
-        labels = _names(arrays, "y", parts)
+        labels = _names(arrays, "y", parts) if labelled else None
         groups = _names(arrays, "groups", parts) if "groups" in arrays.headers else None
         x = _values(arrays, parts, lengths)
         is_test = None
@@ -55,8 +57,7 @@ def _check_shapes(arrays: Arrays) -> None:
             raise unfit(path, f"{name} must hold real numbers, got {dtype}")
         if shape[2:] != headers["x"].shape[2:]:
             raise unfit(path, f"x_test must have the features of x, got {shape} and {headers['x'].shape}")
-        labels = headers[f"y{part}"].shape
-        if labels[:1] != shape[:1]:
+        if f"y{part}" in headers and (labels := headers[f"y{part}"].shape)[:1] != shape[:1]:
             raise unfit(
                 path,
                 f"{name} has {shape[0]} sequences, y{part} has the shape {labels}: there must be one label for each "

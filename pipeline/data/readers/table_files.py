@@ -20,7 +20,7 @@ MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "n
 _WAY_OUT = "leave them out, or say in params.yaml what they are (data.columns: sequence, time, label, group and split)"
 
 
-def read_csv(path: Path, settings: DataParams) -> Found:
+def read_csv(path: Path, settings: DataParams, labelled: bool) -> Found:
     """Read a table in UTF-8 whose columns are apart by commas and named in its first line; see TableColumns.
 
     Raises PipelineError that names the mistake.
@@ -28,7 +28,7 @@ def read_csv(path: Path, settings: DataParams) -> Found:
     if path.stat().st_size > MOST_CSV_BYTES:
         raise unfit(path, f"is larger than {MOST_CSV_BYTES >> 30} GiB: take fewer rows, or write it as .parquet")
     names = _header(path)
-    identifying, features = column_roles(path, names, settings.columns)
+    identifying, features = column_roles(path, names, settings.columns, labelled)
     texts = [name for name in identifying if name != settings.columns.time]
     with damage(path, "is not a table of comma-separated values"), warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
@@ -47,10 +47,10 @@ def read_csv(path: Path, settings: DataParams) -> Found:
         )
     for name in features:
         table[name] = _numbers(path, table[name])
-    return found_in(path, table, features, settings)
+    return found_in(path, table, features, settings, labelled)
 
 
-def read_parquet(path: Path, settings: DataParams) -> Found:
+def read_parquet(path: Path, settings: DataParams, labelled: bool) -> Found:
     """Read a table whose columns of features are numbers; see TableColumns.
 
     Raises PipelineError that names the mistake.
@@ -62,7 +62,7 @@ def read_parquet(path: Path, settings: DataParams) -> Found:
         schema, rows = file.schema_arrow, file.metadata.num_rows
         stored = sum(file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups))
     names = [name for name in schema.names if not name.startswith("__index_level_")]  # of pandas, an index without name
-    identifying, features = column_roles(path, names, settings.columns)
+    identifying, features = column_roles(path, names, settings.columns, labelled)
     if rows * len(names) > MOST_VALUES or stored > MOST_BYTES:
         raise unfit(path, f"has {rows:,} rows, and at most {MOST_VALUES:,} values are read: take fewer rows")
     types = pa.types
@@ -80,7 +80,7 @@ def read_parquet(path: Path, settings: DataParams) -> Found:
             if types.is_decimal(columns.column(place).type):
                 columns = columns.set_column(place, name, columns.column(place).cast(pa.float64()))
         table = columns.to_pandas(ignore_metadata=True)
-    return found_in(path, table, features, settings)
+    return found_in(path, table, features, settings, labelled)
 
 
 def _header(path: Path) -> list[str]:

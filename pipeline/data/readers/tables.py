@@ -80,9 +80,16 @@ class Rows:
         return reprlib.repr(self.sequences[self.codes[self.order[row]]])
 
 
-def column_roles(path: Path, names: list[str], columns: TableColumns) -> tuple[list[str], list[str]]:
-    """Which of the table's columns say what a row is, and which are features; raises PipelineError if one is absent."""
-    roles = {role: name for role, name in columns.model_dump().items() if name is not None}
+def column_roles(path: Path, names: list[str], columns: TableColumns, labelled: bool) -> tuple[list[str], list[str]]:
+    """Which of the table's columns say what a row is, and which are features; raises PipelineError if one is absent.
+
+    Where it need not be `labelled`, only sequence and time must be there.
+    """
+    roles = {
+        role: name
+        for role, name in columns.model_dump().items()
+        if name is not None and (labelled or role in ("sequence", "time") or name in names)
+    }
     if len(set(names)) < len(names):
         raise unfit(path, f"has two columns {Counter(names).most_common(1)[0][0]!r}: rename one")
     for role, name in roles.items():
@@ -100,7 +107,7 @@ def column_roles(path: Path, names: list[str], columns: TableColumns) -> tuple[l
     return list(roles.values()), features
 
 
-def found_in(path: Path, table: pd.DataFrame, features: list[str], settings: DataParams) -> Found:
+def found_in(path: Path, table: pd.DataFrame, features: list[str], settings: DataParams, labelled: bool) -> Found:
     """The sequences of `table`, in the order in which they appear in it; its `features` are numeric columns."""
     columns = settings.columns
     rows = Rows(path, table, columns)
@@ -113,8 +120,8 @@ def found_in(path: Path, table: pd.DataFrame, features: list[str], settings: Dat
     for number, name in enumerate(features):
         with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which is refused later
             x[sequences, steps, number] = table[name].to_numpy(np.float64)[sources]
-    groups = rows.of_sequences(columns.group) if columns.group else None
-    is_test = is_test_of(path, rows.of_sequences(columns.split)) if columns.split else None
+    groups = rows.of_sequences(columns.group) if columns.group and labelled else None
+    is_test = is_test_of(path, rows.of_sequences(columns.split)) if columns.split and labelled else None
 
     def place(sequence: int, step: int, feature: int) -> str:
         return f"{rows.place(int(rows.starts[sequence]) + step)}, column {features[feature]!r}"
@@ -124,7 +131,8 @@ def found_in(path: Path, table: pd.DataFrame, features: list[str], settings: Dat
         for name in ("group", "split")
         if name in features
     )
-    return Found(x, lengths, rows.of_sequences(columns.label), tuple(features), place, groups, is_test, notes)
+    classes = rows.of_sequences(columns.label) if labelled else None
+    return Found(x, lengths, classes, tuple(features), place, groups, is_test, notes)
 
 
 def _times(path: Path, times: pd.Series[Any], name: str) -> NDArray[Any]:

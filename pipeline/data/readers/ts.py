@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.readers.found import MOST_BYTES, MOST_VALUES, Found, cut, room, unfit
-from pipeline.data.readers.names import names_of
+from pipeline.data.readers.names import Names, names_of
 from pipeline.params.settings import DataParams
 
 LONGEST_LINE_BYTES = 1 << 24
@@ -29,6 +29,7 @@ class _Part:
     """What one of the files holds: values (steps, dimensions), label and number of the line of each sequence."""
 
     path: Path
+    labelled: bool  # whether labels are wanted
     header: dict[str, str] = field(default_factory=dict)
     sequences: list[NDArray[np.float32]] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -44,12 +45,13 @@ def files_of(path: Path) -> tuple[Path, ...]:
     return (path, partner) if match[2].lower() == "train" else (partner, path)
 
 
-def read_ts(path: Path, settings: DataParams) -> Found:
+def read_ts(path: Path, settings: DataParams, labelled: bool) -> Found:
     """Read NAME_TRAIN.ts and NAME_TEST.ts as training and test sequences, or a single file that has another name.
 
-    `?` and NaN are missing values. Raises PipelineError that names the mistake and its line.
+    `?` and NaN are missing values. Where it need not be `labelled`, the file is read alone, and its labels are not.
+    Raises PipelineError that names the mistake and its line.
     """
-    parts = [_read(part) for part in files_of(path)]
+    parts = [_read(part, labelled) for part in (files_of(path) if labelled else (path,))]
     lines = [(part.path.name, line) for part in parts for line in part.lines]
     sequences = [sequence for part in parts for sequence in part.sequences]
     features = sequences[0].shape[1]
@@ -64,13 +66,7 @@ def read_ts(path: Path, settings: DataParams) -> Found:
     x = room(path, len(sequences), int(lengths.max()), features)
     for number, length in enumerate(lengths.tolist()):
         x[number, :length] = sequences[number][:length]
-    written = sorted({label for part in parts for label in part.labels})
-    places = {label: number for number, label in enumerate(written)}
-    codes = np.array([places[label] for part in parts for label in part.labels])
-    try:
-        classes = names_of(written, codes)
-    except ValueError as error:
-        raise unfit(path, f"a label: {error}") from error
+    classes = _classes(path, [label for part in parts for label in part.labels]) if labelled else None
     is_test = np.arange(len(x)) >= len(parts[0].lines) if len(parts) == 2 else None
 
     def place(sequence: int, step: int, feature: int) -> str:
@@ -81,10 +77,19 @@ def read_ts(path: Path, settings: DataParams) -> Found:
     return Found(x, lengths, classes, names, place, is_test=is_test, notes=notes)
 
 
-def _read(path: Path) -> _Part:
+def _classes(path: Path, labels: list[str]) -> Names:
+    written = sorted(set(labels))
+    places = {label: number for number, label in enumerate(written)}
+    try:
+        return names_of(written, np.array([places[label] for label in labels]))
+    except ValueError as error:
+        raise unfit(path, f"a label: {error}") from error
+
+
+def _read(path: Path, labelled: bool) -> _Part:
     if path.stat().st_size > MOST_BYTES:
         raise unfit(path, f"is larger than {MOST_BYTES >> 30} GiB: take fewer sequences")
-    part, in_data = _Part(path), False
+    part, in_data = _Part(path, labelled), False
     for number, line in _lines(path):
         if in_data:
             _add_sequence(part, number, line)
@@ -121,7 +126,7 @@ def _check_header(part: _Part) -> None:
     path, header = part.path, part.header
     if header.get("timestamps", "false").lower() != "false":
         raise unfit(path, "has @timestamps true, which is not read: write the values alone, at even intervals")
-    if "classlabel" not in header or header["classlabel"].split(" ")[0].lower() != "true":
+    if part.labelled and not _has_labels(part):
         what = "@targetLabel, a number to predict" if "targetlabel" in header else "no @classLabel true"
         raise unfit(path, f"has {what}: sequences without a class cannot be learned")
     for key in ("dimensions", "dimension"):
@@ -129,11 +134,16 @@ def _check_header(part: _Part) -> None:
             raise unfit(path, f"@{key} must be a number, got {reprlib.repr(header[key])}")
 
 
+def _has_labels(part: _Part) -> bool:
+    return part.header.get("classlabel", "").split(" ")[0].lower() == "true"
+
+
 def _add_sequence(part: _Part, number: int, line: str) -> None:
-    *dimensions, label = [text.strip() for text in line.split(":")]
+    dimensions = [text.strip() for text in line.split(":")]
+    label = dimensions.pop() if _has_labels(part) else ""
     if not dimensions:
         raise unfit(part.path, f"line {number} has no label: it must end in a colon and the label")
-    announced = part.header["classlabel"].split()[1:]
+    announced = part.header["classlabel"].split()[1:] if part.labelled else []
     if announced and label not in announced:
         raise unfit(part.path, f"line {number} has the label {reprlib.repr(label)}, which @classLabel does not list")
     asked = part.header.get("dimensions") or part.header.get("dimension")

@@ -27,7 +27,7 @@ def test_longer_sequences_are_cut_with_a_note() -> None:
 
 def test_whatever_a_decoder_raises_is_one_sentence() -> None:
     with (
-        pytest.raises(PipelineError, match=r"^params\.yaml: data\.dataset: a: is damaged \(one two\)$"),
+        pytest.raises(PipelineError, match=r"^a: is damaged \(one two\)$"),
         damage(Path("a"), "is damaged"),
     ):
         raise ZeroDivisionError("one\n two")
