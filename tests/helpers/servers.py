@@ -53,7 +53,8 @@ class Server:
 
     def start(self) -> None:
         log_file = self.home.parent / f"server-{self.port}.log"
-        lean = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # MLflow starts some by name
+        lean = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PATH": programs}
         lean.pop("MLFLOW_TRACKING_URI", None)
         with log_file.open("w") as log:
             self.process = subprocess.Popen(

@@ -95,7 +95,8 @@ def champion_of(kind: Kind) -> Champion:
         OWN_DATA.model_dump() | {"dataset": "mine.npz", "timesteps": 6, "validation_asked": 30} | kind.summary
     )
     summary.write(paths.SEQUENCES_SUMMARY)
-    model = build(NetworkSpec(cell="gru", units=4), *summary.sizes, seed=1, reading=kind.reading)
+    spec = NetworkSpec(cell="gru", units=4)
+    model = build(spec, summary.timesteps, summary.features, summary.classes, 1, kind.reading)
     paths.CHAMPION.mkdir(parents=True)
     model.save(paths.CHAMPION / "seed-0.keras")
     chosen = choice(0.75).model_copy(update={"data_sha256": summary.learning_sha256})
