@@ -1,5 +1,7 @@
 """The Optuna study that people look at, in SQLite or in the database that `OPTUNA_STORAGE` names."""
 
+import os
+import shlex
 import sqlite3
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +11,9 @@ import optuna
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from pipeline import paths
 from pipeline.errors import PipelineError
+from pipeline.training.train import TrainingFailed
 from pipeline.training.trials import TrialRecord
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -23,6 +27,7 @@ class StudyStorage:
     def __init__(self, storage: str | BaseStorage, name: str) -> None:
         """`storage` is a URL, as Optuna takes it, or a storage that is open. Raises PipelineError if none answers."""
         self._storage = open_database(storage) if isinstance(storage, str) else storage
+        self._name = name
         study = optuna.create_study(storage=self._storage, study_name=name, direction="maximize", load_if_exists=True)
         self._study_id = study._study_id
         self._earlier = dict(enumerate(study.get_trials(deepcopy=False)))  # as an earlier run has left them
@@ -34,7 +39,7 @@ class StudyStorage:
             if self._earlier[number].params != proposal.params:
                 raise PipelineError(
                     f"trial {number} in the Optuna storage has other parameters than this study gives it: somebody has "
-                    "changed the storage; remove the study with `optuna delete-study` and run again"
+                    f"changed the storage; {self._begin_again}"
                 )
             return
         template = optuna.trial.create_trial(
@@ -47,7 +52,22 @@ class StudyStorage:
     def error(self, number: int) -> str | None:
         """Why trial `number` failed in an earlier run; None if it did not."""
         trial = self._earlier.get(number)
-        return trial.user_attrs["error"] if trial is not None and trial.state == TrialState.FAIL else None
+        if trial is None or trial.state != TrialState.FAIL:
+            return None
+        error = str(trial.user_attrs.get("error"))
+        if not error.startswith(TrainingFailed.__name__):  # as earlier versions told what kept them from a training
+            raise PipelineError(
+                f"trial {number} in the Optuna storage failed for another reason than its training, {error!r}, which "
+                f"says nothing of the network; {self._begin_again}"
+            )
+        return error
+
+    @property
+    def _begin_again(self) -> str:
+        return (
+            f"remove the study by `optuna delete-study --study-name {self._name} --storage "
+            f"{storage_in_a_shell()}` and run again: finished trainings are kept"
+        )
 
     def tell(self, record: TrialRecord, kept: Mapping[str, str] = MappingProxyType({})) -> None:
         """Store how a trial ended, unless an earlier run has done so.
@@ -119,8 +139,12 @@ def open_database(url: str) -> RDBStorage:
         return RDBStorage(url, engine_kwargs=sqlite_options)
     except Exception as error:  # SQLAlchemy's many kinds of "no database there"
         reason = str(error).splitlines()[0]
-        where = url.rpartition("@")[2]  # without user and password
-        raise PipelineError(f"cannot open the Optuna storage {where}: {reason}; check OPTUNA_STORAGE") from error
+        raise PipelineError(f"cannot open the Optuna storage {url}: {reason}; check OPTUNA_STORAGE") from error
+
+
+def storage_in_a_shell() -> str:
+    """How a shell command names the storage; no password is in it."""
+    return '"$OPTUNA_STORAGE"' if os.environ.get("OPTUNA_STORAGE") else shlex.quote(paths.optuna_storage())
 
 
 def has_study(url: str, name: str) -> bool:

@@ -13,14 +13,25 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
 from pipeline.errors import PipelineError
 from pipeline.params.document import ExecutionParams
+from pipeline.params.network import network_name
 from pipeline.training import forkserver
 from pipeline.training.process import ENVIRONMENTS
-from pipeline.training.task import EpochFinished, Event, Finished, Started, TrainingTask, reason_of, run_task
+from pipeline.training.task import (
+    EpochFinished,
+    Event,
+    Finished,
+    Started,
+    TrainingTask,
+    fitness,
+    reason_of,
+    run_task,
+)
 from pipeline.training.trials import EpochMetrics
 
 # A training whose worker died (killed, out of memory) is tried this many times in all.
@@ -55,7 +66,10 @@ class _WorkerDied:
 
 
 @dataclass(frozen=True)
-class _WorkerUnfit:
+class _NoResult:
+    """Something other than the training itself kept it from a result."""
+
+    key: int
     reason: str
 
 
@@ -81,9 +95,11 @@ class Cluster:
         self._waiting: list[_Waiting] = []  # a heap
         self._submissions = itertools.count()
         self._running: dict[int, tuple[_Waiting, Any]] = {}  # key → the task as it waited, and its Dask future
-        self._events: queue.Queue[Event | _WorkerDied | _WorkerUnfit | _SchedulerGone] = queue.Queue()
+        self._events: queue.Queue[Event | _WorkerDied | _NoResult | _SchedulerGone] = queue.Queue()
+        self._no_results: list[str] = []  # why trainings have none; then nothing new is started
         self._deaths: Counter[int] = Counter()  # by key
         self._local: Any = None  # the embedded cluster, if there is one
+        self._checked = False  # whether its workers fit
         self._client: Any = None  # Dask's, None until there is something to train
 
     def __enter__(self) -> Self:
@@ -126,7 +142,9 @@ class Cluster:
                     n_workers=self._embedded_workers(),
                     threads_per_worker=1,
                     host="127.0.0.1",
-                    dashboard_address=":0",  # any free port: nobody is told, but None would be 8787
+                    # Any free port, for this machine alone. None would be 8787, for everybody.
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address="127.0.0.1:0",
                     silence_logs="CRITICAL",
                     preload=PRELOAD,
                 )
@@ -170,14 +188,38 @@ class Cluster:
         submitted together the one with the lowest priority is first."""
         if self._client is None:
             self._open(ENVIRONMENTS[task.instructions])
+        if not self._checked:
+            self._check_workers(task.sequences)
         heapq.heappush(self._waiting, (priority, next(self._submissions), key, task))
+
+    def _check_workers(self, sequences: Path) -> None:
+        """Raise PipelineError where a worker would train something else than this process asks for."""
+        here = fitness(sequences)
+        for address, there in self._client.run(fitness, sequences, on_error="return").items():
+            if isinstance(there, BaseException):
+                raise PipelineError(
+                    f"the worker at {address} cannot train: {reason_of(there)}; start it with this project's "
+                    "environment, and with PYTHONPATH naming the project's folder"
+                )
+            for name, value in here.items():
+                if there.get(name) != value:
+                    raise PipelineError(
+                        f"the worker at {address} does not fit: {name} is {value[:12]} here and "
+                        f"{there.get(name, 'missing')[:12]} there; give it the same, and start it again"
+                    )
+        self._checked = True
 
     def next_event(self) -> Event:
         """Wait for the next event; a task's events come in order: Started, EpochFinished …, Finished.
 
-        Raises PipelineError where no training can have a result: the scheduler has gone, or a worker is unfit.
+        Raises PipelineError where a training can have no result, good or bad: the scheduler has gone, a worker is
+        unfit, or dies of every attempt. Before that, what runs elsewhere ends and is told, so that it can be kept.
         """
         while True:
+            if self._no_results and not self._running:
+                raise PipelineError(
+                    f"{self._no_results[0]}; finished trainings are kept: once that is mended, the same command goes on"
+                )
             try:
                 self._dispatch()
             except OSError:
@@ -192,15 +234,18 @@ class Cluster:
                     "the Dask scheduler has gone: once it is there again, the same command goes on with the trials "
                     "that are left"
                 )
-            if isinstance(event, _WorkerUnfit):
-                raise PipelineError(f"a worker cannot train: {event.reason}")
+            if isinstance(event, _NoResult):
+                waited, _ = self._running.pop(event.key)
+                self._give_up(waited, event.reason)
+                continue
             if isinstance(event, _WorkerDied):
                 waited, _ = self._running.pop(event.key)
                 self._deaths[event.key] += event.times
                 if self._deaths[event.key] < ATTEMPTS:
                     heapq.heappush(self._waiting, waited)
-                    continue
-                return Finished(event.key, None, _obituary(self._deaths[event.key]))
+                else:
+                    self._give_up(waited, _obituary(self._deaths[event.key]))
+                continue
             if event.key not in self._running:
                 continue  # late news of a training that has been given up
             if isinstance(event, Finished):
@@ -220,8 +265,14 @@ class Cluster:
                 finished[event.key] = event
         return finished
 
+    def _give_up(self, waited: _Waiting, reason: str) -> None:
+        """Start nothing new, since there is no result of this training."""
+        _, _, key, task = waited
+        self._no_results.append(f"trial {key}, {network_name(task.configuration)}, has no result: {reason}")
+        self._waiting.clear()
+
     def _dispatch(self) -> None:
-        while self._waiting and len(self._running) < self.workers:
+        while self._waiting and not self._no_results and len(self._running) < self.workers:
             waited = heapq.heappop(self._waiting)
             _, _, key, task = waited
             future = self._client.submit(run_task, key, task, self._topic, pure=False)
@@ -246,9 +297,9 @@ class Cluster:
         except distributed.KilledWorker as error:
             self._events.put(_WorkerDied(key, error.allowed_failures + 1))
         except PipelineError as error:
-            self._events.put(_WorkerUnfit(str(error)))
-        except Exception as error:  # one that has kept the worker from the task or the result from us
-            self._events.put(Finished(key, None, reason_of(error)))
+            self._events.put(_NoResult(key, f"a worker cannot train: {error}"))
+        except Exception as error:  # of anything but the training itself: see `run_task`
+            self._events.put(_NoResult(key, f"a worker cannot train: {reason_of(error)}"))
 
 
 def _obituary(times: int) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import platform
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,11 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.params.settings import Configuration, Instructions, Metric
+from pipeline.paths import SEQUENCES_SUMMARY
+from pipeline.training.identity import stable_hash, training_versions
 from pipeline.training.inputs import HeldOut, fold_of, load_data
 from pipeline.training.machine import processor
 from pipeline.training.model_file import model_bytes
 from pipeline.training.process import configure_tensorflow
-from pipeline.training.train import train
+from pipeline.training.train import TrainingFailed, train
 from pipeline.training.trials import EpochMetrics, Observer, TrainingResult, Trial
 
 # Given the accuracies of the epochs so far, True to stop the training; decided in the worker.
@@ -74,7 +79,7 @@ _one_training_at_a_time = threading.Lock()
 def run_task(key: int, task: TrainingTask, topic: str) -> Finished:
     """Train in this worker process, with news of every epoch under Dask's `topic`.
 
-    What keeps any training from this worker is no result of this one: PipelineError where it is unfit.
+    Only a training's own failure is a result. Any other error is this worker's or its surroundings': it is raised.
     """
     import distributed
 
@@ -101,11 +106,31 @@ def run_task(key: int, task: TrainingTask, topic: str) -> Finished:
             data = load_data(task.sequences, task.held_out, task.configuration.view, fold)
             model, result = train(task.configuration, data, task.seed, on_epoch, task.metric)
             file = model_bytes(model) if task.wants_model else None
-    except Exception as error:
+    except TrainingFailed as error:
         return Finished(key, None, reason_of(error))
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     result = replace(result, worker=worker.address, processor=processor(), trained_at=now)
     return Finished(key, result, None, file)
+
+
+def fitness(sequences: Path) -> dict[str, str]:
+    """What has to be the same in a worker as here for its trainings to count: versions, this code, and the data."""
+    summary = sequences / SEQUENCES_SUMMARY.name
+    return {
+        "Python": platform.python_version().rpartition(".")[0],
+        **training_versions(),
+        "this code": code_sha256(),
+        f"{summary}": hashlib.sha256(summary.read_bytes()).hexdigest() if summary.is_file() else "missing",
+    }
+
+
+@functools.cache
+def code_sha256() -> str:
+    """A hash of the code that trains: every module of `params`, `data`, `training` and `studies`."""
+    root = Path(__file__).parents[1]
+    files = sorted(file for room in ("params", "data", "training", "studies") for file in (root / room).rglob("*.py"))
+    document = [[file.relative_to(root).as_posix(), file.read_text(encoding="utf-8")] for file in files]
+    return stable_hash(document)
 
 
 def reason_of(error: BaseException) -> str:

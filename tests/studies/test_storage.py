@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -12,6 +13,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from pipeline import paths
 from pipeline.errors import PipelineError
 from pipeline.params.settings import Configuration
 from pipeline.studies.storage import StudyStorage
@@ -83,6 +85,25 @@ def test_asked_and_told_again_a_trial_stays_as_it_is(storage: str | BaseStorage)
         ours.tell(each)
     (trial,) = optuna.load_study(study_name="study", storage=storage).trials
     assert trial.user_attrs["seed"] == 7
+
+
+@pytest.mark.parametrize("variable", [True, False])
+def test_a_failure_that_was_none_of_the_training_is_not_replayed_and_the_advice_removes_it(
+    variable: bool, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable:
+        monkeypatch.setenv("OPTUNA_STORAGE", f"sqlite:///{home}/other.db")
+    url = paths.optuna_storage()
+    ours = StudyStorage(url, "search-1")
+    ours.ask(0, proposal())
+    ours.tell(replace(record(0, "FAIL"), error="ModuleNotFoundError: No module named 'pipeline'"))
+    again = StudyStorage(url, "search-1")
+    with pytest.raises(PipelineError, match="failed for another reason than its training") as caught:
+        again.error(0)
+    command = str(caught.value).split("`")[1]
+    optuna_command = f"{Path(sys.executable).parent / 'optuna'}{command.removeprefix('optuna')}"
+    subprocess.run(optuna_command, shell=True, check=True, capture_output=True)
+    assert StudyStorage(url, "search-1").error(0) is None
 
 
 class DyingStorage(RDBStorage):

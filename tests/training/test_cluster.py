@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,8 +43,14 @@ def sequences(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[str]:
     """The address of a real `dask scheduler` with two real `dask worker` processes."""
+    address, processes = start_scheduler(tmp_path, {"PYTHONPATH": str(ROOT)})
+    yield address
+    end(processes)
+
+
+def start_scheduler(tmp_path: Path, variables: dict[str, str]) -> tuple[str, list[subprocess.Popen[bytes]]]:
     file = tmp_path / "scheduler.json"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | variables
     dask = [sys.executable, "-m", "dask"]
     options = ["--scheduler-file", str(file)]
     commands = [[*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *options]]
@@ -55,7 +62,10 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
     deadline = time.monotonic() + 60
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    yield json.loads(file.read_text(encoding="utf-8"))["address"]
+    return json.loads(file.read_text(encoding="utf-8"))["address"], processes
+
+
+def end(processes: list[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         process.kill()
     for process in processes:
@@ -95,6 +105,37 @@ def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler
         assert result.worker.startswith("tcp://127.0.0.1:")
         assert result.processor == processor()
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", result.trained_at)
+
+
+@pytest.mark.parametrize(
+    ("unfit", "message"),
+    [
+        ({"PYTHONPATH": ""}, "cannot train: .*No module named"),
+        ({"PYTHONPATH": "older"}, "does not fit: this code is "),
+    ],
+)
+def test_a_worker_that_would_train_something_else_is_named_before_the_first_training(
+    unfit: dict[str, str], message: str, sequences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "pipeline", tmp_path / "older" / "pipeline")
+    (tmp_path / "older" / "pipeline" / "training" / "metrics.py").open("a").write("# otherwise\n")
+    address, processes = start_scheduler(tmp_path, unfit)
+    with (
+        Cluster(ExecutionParams(scheduler=address)) as cluster,
+        pytest.raises(PipelineError, match=rf"^the worker at tcp://127\.0\.0\.1:\d+ {message}"),
+    ):
+        cluster.run({0: TrainingTask(GRU, 0, sequences, "validation", "avx2")})
+    end(processes)
+
+
+def test_workers_that_do_not_see_the_data_are_told_so(scheduler: str, tmp_path: Path) -> None:
+    with (
+        Cluster(ExecutionParams(scheduler=scheduler)) as cluster,
+        pytest.raises(
+            PipelineError, match=r"^trial 0, GRU 1×3, has no result: a worker cannot train: FileNotFoundError"
+        ),
+    ):
+        cluster.run({0: TrainingTask(GRU, 0, tmp_path / "sequences", "validation", "avx2")})
 
 
 def kill_the_scheduler() -> None:
@@ -181,26 +222,75 @@ def test_no_news_of_a_training_is_lost_however_fast_the_worker_is(
     assert events == [(Started, 0), (EpochFinished, 0), (EpochFinished, 0), (Finished, 0)]
 
 
-def test_a_training_outlives_its_workers_and_one_that_kills_them_all_fails_alone(
-    sequences: Path, tmp_path: Path
-) -> None:
+def test_a_training_outlives_its_workers(sequences: Path, tmp_path: Path) -> None:
     """Workers die in the middle of a training, as those do for which there is too little memory."""
+    kills = killer(tmp_path / "kills", ATTEMPTS - 1)
     tasks = {
-        deaths: TrainingTask(
-            GRU, 0, sequences, "validation", "avx2", should_prune=killer(tmp_path / str(deaths), deaths)
-        )
-        for deaths in (ATTEMPTS - 1, ATTEMPTS, 0)
+        0: TrainingTask(GRU, 0, sequences, "validation", "avx2"),
+        1: TrainingTask(GRU, 0, sequences, "validation", "avx2", should_prune=kills),
     }
     with Cluster(ExecutionParams(workers=2)) as cluster:
         finished, _ = run_all(cluster, tasks)
-    undisturbed, outlived = finished[0].result, finished[ATTEMPTS - 1].result
+    undisturbed, outlived = finished[0].result, finished[1].result
     assert undisturbed is not None
-    assert outlived is not None, finished[ATTEMPTS - 1].error
+    assert outlived is not None, finished[1].error
     assert outlived.weights_sha256 == undisturbed.weights_sha256
-    assert finished[ATTEMPTS].error == (
-        "its worker process died in each of 3 attempts to train it: most likely memory ran out (fewer units, a smaller "
-        "batch_size or fewer execution.workers need less), or it was killed"
+
+
+def test_a_training_that_kills_all_its_workers_is_no_result(sequences: Path, tmp_path: Path) -> None:
+    """Of that the cluster tells when what ran beside it has ended; nothing else is started."""
+    kills = killer(tmp_path / "kills", ATTEMPTS)
+    long = GRU.model_copy(update={"epochs": 100_000})
+    tasks = {
+        0: TrainingTask(GRU, 0, sequences, "validation", "avx2", should_prune=kills),
+        1: TrainingTask(long, 0, sequences, "validation", "avx2", should_prune=later_than(tmp_path / "kills")),
+        2: TrainingTask(GRU, 1, sequences, "validation", "avx2"),
+    }
+    finished: list[int] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, Finished):
+            finished.append(event.key)
+
+    with Cluster(ExecutionParams(workers=2)) as cluster, pytest.raises(PipelineError) as caught:
+        cluster.run(tasks, note)
+    assert str(caught.value) == (
+        "trial 0, GRU 1×3, has no result: its worker process died in each of 3 attempts to train it: most likely "
+        "memory ran out (fewer units, a smaller batch_size or fewer execution.workers need less), or it was killed; "
+        "finished trainings are kept: once that is mended, the same command goes on"
     )
+    assert finished == [1]
+
+
+def test_damaged_data_are_no_result_of_a_training(sequences: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "sequences"
+    shutil.copytree(sequences, damaged)
+    whole = (damaged / "train.npz").read_bytes()
+    (damaged / "train.npz").write_bytes(whole[: len(whole) // 2])
+    task = TrainingTask(GRU, 0, damaged, "validation", "avx2")
+    with (
+        Cluster(ExecutionParams(workers=1)) as cluster,
+        pytest.raises(PipelineError, match=r"trial 0, GRU 1×3, has no result: a worker cannot train: BadZipFile"),
+    ):
+        cluster.run({0: task})
+    (damaged / "train.npz").write_bytes(whole)
+    with Cluster(ExecutionParams(workers=1)) as cluster:
+        assert cluster.run({0: task})[0].error is None
+
+
+def test_what_listens_is_for_this_machine_alone(sequences: Path) -> None:
+    with Cluster(ExecutionParams(workers=2)) as cluster:
+        cluster.run({0: TrainingTask(GRU, 0, sequences, "validation", "avx2")})
+        driver = psutil.Process()
+        processes = [driver, *driver.children(recursive=True)]
+        listening = [
+            connection.laddr.ip
+            for process in processes
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+    assert len(listening) >= 3, "a scheduler and two workers"
+    assert set(listening) == {"127.0.0.1"}
 
 
 def killer(folder: Path, deaths: int) -> ShouldPrune:
@@ -213,6 +303,16 @@ def killer(folder: Path, deaths: int) -> ShouldPrune:
             (folder / str(died)).touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return False
+
+    return should_prune
+
+
+def later_than(folder: Path) -> ShouldPrune:
+    """A pruner that ends its training three seconds after the last kill that `killer` has noted in this folder."""
+
+    def should_prune(_: list[float]) -> bool:
+        notes = list(folder.iterdir())
+        return len(notes) == ATTEMPTS and time.time() - max(note.stat().st_mtime for note in notes) > 3
 
     return should_prune
 
@@ -230,7 +330,10 @@ def test_a_worker_that_cannot_train_ends_the_study_and_fails_no_training(sequenc
     """What it says is no result: the same trainings may go well on another worker."""
     with Cluster(ExecutionParams(workers=1)) as cluster:
         assert cluster.run({0: TrainingTask(GRU, 0, sequences, "validation", "avx2")})[0].error is None
-        with pytest.raises(PipelineError, match=r"^a worker cannot train: this process has imported TensorFlow with"):
+        with pytest.raises(
+            PipelineError,
+            match=r"^trial 1, GRU 1×3, has no result: a worker cannot train: this process has imported TensorFlow with",
+        ):
             cluster.run({1: TrainingTask(GRU, 0, sequences, "validation", "native")})
 
 
