@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from pipeline.commands.own_study import VALIDATION as OWN_VALIDATION
 from pipeline.commands.own_study import own_study
@@ -19,7 +19,9 @@ from pipeline.data.own import is_own, read_own
 from pipeline.data.sequences import too_few_for_folds
 from pipeline.data.splits import split
 from pipeline.errors import PipelineError
-from pipeline.params.document import Params, validate_params
+from pipeline.locks import alone
+from pipeline.params.document import Params, as_name, validate_params
+from pipeline.params.file import read_document
 from pipeline.params.network import Sizes
 from pipeline.paths import PARAMS, REPORT, atomic_write
 from pipeline.training.machine import sgemm_rate
@@ -129,7 +131,7 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
     sizes = Sizes(timesteps, features, len(own.labels), token_count(splits) if params.data.tokens else None)
     learning = len(splits.train.y) + len(splits.validation.y)
     study = own_study(document, sizes, learning, minutes, workers, sgemm_rate(SECONDS_TO_MEASURE))
-    study.document["tracking"] = {"experiment": f"{path.stem}-quick"}
+    study.document["tracking"] = {"experiment": f"{as_name(path.stem)}-quick"}
     print(
         f"quick: networks of up to {study.units} units, about {study.minutes:.0f} minutes on {workers} "
         f"worker{'s' * (workers > 1)}; --minutes asks for more or less"
@@ -148,12 +150,12 @@ def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINU
     The results of an earlier run stay there, so that only stages that are out of date run again. Returns what the
     workspace's params.yaml says.
     """
-    document = yaml.safe_load((root / PARAMS).read_text(encoding="utf-8"))
+    document = read_document(root / PARAMS)
     validate_params(document, str(PARAMS))
     small = shrunk_to_own(document, dataset, minutes) if is_own(dataset) else shrink(document, dataset)
     params = validate_params(small, f"{PARAMS}, shrunk")
     with atomic_write(folder / PARAMS) as file:
-        yaml.safe_dump(small, file, sort_keys=False)
+        YAML().dump(small, file)
     with atomic_write(folder / ".dvc" / "config") as file:
         file.write("[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n")
     shutil.copytree(root / ".dvc" / "plots", folder / ".dvc" / "plots", dirs_exist_ok=True)
@@ -172,6 +174,11 @@ def run(dataset: str, folder: Path, minutes: float = MINUTES) -> None:
     root = Path.cwd()
     if not PARAMS.exists():
         raise PipelineError(f"{PARAMS} not found: run from the project's root, where it lies")
+    with alone(f"workspace {folder.resolve()}"):
+        _run(root, dataset, folder, minutes)
+
+
+def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
     started = time.monotonic()
     experiment = make_workspace(root, folder, dataset, minutes).tracking.experiment
     environment = os.environ | {

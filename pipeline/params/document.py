@@ -2,18 +2,19 @@
 
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-import yaml
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipeline.documents import Frozen
 from pipeline.errors import PipelineError
-from pipeline.params.settings import DataParams, Metric, Positive, TrainingParams
+from pipeline.params.file import read_document, shown
+from pipeline.params.settings import DataParams, Metric, Seeds, TrainingParams
 from pipeline.params.studies import AnyStudy, Choices, ListStudy, RaceStudy, SampledStudy, Study
 from pipeline.paths import PARAMS
 
 RACE = "race"
+MOST_SENTENCES = 20
 
 
 class ChampionParams(Frozen):
@@ -25,18 +26,43 @@ class ChampionParams(Frozen):
     """
 
     studies: Choices[str]
-    seeds: Positive
+    seeds: Seeds
     metric: Metric = "accuracy"
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+
+def _check_name(name: Any, what: str) -> None:
+    """Raise ValueError for a name that would not do as a part of file names, commands, addresses and DVC's keys."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        quotes = "" if isinstance(name, str) else ", in quotes where YAML reads no text"
+        raise ValueError(
+            f"{shown(name)} is no name for {what}: a name is a letter, then letters, digits, - and _, at most 64 in "
+            f"all{quotes}"
+        )
+
+
+def as_name(text: str) -> str:
+    """A name that is as much like `text`, such as that of a file, as the rule of names allows."""
+    name = re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-")[:48]
+    return name if name[:1].isalpha() else f"data-{name}".rstrip("-")
 
 
 class TrackingParams(Frozen):
     experiment: str = "mnist-rnn"
 
+    @field_validator("experiment")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        _check_name(name, "an experiment and its model")
+        return name
+
 
 class ExecutionParams(Frozen):
     """How the work is done. It changes no result, so no stage of dvc.yaml declares it."""
 
-    workers: Positive | None = None
+    workers: Annotated[int, Field(ge=1, le=1024)] | None = None
     scheduler: str | None = None
 
 
@@ -61,6 +87,8 @@ class Params(Frozen):
             return document
         if not isinstance(studies := document.get("studies"), dict):  # which is told, and nothing of a race
             return {name: value for name, value in document.items() if name != RACE}
+        for name in studies:
+            _check_name(name, "one of the studies")
         if RACE in studies:
             raise ValueError(
                 f"studies: no study may be called {RACE!r}: the race stands beside the studies, as `race:`, rename "
@@ -75,7 +103,7 @@ class Params(Frozen):
         if RACE not in document:
             return document
         if not isinstance(race := document[RACE], dict):
-            raise ValueError(f"{RACE}: must be a section with `entrants`, got {race!r}")
+            raise ValueError(f"{RACE}: must be a section with `entrants`, got {shown(race)}")
         if "window" in race or race.get("sampler", RACE) != RACE:
             fixed = "window" if "window" in race else "sampler"
             raise ValueError(f"{RACE}.{fixed}: unknown key; a race has none of its own")
@@ -90,7 +118,7 @@ class Params(Frozen):
         for name in race.entrants if isinstance(race, RaceStudy) else ():
             if name not in self.studies or name == RACE:
                 others = ", ".join(other for other in self.studies if other != RACE)
-                raise ValueError(f"race.entrants names {name!r}, which is not among the studies: {others}")
+                raise ValueError(f"race.entrants names {shown(name)}, which is not among the studies: {others}")
             study = self.studies[name]
             if study.held_out == "test" and not isinstance(study, ListStudy):
                 raise ValueError(
@@ -109,12 +137,6 @@ class Params(Frozen):
 
     @model_validator(mode="after")
     def _names_of_records_differ(self) -> Self:
-        for name in self.studies:
-            if not re.fullmatch(r"[^./\\][^/\\]*", name):
-                raise ValueError(
-                    f"studies: {name!r} is no name for a study: it names a folder, so it has no / or \\ and does not "
-                    "begin with a dot"
-                )
         if "champion" in self.studies:
             raise ValueError(
                 "studies: no study may be called 'champion', rename it: data/record keeps the champion by that name"
@@ -128,7 +150,7 @@ class Params(Frozen):
                 raise ValueError("champion.studies names the race and others: a race decides alone, `studies: [race]`")
             if name not in self.studies:
                 raise ValueError(
-                    f"champion.studies names {name!r}, which is not among the studies: {', '.join(self.studies)}"
+                    f"champion.studies names {shown(name)}, which is not among the studies: {', '.join(self.studies)}"
                 )
             if self.studies[name].held_out == "test":
                 raise ValueError(
@@ -146,15 +168,7 @@ class Params(Frozen):
 
 def load_params(path: Path = PARAMS) -> Params:
     """Read and validate params.yaml; raises PipelineError with a line for every mistake in it."""
-    if not path.exists():
-        raise PipelineError(f"{path} not found: run from the project's root, where it lies")
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise PipelineError(f"{path} is not valid YAML: {error}") from error
-    if document is None:
-        raise PipelineError(f"{path} is empty: restore it with `git checkout {path}`")
-    return validate_params(document, str(path))
+    return validate_params(read_document(path), str(path))
 
 
 def validate_params(document: Any, source: str) -> Params:
@@ -162,7 +176,10 @@ def validate_params(document: Any, source: str) -> Params:
     try:
         return Params.model_validate(document)
     except ValidationError as error:
-        raise PipelineError("\n".join(dict.fromkeys(_sentences(error, document, source)))) from error
+        sentences = list(dict.fromkeys(_sentences(error, document, source)))
+        if len(sentences) > MOST_SENTENCES:
+            sentences[MOST_SENTENCES:] = [f"{source}: and {len(sentences) - MOST_SENTENCES} more mistakes"]
+        raise PipelineError("\n".join(sentences)) from error
 
 
 def _sentences(error: ValidationError, document: Any, source: str) -> list[str]:
@@ -185,19 +202,16 @@ def _sentence(detail: dict[str, Any], document: Any, source: str) -> str:
         case "missing":
             return f"{source}: {place}: missing"
         case "too_short":
-            return f"{source}: {place}: must have at least one value, got {given!r}"
+            return f"{source}: {place}: must have at least one value, got {shown(given)}"
         case "union_tag_invalid":
-            return (
-                f"{source}: {place}.sampler: must be one of {detail['ctx']['expected_tags']}, got {given['sampler']!r}"
-            )
+            kinds, sampler = detail["ctx"]["expected_tags"], shown(given["sampler"])
+            return f"{source}: {place}.sampler: must be one of {kinds}, got {sampler}"
         case "union_tag_not_found":
             return f"{source}: {place}.sampler: missing"
         case "value_error":
             return f"{source}: {place + ': ' if place else ''}{detail['ctx']['error']}"
-        case "float_type" if isinstance(given, str) and "e" in given:
-            return f"{source}: {place}: must be a number, got the text {given!r} (YAML wants 1.0e-3, not 1e-3)"
     message = detail["msg"].replace("Input should be", "must be").replace("greater than or equal to", "at least")
-    return f"{source}: {place}: {message}, got {given!r}"
+    return f"{source}: {place}: {message}, got {shown(given)}"
 
 
 def _place_in(document: Any, location: tuple[int | str, ...]) -> str:

@@ -12,8 +12,8 @@ from pipeline.documents import Frozen
 Cell = Literal["simple_rnn", "elman_output", "lstm", "gru", "mlp", "cnn"]
 MergeMode = Literal["concat", "sum", "ave", "mul"]
 Pooling = Literal["last", "mean", "max", "mean_max", "attention"]
-Units = Annotated[int, Field(ge=1)]
-Depth = Annotated[int, Field(ge=1)]
+Units = Annotated[int, Field(ge=1, le=65_536)]  # one layer of more has 17 GB of weights
+Depth = Annotated[int, Field(ge=1, le=100)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 EMBEDDING_WIDTH = 32  # of each token
 

@@ -19,7 +19,12 @@ LearningRate = Annotated[float, Field(gt=0)]
 
 Positive = Annotated[int, Field(ge=1)]
 
-Seed = Annotated[int, Field(ge=0)]
+# More would be a slip of the pen: the trainings of a study are listed before the first one starts.
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
+Seeds = Annotated[int, Field(ge=1, le=1000)]
+MOST_TRIALS = 100_000
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # as far as NumPy, Optuna and Keras go together
 
 View = Literal["rows", "columns", "pixels", "permuted_pixels"]
 
@@ -90,7 +95,7 @@ class TrainingSettings(Frozen):
     learning_rate: LearningRate | None = None
     batch_size: Positive = 128
     train_samples: Positive | None = None
-    epochs: Positive = 20
+    epochs: Epochs = 20
     patience: Positive | None = None
     learning_rate_schedule: Schedule = "constant"
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0

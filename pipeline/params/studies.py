@@ -1,5 +1,6 @@
 """The kinds of study, and the axes that they vary."""
 
+import math
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -16,14 +17,25 @@ from pipeline.params.network import (
     Pooling,
     Units,
 )
-from pipeline.params.settings import Configuration, LearningRate, Optimizer, Positive, Seed, TrainingSettings, View
+from pipeline.params.settings import (
+    MOST_TRIALS,
+    Configuration,
+    Epochs,
+    LearningRate,
+    Optimizer,
+    Positive,
+    Seed,
+    Seeds,
+    TrainingSettings,
+    View,
+)
 
 
 class IntegerRange(Frozen):
     """An interval of whole numbers to sample from, both ends included; `log: true` samples the logarithm evenly."""
 
     low: Positive
-    high: Positive
+    high: Units
     log: bool = False
 
     @model_validator(mode="after")
@@ -31,6 +43,10 @@ class IntegerRange(Frozen):
         if self.low > self.high:
             raise ValueError(f"low must not be above high, got {self.low} and {self.high}")
         return self
+
+
+class DepthRange(IntegerRange):
+    high: Depth
 
 
 class RealRange(Frozen):
@@ -73,7 +89,7 @@ class Axes(Frozen):
 
     cell: Choices[Cell]
     units: Choices[Units] | IntegerRange
-    depth: Choices[Depth] | IntegerRange = (1,)
+    depth: Choices[Depth] | DepthRange = (1,)
     bidirectional: Choices[bool] = (False,)
     dropout: Choices[Dropout] | DropoutRange = (0.0,)
     recurrent_dropout: Choices[Dropout] | DropoutRange = (0.0,)
@@ -86,7 +102,7 @@ class Axes(Frozen):
     learning_rate: Choices[LearningRate | None] | RealRange | RateByCell = ()
     batch_size: Choices[Positive] = ()
     train_samples: Choices[Positive | None] = ()
-    epochs: Choices[Positive] = ()
+    epochs: Choices[Epochs] = ()
     view: Choices[View | None] = (None,)
 
     @model_validator(mode="after")
@@ -130,7 +146,7 @@ class Space(Axes):
     """A sampler draws from the axes: numbers from a range as well as from a list."""
 
     units: Axis[Units, IntegerRange]
-    depth: Axis[Depth, IntegerRange] = (1,)
+    depth: Axis[Depth, DepthRange] = (1,)
     dropout: Axis[Dropout, DropoutRange] = (0.0,)
     recurrent_dropout: Axis[Dropout, DropoutRange] = (0.0,)
     learning_rate: Axis[LearningRate | None, RealRange] = ()
@@ -184,7 +200,7 @@ class StudyBase(Frozen):
 class ListEntry(Configuration):
     """A configuration of a fixed list; `seeds: null` is as many as the study says."""
 
-    seeds: Positive | None = None
+    seeds: Seeds | None = None
 
 
 class ListStudy(StudyBase):
@@ -192,7 +208,7 @@ class ListStudy(StudyBase):
 
     sampler: Literal["list"]
     trials: Choices[ListEntry]
-    seeds: Positive = 1
+    seeds: Seeds = 1
 
     @property
     def views(self) -> tuple[View | None, ...]:
@@ -204,7 +220,14 @@ class GridStudy(StudyBase):
 
     sampler: Literal["grid"]
     space: Grid
-    seeds: Positive = 1
+    seeds: Seeds = 1
+
+    @model_validator(mode="after")
+    def _can_be_listed(self) -> Self:
+        values = [len(axis) for name in Grid.model_fields if isinstance(axis := getattr(self.space, name), tuple)]
+        if (trials := math.prod(filter(None, values)) * self.seeds) > MOST_TRIALS:
+            raise ValueError(f"space and seeds make {trials:,} trials: at most {MOST_TRIALS:,}")
+        return self
 
     @property
     def views(self) -> tuple[View | None, ...]:
@@ -226,7 +249,7 @@ class SampledStudy(StudyBase):
     """
 
     sampler: Literal["tpe", "cmaes", "random"]
-    trials: Positive
+    trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)]
     pruner: Literal["median", "percentile", "successive_halving", "hyperband"] | None = None
     startup_trials: Positive = 4
     parameter_budgets: Choices[Positive] | None = None

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.params.network import NetworkSpec, Sizes, parameter_count
 from pipeline.params.settings import Configuration, TrainingSettings
-from pipeline.params.studies import DropoutRange, IntegerRange, RealRange, SampledStudy, Space
+from pipeline.params.studies import DepthRange, DropoutRange, IntegerRange, RealRange, SampledStudy, Space
 from pipeline.studies.estimate import (
     EPOCHS_PER_PATIENCE,
     REFERENCE_RATE,
@@ -80,7 +80,7 @@ def test_a_study_is_shared_by_the_workers() -> None:
 
 def test_typical_configurations_lie_in_the_space_and_are_always_the_same() -> None:
     space = Space(
-        cell=("gru", "lstm"), units=IntegerRange(low=16, high=128, log=True), depth=IntegerRange(low=1, high=2),
+        cell=("gru", "lstm"), units=IntegerRange(low=16, high=128, log=True), depth=DepthRange(low=1, high=2),
         dropout=DropoutRange(low=0.0, high=0.3), learning_rate=RealRange(low=0.001, high=0.01, log=True), epochs=(6,),
     )  # fmt: skip
     study = SampledStudy(sampler="tpe", trials=3, space=space)
