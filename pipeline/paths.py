@@ -85,6 +85,11 @@ def journal_folder() -> Path:
     return home() / ".journal"
 
 
+def locks_folder() -> Path:
+    """Where the files lie by which processes keep each other from what they work on."""
+    return home() / ".locks"
+
+
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file that appears at `path` only when the block ends without an error."""

@@ -43,6 +43,7 @@ ROOMS = {
         {"params", "training", "studies"},
         "saved models are loaded to be evaluated, networks built to be timed, and a race's results say who is as good",
     ),
+    "locks": Room(set(), "keeps processes from each other, whatever they do"),
     "lineage": Room({"data", "training"}, "names the data, and the machine and versions that trained"),
     "progress": Room({"training"}, "shows trials while they train"),
     "tracking": Room(
@@ -53,7 +54,7 @@ ROOMS = {
         "says what the studies found, on which data, where it comes from, and draws the networks",
     ),
     "commands": Room(
-        {"params", "data", "training", "studies", "analysis", "lineage", "progress", "tracking", "report"},
+        {"params", "data", "training", "studies", "analysis", "locks", "lineage", "progress", "tracking", "report"},
         "puts everything together: a stage loads, calls and saves",
     ),
     "cli": Room({"params", "training", "commands"}, "finds the verb, and starts the workers' parent in good time"),
@@ -64,7 +65,8 @@ FENCES = {
     "optuna": {"pipeline.studies", "pipeline.tracking.search_plots"},
     "mlflow": {"pipeline.tracking"},
     "distributed": {"pipeline.training.cluster", "pipeline.training.task", "pipeline.training.preload"},
-    "keras": {  # where networks are built, trained, saved and loaded, and timed
+    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, and timed
+        "pipeline.training.process",
         "pipeline.training.build",
         "pipeline.training.reading",
         "pipeline.training.elman",
@@ -85,7 +87,7 @@ FENCES = {
 # Modules that run when they are imported, or that only a module which loads Keras imports.
 UNIMPORTED = {"pipeline.__main__", "pipeline.training.elman", "pipeline.training.preload"}
 # Code that only shows, or that reads and writes files. No stage of dvc.yaml depends on it, or on its imports.
-UNDECLARED = {"tracking", "progress", "lineage", *GROUND}
+UNDECLARED = {"tracking", "progress", "lineage", "locks", *GROUND}
 # Of these rooms a stage uses one module, and a change in the others must not make it run again.
 SINGLE_MODULES = {("study", "data"): "pipeline.data.sequences", ("evaluate", "data"): "pipeline.data.sequences"}
 # How the work is done and where it is shown: it changes no result, so no stage of dvc.yaml declares it.

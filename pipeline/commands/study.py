@@ -1,10 +1,13 @@
 """study NAME: train every trial of one study and write its tables."""
 
+from pathlib import Path
+
 from pipeline import paths
 from pipeline.data.sequences import prepared_sequences
 from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.lineage import lineage
+from pipeline.locks import alone
 from pipeline.params.document import Params
 from pipeline.params.studies import ListStudy, RaceStudy
 from pipeline.progress import TrialProgress, about
@@ -44,6 +47,8 @@ def run(params: Params, name: str) -> None:
     )
     journal = Journal(paths.journal_folder(), paths.RECORD)
     with (
+        alone(f"study {name} in {Path.cwd()}"),
+        alone(f"study {study.optuna_study} in the databases of {paths.home()}"),  # of any workspace
         StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker,
         Cluster(params.execution) as cluster,  # after MLflow: its workers wait for TensorFlow, which is being imported
         TrialProgress(
