@@ -1,5 +1,46 @@
-"""The one exception that a user is meant to read."""
+"""The one exception that a user is meant to read, and what no user may read in it."""
+
+import os
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
+# Where people put addresses with a password, and secrets alone.
+ADDRESSES = ("OPTUNA_STORAGE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MNIST_MIRROR",
+             *(f"{kind}_proxy" for kind in ("http", "https", "all")),
+             *(f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL")))  # fmt: skip
+SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "PGPASSWORD")
+
+_USER = re.compile(r"\b((?!sqlite)[A-Za-z][A-Za-z0-9+.-]*://)[^\s'\"]*@")  # SQLite's addresses are files, without users
+_QUERY = re.compile(
+    r"([?&](?:user|password|passwd|pwd|sslpassword|token|secret|key|api_key)=)[^&\s'\"]*", re.IGNORECASE
+)
+
+
+def without_credentials(text: str) -> str:
+    """`text` with `***` for users and passwords in its addresses, and wherever else the environment's own appear."""
+    text = _QUERY.sub(r"\1***", _USER.sub(r"\1***@", text))
+    for secret in _secrets():
+        text = text.replace(secret, "***")
+    return text
+
+
+def _secrets() -> Iterator[str]:
+    for name in SECRETS:
+        if secret := os.environ.get(name):
+            yield secret
+    for name in ADDRESSES:
+        try:
+            password = urlsplit(os.environ.get(name, "")).password
+        except ValueError:  # no address at all
+            continue
+        if password:
+            yield password
+            yield unquote(password)
 
 
 class PipelineError(Exception):
-    """A mistake that the user can mend. Its message says what is wrong, where, and what to do."""
+    """A mistake that the user can mend. Its message says what is wrong, where, and what to do, but no password."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_credentials(message))

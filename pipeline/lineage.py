@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from ruamel.yaml import YAML
 
 from pipeline import paths
 from pipeline.data.sequences import SequencesSummary
@@ -17,6 +17,13 @@ DVC_LOCK = Path("dvc.lock")
 # The files that decide a result. Outputs that git carries (dvc.lock, trials.csv, …) change in the middle of a `dvc
 # repro` and say nothing about the code. With ":/" also from the root, for a workspace inside the project's folder.
 SOURCES = ["pipeline", "params.yaml", "dvc.yaml", "requirements.lock"]
+
+
+CODE = (".py", ".j2", ".css", ".js", ".yaml", ".lock")  # other new files, such as .env, may hold secrets
+
+# Whatever somebody's configuration of git says.
+PLAIN = ["-c", "color.ui=false", "-c", "core.quotePath=false", "-c", "diff.noprefix=false",
+         "-c", "diff.mnemonicPrefix=false", "-c", "core.pager=cat"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,12 +92,15 @@ def lineage(
 
 
 def uncommitted_changes() -> str:
-    """How the sources differ from the last commit, as a patch: changed files, and new ones that git does not ignore."""
-    new = (_git("ls-files", "--others", "--exclude-standard", "--full-name", "--", *_sources()) or "").splitlines()
+    """How the sources differ from the last commit, as a patch: changed files, and new ones of code."""
+    others = (_git("ls-files", "--others", "--exclude-standard", "--full-name", "--", *_sources()) or "").splitlines()
+    new = [name for name in others if name.endswith(CODE)]
     root = _git("rev-parse", "--show-toplevel") or "."
-    patches = [_git("diff", "HEAD", "--", *_sources())]
+    diff = ["diff", "--no-ext-diff", "--no-textconv"]
+    patches = [_git(*diff, "HEAD", "--", *_sources())]
     # To compare with nothing is the only way to get a patch of a file that git does not know; it answers 1.
-    patches += [_git("-C", root, "diff", "--no-index", "--", os.devnull, name, differs=1) for name in sorted(set(new))]
+    nothing = [*diff, "--no-index", "--", os.devnull]
+    patches += [_git("-C", root, *nothing, name, differs=1) for name in sorted(set(new))]
     return "".join(f"{patch}\n" for patch in patches if patch)
 
 
@@ -101,7 +111,7 @@ def _sources() -> list[str]:
 def _git(*arguments: str, differs: int = 0) -> str | None:
     """The answer of git; None without git, outside a repository, in one without a commit, or for a mistake."""
     try:
-        answer = subprocess.run(["git", *arguments], capture_output=True, text=True)
+        answer = subprocess.run(["git", *PLAIN, *arguments], capture_output=True, encoding="utf-8", errors="replace")
     except OSError:
         return None
     return answer.stdout.strip("\n") if answer.returncode in (0, differs) else None
@@ -111,7 +121,7 @@ def _data_md5() -> str | None:
     """The sequences' md5 as dvc.lock has it, None where DVC did not make them."""
     if not DVC_LOCK.exists():
         return None
-    stages = (yaml.safe_load(DVC_LOCK.read_text(encoding="utf-8")) or {}).get("stages", {})
+    stages = (YAML(typ="safe").load(DVC_LOCK.read_text(encoding="utf-8")) or {}).get("stages", {})
     outputs = {output["path"]: output.get("md5") for output in stages.get("prepare", {}).get("outs", [])}
     if paths.SEQUENCES.as_posix() in outputs:
         return outputs[paths.SEQUENCES.as_posix()]

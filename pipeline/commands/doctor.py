@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import platform
-import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from rich.text import Text
 from pipeline import paths
 from pipeline.data import datasets
 from pipeline.data.mirrors import Source, find_sources, probe
+from pipeline.errors import without_credentials
 from pipeline.params.document import ExecutionParams, Params
 
 PACKAGES = ["tensorflow", "keras", "optuna", "distributed", "mlflow", "dvc", "pandas", "numpy"]
@@ -107,7 +107,7 @@ def _stores() -> list[Finding]:
     stores = [("Optuna", paths.optuna_storage()), ("MLflow", paths.tracking_uri())]
     findings = []
     for name, address in stores:
-        hidden = re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", address)
+        hidden = without_credentials(address)
         local = address.removeprefix("sqlite:///")
         findings.append((name, f"{hidden}, {_size(Path(local))}" if local != address else hidden, True))
     return [*findings, ("journal", f"{journal}, {_size(journal)}", True)]

@@ -15,7 +15,7 @@ import urllib3
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, without_credentials
 from pipeline.paths import atomic_write
 
 # pooch fetches one file from one address and verifies it: a sixth of this module. The order of the sources, the time
@@ -228,7 +228,7 @@ def _in_words(error: Exception) -> str:
         return "no connection"
     if isinstance(error, urllib3.exceptions.ProtocolError):
         return f"the connection broke off ({error.args[-1]})"
-    return f"{type(error).__name__}: {error}"
+    return without_credentials(f"{type(error).__name__}: {error}")
 
 
 def _say(console: Console, sentence: str) -> None:

@@ -30,7 +30,7 @@ def test_doctor_reports_what_is_here(project: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout
     assert re.search(r"ok +tensorflow +\d+\.\d+", result.stdout)
     assert re.search(r"ok +mnist from +MNIST_MIRROR \(folder\): ok, 5 bytes", result.stdout)
-    assert "postgresql://me:***@host/db" in result.stdout
+    assert "postgresql://***@host/db" in result.stdout
     assert "secret" not in result.stdout
     assert "3 workers" in result.stdout
 
