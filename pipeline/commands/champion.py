@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice, choose_by_race, choose_champion
 from pipeline.data.datasets import Manifest
 from pipeline.data.sequences import SequencesSummary, in_view, prepared_sequences
+from pipeline.locks import alone
 from pipeline.params.document import RACE, Params
 from pipeline.progress import TrialProgress
 from pipeline.studies.refits import Refits
 from pipeline.studies.results import curves_table, read_results, study_definition
 from pipeline.tracking.champion import log_champion
+from pipeline.tracking.run_store import as_a_view
 from pipeline.training.cluster import Cluster
 from pipeline.training.journal import Journal
 from pipeline.training.trials import Trial
@@ -30,6 +34,12 @@ def choose(params: Params, summary: SequencesSummary) -> Choice:
 
 
 def run(params: Params) -> None:
+    """As `_run`, unless another process does it in this folder."""
+    with alone(f"champion in {Path.cwd()}"):
+        _run(params)
+
+
+def _run(params: Params) -> None:
     """Write choice.json, one model per seed and their learning curves, by seed, to data/models/champion.
 
     Where a larger network was the best, models of it, best-*.keras, are there too: to be compared with, no more.
@@ -61,13 +71,14 @@ def run(params: Params) -> None:
 
     with np.load(paths.VALIDATION, allow_pickle=False) as arrays:
         input_example = in_view(arrays["x"][:2], choice.choice.view, summary)
-    outcome = log_champion(
-        experiment=params.tracking.experiment,
-        choice=choice,
-        records=records[:seeds],
-        models=[paths.CHAMPION / file for file in list(files)[:seeds]],
-        data=summary,
-        input_example=input_example,
-        licence=Manifest.read(paths.MANIFEST).licence,
-    )
-    print(f"champion: {outcome}")
+    with as_a_view("champion"):
+        outcome = log_champion(
+            experiment=params.tracking.experiment,
+            choice=choice,
+            records=records[:seeds],
+            models=[paths.CHAMPION / file for file in list(files)[:seeds]],
+            data=summary,
+            input_example=input_example,
+            licence=Manifest.read(paths.MANIFEST).licence,
+        )
+        print(f"champion: {outcome}")

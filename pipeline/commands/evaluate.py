@@ -15,6 +15,7 @@ from pipeline.params.document import Params
 from pipeline.params.settings import METRIC_NAMES
 from pipeline.studies.results import MISTAKES, has_results, read_results, study_definition
 from pipeline.tracking.outcomes import log_evaluation
+from pipeline.tracking.run_store import as_a_view
 from pipeline.training.inputs import reading_of
 from pipeline.training.process import configure_tensorflow
 
@@ -84,7 +85,8 @@ def run(params: Params) -> None:
         reading = reading.scaled_by(test_x)  # by whatever: the values cost no time
     times = prediction_times.prediction_times(networks, saved, shapes, summary.classes, reading)
     paths.write_csv(paths.PREDICTION_TIMES, times)
-    log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
+    with as_a_view("evaluate"):
+        log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
     print(
         f"evaluate: test accuracy {metrics.test_accuracy:.2%} "
         f"({metrics.test_accuracy_low:.2%} to {metrics.test_accuracy_high:.2%}, {metrics.seeds} seeds)"

@@ -1,15 +1,17 @@
 """`rebuild-tracking`: finished work, played again into MLflow and Optuna from the trainings that are kept."""
 
 from pipeline import paths
+from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import Metrics
 from pipeline.commands import champion, study
 from pipeline.commands.sequences import make_sequences
-from pipeline.data.sequences import prepared_sequences
+from pipeline.data.sequences import SequencesSummary, prepared_sequences
+from pipeline.documents import Document
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.studies.results import StudySummary, has_results, read_results
 from pipeline.studies.storage import has_study
-from pipeline.tracking.outcomes import log_evaluation
+from pipeline.tracking.outcomes import fingerprint_of, log_evaluation
 from pipeline.tracking.run_store import PARENT_TAG, RunStore
 
 
@@ -37,18 +39,22 @@ def rebuild_tracking(params: Params) -> bool:
             print(f"study {name}: already there")
         else:
             study.run(params, name)
-    if fine and paths.CHOICE.exists() and not _ended(store, "champion"):
+    if fine and paths.CHOICE.exists() and not _is_there(store, "champion", Choice.read(paths.CHOICE), summary):
         champion.run(params)
-    if fine and paths.METRICS.exists() and not _ended(store, "evaluate"):
+    if fine and paths.METRICS.exists() and not _is_there(store, "evaluate", Metrics.read(paths.METRICS), summary):
         metrics = Metrics.read(paths.METRICS)
         log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
     return fine
 
 
-def _ended(store: RunStore, stage: str) -> bool:
-    return any(run.info.status == "FINISHED" for run in store.search(f"tags.stage = '{stage}'"))
+def _is_there(store: RunStore, stage: str, found: Document, data: SequencesSummary) -> bool:
+    runs = store.search(f"tags.stage = '{stage}' and tags.fingerprint = '{fingerprint_of(found, data)}'")
+    return any(run.info.status == "FINISHED" for run in runs)
 
 
 def _has_runs(store: RunStore, study: StudySummary) -> bool:
+    """Whether there is a finished run for the study, and one for each of its trials."""
     runs = store.study_runs(study.study, study.fingerprint)
-    return any(run.info.status == "FINISHED" for run in runs if PARENT_TAG not in run.data.tags)
+    parents = [run for run in runs if PARENT_TAG not in run.data.tags and run.info.status == "FINISHED"]
+    children = [run for run in runs if parents and run.data.tags.get(PARENT_TAG) == parents[0].info.run_id]
+    return len(children) == sum(study.states.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib.metadata import version
@@ -16,10 +15,11 @@ from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.data.sequences import SequencesSummary
 from pipeline.lineage import lineage
-from pipeline.params.document import TrackingParams
+from pipeline.params.document import TrackingParams, as_name
 from pipeline.params.network import network_name
 from pipeline.params.settings import Configuration
 from pipeline.tracking.model_card import model_card
+from pipeline.tracking.outcomes import fingerprint_of
 from pipeline.tracking.run_store import RunStore, environment_variable
 from pipeline.tracking.runs import flattened, numbers, trial_parameters
 from pipeline.training.identity import stable_hash
@@ -52,7 +52,8 @@ def log_champion(
 
     The new version takes the alias `champion` unless it is less accurate on the same data than the version that
     has it; then it is the `challenger`. A model with a layer of this project's own is not registered, as nobody could
-    load it without this project. Returns a sentence that says what became of it.
+    load it without this project. Returns a sentence that says what became of it; raises StoreAway where MLflow takes
+    nothing.
 
     `models` are .keras files in the order of `records`; `input_example` is float32 (n, timesteps, features), as the
     networks read it; `licence` is that of the data.
@@ -64,45 +65,42 @@ def log_champion(
         "champion",
         experiment=experiment,
         data=data,
-        fingerprint=stable_hash([document, data.model_dump(mode="json")]),
+        fingerprint=fingerprint_of(choice, data),
         study=choice.choice.study,
     )
     parameters = {name: value for name, value in chosen.items() if name in (*Configuration.model_fields, "study")}
-    parent_id = store.create("champion", origin, origin.tags(), flattened(parameters), data)
-    store.log(parent_id, metrics=[(0, numbers(chosen, leave_out=parameters))])
-    store.client.log_dict(parent_id, document, "choice.json")
-    for index, (record, path) in enumerate(zip(records, models, strict=True)):
-        tags = origin.tags(trial=str(record.trial.number), seed=str(record.trial.seed))
-        name = f"champion seed {record.trial.seed}"
-        run_id = store.create(name, origin, tags, trial_parameters(record.trial, data.view), data, parent_id)
-        if index == 0:
-            with tensorflow_silenced():
-                model = load_model(path)
-            if OWN_LAYER in model.to_json():
-                found = {"outcome": NOT_REGISTERED.format(network_name(choice.choice))}
-            else:
-                model_name = registered_name(experiment, data)
-                model_version = _register(run_id, model_name, model, input_example)
-                card = model_card(choice, record, data, licence, origin.reproduce)
-                store.client.update_model_version(model_name, model_version, card)
-                accuracy = choice.choice.validation_accuracy
-                alias, outcome = _award(store.client, model_name, model_version, accuracy, data)
-                found = {"model_version": model_version, "alias": alias, "outcome": outcome}
-            for run in (parent_id, run_id):
-                store.log(run, tags=found)
-        store.conclude(run_id, record)
-    store.client.set_terminated(parent_id)
+    with store.logging():
+        parent_id = store.create("champion", origin, origin.tags(), flattened(parameters), data)
+        store.log(parent_id, metrics=[(0, numbers(chosen, leave_out=parameters))])
+        store.client.log_dict(parent_id, document, "choice.json")
+        for index, (record, path) in enumerate(zip(records, models, strict=True)):
+            tags = origin.tags(trial=str(record.trial.number), seed=str(record.trial.seed))
+            name = f"champion seed {record.trial.seed}"
+            run_id = store.create(name, origin, tags, trial_parameters(record.trial, data.view), data, parent_id)
+            if index == 0:
+                with tensorflow_silenced():
+                    model = load_model(path)
+                if OWN_LAYER in model.to_json():
+                    found = {"outcome": NOT_REGISTERED.format(network_name(choice.choice))}
+                else:
+                    model_name = registered_name(experiment, data)
+                    model_version = _register(run_id, model_name, model, input_example)
+                    card = model_card(choice, record, data, licence, origin.reproduce)
+                    store.client.update_model_version(model_name, model_version, card)
+                    accuracy = choice.choice.validation_accuracy
+                    alias, outcome = _award(store.client, model_name, model_version, accuracy, data)
+                    found = {"model_version": model_version, "alias": alias, "outcome": outcome}
+                for run in (parent_id, run_id):
+                    store.log(run, tags=found)
+            store.conclude(run_id, record)
+        store.end(parent_id)
     return found["outcome"]
 
 
 def registered_name(experiment: str, data: SequencesSummary) -> str:
-    """The name of the experiment, without what MLflow does not take in it.
-
-    The name of one's own file is added where the experiment is called as MNIST's.
-    """
-    mnist = TrackingParams().experiment
-    name = f"{experiment}-{Path(data.dataset).stem}" if data.is_own and experiment.startswith(mnist) else experiment
-    return re.sub("[/:]", "-", name)
+    """The name of the experiment; that of one's own file is added where the experiment is called as MNIST's."""
+    as_mnist = experiment.startswith(TrackingParams().experiment)
+    return f"{experiment}-{as_name(Path(data.dataset).stem)}" if data.is_own and as_mnist else experiment
 
 
 def signature_of(model: keras.Model) -> ModelSignature:

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from pipeline.analysis.evaluation import Metrics
 from pipeline.data.sequences import SequencesSummary
+from pipeline.documents import Document
 from pipeline.lineage import Lineage, lineage
 from pipeline.tracking.run_store import PARENT_TAG, RunStore
 from pipeline.tracking.runs import flattened, numbers
@@ -15,18 +16,24 @@ from pipeline.training.identity import stable_hash
 
 
 def log_evaluation(*, experiment: str, metrics: Metrics, data: SequencesSummary, folder: Path) -> None:
-    """Log the test result; `folder` has metrics.json and the stage's other files."""
+    """Log the test result; `folder` has metrics.json and the stage's other files. Raises StoreAway where MLflow takes
+    nothing."""
     store = RunStore(experiment)
     document = metrics.model_dump(mode="json")
-    fingerprint = stable_hash([document, data.model_dump(mode="json")])
-    origin = lineage("evaluate", experiment=experiment, data=data, fingerprint=fingerprint)
+    origin = lineage("evaluate", experiment=experiment, data=data, fingerprint=fingerprint_of(metrics, data))
     figures = numbers(document)
     facts = {name: value for name, value in document.items() if name not in figures}
-    run_id = store.create("evaluate", origin, origin.tags(), flattened(facts), data)
-    store.log(run_id, metrics=[(0, figures)])
-    for name in ("metrics.json", "confusion.csv", "mcnemar.json", "test.csv", "prediction_times.csv"):
-        store.client.log_artifact(run_id, str(folder / name))
-    store.client.set_terminated(run_id)
+    with store.logging():
+        run_id = store.create("evaluate", origin, origin.tags(), flattened(facts), data)
+        store.log(run_id, metrics=[(0, figures)])
+        for name in ("metrics.json", "confusion.csv", "mcnemar.json", "test.csv", "prediction_times.csv"):
+            store.client.log_artifact(run_id, str(folder / name))
+        store.end(run_id)
+
+
+def fingerprint_of(found: Document, data: SequencesSummary) -> str:
+    """That of a run which shows this document: the same result of the same data has the same."""
+    return stable_hash([found.model_dump(mode="json"), data.model_dump(mode="json")])
 
 
 def log_report(
@@ -35,10 +42,10 @@ def log_report(
     """Log the page, and each figure as `report/NAME.svg`, to the parent run of the study that `origin` names.
 
     Where MLflow has no such run (its database may have been lost), a run of its own, `report`, takes them.
-    Raises PipelineError or StoreAway where MLflow does not answer.
+    Raises StoreAway where MLflow takes nothing.
     """
     store = RunStore(experiment)
-    with store.answering(patient=False):
+    with store.logging():
         runs = store.study_runs(origin.study, origin.fingerprint)
         parents = [run.info.run_id for run in runs if PARENT_TAG not in run.data.tags]
         run_id = parents[0] if parents else store.create("report", origin, origin.tags(), {}, data)
@@ -48,4 +55,4 @@ def log_report(
             Path(folder, page.name).write_bytes(page.read_bytes())
             store.client.log_artifacts(run_id, folder, "report")
         if not parents:
-            store.client.set_terminated(run_id)
+            store.end(run_id)

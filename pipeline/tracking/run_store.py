@@ -6,13 +6,13 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline import paths
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, without_credentials
 from pipeline.lineage import Lineage, uncommitted_changes
 from pipeline.tracking.runs import epoch_figures, final_figures, save_artifacts
 from pipeline.training.identity import stable_hash
@@ -32,12 +32,17 @@ LONGEST_TAG = 5000  # characters; the shortest limit among MLflow's stores
 METRICS_PER_REQUEST, PARAMETERS_PER_REQUEST = 1000, 100
 
 
-# How MLflow's client names a server that is not there, or one that has lost its database.
-AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
+class StoreAway(PipelineError):
+    """MLflow does not take what there is to log. It is a view: no stage dies of that."""
 
 
-class StoreAway(Exception):
-    """The tracking server does not answer."""
+@contextmanager
+def as_a_view(stage: str, mended_by: str = "python -m pipeline rebuild-tracking") -> Iterator[None]:
+    """For what a stage logs once its results are there: where MLflow takes nothing, a sentence says so."""
+    try:
+        yield
+    except StoreAway as reason:
+        print(f"{stage}: not logged in MLflow, `{mended_by}` does it later ({reason})")
 
 
 class RunStore:
@@ -47,17 +52,20 @@ class RunStore:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # a new database reports every table otherwise
         from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
 
-        uri = self.uri = paths.tracking_uri()
+        uri = paths.tracking_uri()
+        self.where = without_credentials(uri)
+        self._is_server = uri.startswith(("http://", "https://"))
+        self._begun: list[str] = []  # runs that have not ended
         try:
-            # A wrong address should be known before any training.
-            with environment_variable("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"):
+            with self.answering(patient=False):
                 self.client = MlflowClient(tracking_uri=uri)
-                self._experiment_id = _experiment_id(self.client, experiment, uri)
-        except MlflowException as error:
-            raise PipelineError(
-                f"the MLflow store {uri} cannot be used: set MLFLOW_TRACKING_URI to one that answers, "
+                self._experiment_id = _experiment_id(self.client, experiment, self.where, self._is_server)
+        except StoreAway as error:
+            if isinstance(error.__cause__, PipelineError):
+                raise
+            raise StoreAway(
+                f"the MLflow store {self.where} cannot be used: set MLFLOW_TRACKING_URI to one that answers, "
                 f"or unset it to use mlflow.db ({error})"
             ) from error
 
@@ -113,6 +121,7 @@ class RunStore:
         document = data.model_dump(mode="json")
         parent = {PARENT_TAG: parent_id} if parent_id else {}
         run_id = self.client.create_run(self._experiment_id, tags=tags | source | parent, run_name=name).info.run_id
+        self._begun.append(run_id)
         dataset = Dataset(
             name=data.title,
             digest=stable_hash(document)[:36],
@@ -147,20 +156,40 @@ class RunStore:
 
     @contextmanager
     def answering(self, *, patient: bool) -> Iterator[None]:
-        """Raise StoreAway where no tracking server answers: after two attempts; if `patient`, after all of MLflow's."""
-        import requests
+        """Raise StoreAway for whatever MLflow has against it: no server, a run or an experiment that somebody deletes,
+        a database that is locked or full, a folder that takes no artifacts. A server is asked twice; if `patient`, as
+        often as MLflow does.
+        """
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         retries = nullcontext() if patient else environment_variable("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         try:
             with retries:
                 yield
-        except requests.RequestException as error:
-            raise StoreAway(str(error)) from error
-        except MlflowException as error:
-            if not _is_server(self.uri) or error.error_code not in AWAY:
-                raise
-            raise StoreAway(str(error)) from error
+        except StoreAway:
+            raise
+        except (MlflowException, SQLAlchemyError, OSError, PipelineError) as error:  # requests' errors are OSErrors
+            raise StoreAway(str(error).split("\n")[0] or type(error).__name__) from error
+
+    @contextmanager
+    def logging(self) -> Iterator[None]:
+        """As `answering`, for a block that begins runs and ends them: however it ends, none stays RUNNING."""
+        try:
+            with self.answering(patient=False):
+                yield
+        except BaseException as error:
+            status = "FAILED" if isinstance(error, Exception) else "KILLED"
+            for run_id in self._begun:
+                with suppress(StoreAway), self.answering(patient=False):
+                    self.client.set_terminated(run_id, status)
+            raise
+
+    def end(self, run_id: str, status: str = "FINISHED") -> None:
+        """End a run."""
+        self.client.set_terminated(run_id, status)
+        if run_id in self._begun:
+            self._begun.remove(run_id)
 
     def log(
         self,
@@ -198,7 +227,7 @@ class RunStore:
         if record.state == "FAIL":
             tags["failure"] = record.error or "unknown"
         self.log(run_id, metrics=metrics, parameters={"train_samples": str(record.train_samples)}, tags=tags)
-        self.client.set_terminated(run_id, STATUS[record.state])
+        self.end(run_id, STATUS[record.state])
 
 
 @contextmanager
@@ -215,15 +244,11 @@ def environment_variable(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _is_server(uri: str) -> bool:
-    return uri.startswith(("http://", "https://"))
-
-
-def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
+def _experiment_id(client: MlflowClient, name: str, where: str, is_server: bool) -> str:
     from mlflow.exceptions import MlflowException
 
     # A server keeps artifacts where it was told to. A database only knows the folder of whoever opens it first.
-    location = None if _is_server(uri) else (paths.home() / "mlruns" / name).as_uri()
+    location = None if is_server else (paths.home() / "mlruns" / name).as_uri()
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
@@ -234,7 +259,7 @@ def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
                 raise
     if experiment.lifecycle_stage == "deleted":
         raise PipelineError(
-            f"MLflow's experiment {name!r} in {uri} has been deleted: bring it back with "
+            f"MLflow's experiment {name!r} in {where} has been deleted: bring it back with "
             f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, "
             "or choose another name (params.yaml: tracking.experiment)"
         )

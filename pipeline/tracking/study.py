@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.tracking.search_plots import SearchPlots
 
 ENDED = ("FINISHED", "KILLED", "FAILED")
-SECONDS_BETWEEN_ATTEMPTS = 10.0  # to reach a server that does not answer
+SECONDS_BETWEEN_ATTEMPTS = 10.0  # to log where MLflow took nothing
 # Shorter epochs of a trial are logged together: one request costs as much as many, and MLflow's page reloads only
 # every 30 seconds.
 SECONDS_BETWEEN_SHOWN_EPOCHS = 5.0
@@ -36,8 +36,8 @@ class StudyTracker:
     A context manager, used by one thread. A study that was stopped goes on in the runs that it began: figures
     that they have already are not logged again. Whichever way the block ends, no run of the study is left RUNNING.
 
-    A tracking server that goes away stops no study: finished trials wait, and when the server answers again the
-    tracker goes on in the runs that it finds there, as it does for a study that was stopped.
+    Nothing that happens to MLflow stops a study: finished trials wait, and when it takes them again the tracker goes on
+    in the runs that it finds there, as it does for a study that was stopped.
     """
 
     def __init__(self, lineage: Lineage, parameters: dict[str, Any], data: SequencesSummary) -> None:
@@ -47,11 +47,11 @@ class StudyTracker:
         self._data = data
         self._runs: dict[int, _TrialRun] = {}
         self._waiting: list[TrialRecord] = []  # finished, not logged yet
-        self._away_since: float | None = None  # when a server last failed to answer, if it is still away
+        self._opened: RunStore | None = None
+        self._away_since: float | None = None  # when MLflow last took nothing, if that still holds
 
     def __enter__(self) -> StudyTracker:
-        self._store = RunStore(self._lineage.experiment)
-        self._open()
+        self._attempt(self._open)
         return self
 
     def trial_started(self, trial: Trial) -> None:
@@ -83,9 +83,8 @@ class StudyTracker:
         self._attempt(lambda: self._close(status), patient=self._away_since is None)
         if self._away_since is not None:
             print(
-                f"MLflow at {self._store.uri} does not answer: {len(self._waiting)} finished trials are not logged. "
-                "When it does, a stopped study logs them as it goes on, a finished one by "
-                "`python -m pipeline rebuild-tracking`"
+                f"MLflow takes nothing: {len(self._waiting)} finished trials are not logged. When it does again, a "
+                "stopped study logs them as it goes on, a finished one by `python -m pipeline rebuild-tracking`"
             )
 
     def _attempt(self, write: Callable[[], object], *, patient: bool = False) -> None:
@@ -94,6 +93,8 @@ class StudyTracker:
         if self._away_since is not None and now - self._away_since < SECONDS_BETWEEN_ATTEMPTS and not patient:
             return
         try:
+            if self._opened is None:
+                self._opened = RunStore(self._lineage.experiment)
             with self._store.answering(patient=patient):
                 if self._away_since is not None:
                     self._open()
@@ -102,8 +103,13 @@ class StudyTracker:
                 write()
         except StoreAway as reason:
             if self._away_since is None:
-                print(f"MLflow at {self._store.uri} does not answer; the study goes on, its runs wait ({reason})")
+                print(f"MLflow takes nothing at the moment; the study goes on, its runs wait ({reason})")
             self._away_since = now
+
+    @property
+    def _store(self) -> RunStore:
+        assert self._opened is not None  # within `_attempt`
+        return self._opened
 
     def _open(self) -> None:
         """Find the study's runs, and begin or reopen the parent."""
@@ -163,8 +169,8 @@ class StudyTracker:
         for run in self._runs.values():
             if not run.ended:
                 self._store.log(run.run_id, tags={"interrupted": "true"})
-                self._store.client.set_terminated(run.run_id, "KILLED")
-        self._store.client.set_terminated(self._parent_id, status)
+                self._store.end(run.run_id, "KILLED")
+        self._store.end(self._parent_id, status)
 
     def _claim(self, trial: Trial, *, retry: bool = False) -> _TrialRun:
         """The trial's run, created or opened again so that it can be written, unless it has ended for good."""

@@ -185,7 +185,8 @@ def test_ones_own_model_takes_neither_mnists_name_nor_its_alias(champion: Champi
     named_as_mnist = OWN_DATA.model_copy(update={"dataset": "/there/mnist-rnn.csv"})
     assert registered_name("mnist-rnn-quick", named_as_mnist) == "mnist-rnn-quick-mnist-rnn"
     assert registered_name("mine-quick", OWN_DATA) == "mine-quick"
-    assert registered_name("team/12:30", OWN_DATA) == "team-12-30", "MLflow takes neither in a model's name"
+    odd = OWN_DATA.model_copy(update={"dataset": "/there/2026: mein/Pläne.csv"})
+    assert registered_name("mnist-rnn", odd) == "mnist-rnn-Pl-ne", "MLflow takes neither / nor : in a model's name"
 
 
 def test_a_model_that_only_this_project_can_load_is_not_registered(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 
 from pipeline import paths
 from pipeline.errors import PipelineError
+from pipeline.tracking.run_store import RunStore
 from pipeline.tracking.study import StudyTracker
 from tests.helpers.runs import DATA, all_runs, history, origin, record, tracker
 
@@ -28,14 +29,14 @@ def test_a_deleted_experiment_is_named_in_one_sentence() -> None:
     client = MlflowClient(paths.tracking_uri())
     client.delete_experiment(client.create_experiment("mnist-rnn"))
     with pytest.raises(PipelineError, match=r"mlflow experiments restore .*tracking\.experiment"):
-        tracker().__enter__()
+        RunStore("mnist-rnn")
 
 
 def test_a_server_that_does_not_answer_is_named_before_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the port of the discard service
     started = time.monotonic()
     with pytest.raises(PipelineError, match=r"127\.0\.0\.1:9 cannot be used: set MLFLOW_TRACKING_URI"):
-        tracker().__enter__()
+        RunStore("mnist-rnn")
     assert time.monotonic() - started < 30
 
 

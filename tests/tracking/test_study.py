@@ -330,7 +330,7 @@ def test_a_server_that_goes_away_stops_no_study_and_misses_nothing_when_it_is_ba
         server.start()
         study.finish(home / "results", write_results(home / "results", records))
 
-    assert capsys.readouterr().out.count("does not answer; the study goes on") == 2
+    assert capsys.readouterr().out.count("MLflow takes nothing at the moment; the study goes on") == 2
     runs = all_runs()
     assert {name: run.info.status for name, run in runs.items()} == {
         "study/capacity": "FINISHED",
@@ -357,8 +357,60 @@ def test_a_server_that_stays_away_leaves_the_results_alone(
         server.kill()
         study.trial_finished(record(0))
         study.finish(home / "results", write_results(home / "results", [record(0)]))
-    assert "1 finished trials are not logged. When it does, " in capsys.readouterr().out
+    assert "1 finished trials are not logged. When it does again, " in capsys.readouterr().out
     server.start()
     with tracker() as study:
         study.trial_finished(record(0))
     assert {run.info.status for run in all_runs().values()} == {"FINISHED"}
+
+
+def test_a_run_that_is_deleted_meanwhile_stops_no_study(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a click on MLflow's page deletes it: the trial gets another one."""
+    monkeypatch.setattr("pipeline.tracking.study.SECONDS_BETWEEN_ATTEMPTS", 0.0)
+    with tracker() as study:
+        study.trial_started(trial(0))
+        MlflowClient(paths.tracking_uri()).delete_run(all_runs()["#000 LSTM 1×8"].info.run_id)
+        for number in range(2):
+            study.trial_finished(record(number))
+        study.finish(home / "results", write_results(home / "results", [record(0), record(1)]))
+    assert capsys.readouterr().out.count("the study goes on") == 1
+    assert {name: run.info.status for name, run in all_runs().items()} == dict.fromkeys(
+        ("study/capacity", "#000 LSTM 1×8", "#001 LSTM 1×9"), "FINISHED"
+    )
+
+
+def test_an_experiment_that_is_deleted_meanwhile_stops_no_study(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.tracking.study.SECONDS_BETWEEN_ATTEMPTS", 0.0)
+    client = MlflowClient(paths.tracking_uri())
+    with tracker() as study:
+        experiment = client.get_experiment_by_name("mnist-rnn")
+        assert experiment is not None
+        client.delete_experiment(experiment.experiment_id)
+        study.trial_finished(record(0))
+        client.restore_experiment(experiment.experiment_id)
+        study.trial_finished(record(1))
+        study.finish(home / "results", write_results(home / "results", [record(0), record(1)]))
+    assert capsys.readouterr().out.count("the study goes on") == 1
+    assert {name: run.info.status for name, run in all_runs().items()} == dict.fromkeys(
+        ("study/capacity", "#000 LSTM 1×8", "#001 LSTM 1×9"), "FINISHED"
+    )
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "sqlite:////proc/nowhere/mlflow.db", "nonsense://there"])
+def test_an_address_that_never_works_stops_no_study(
+    address: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with tracker() as study:
+        study.trial_started(trial(0))
+        assert study.trial_finished(record(0)) == {}
+        study.finish(home / "results", write_results(home / "results", [record(0)]))
+    out = capsys.readouterr().out
+    assert "the study goes on" in out
+    assert "set MLFLOW_TRACKING_URI to one that answers" in out
+    assert "1 finished trials are not logged" in out
