@@ -68,6 +68,13 @@ def configure_tensorflow(instructions: Instructions) -> None:
     with tensorflow_silenced():
         import tensorflow as tf
 
+    import keras
+
+    # ~/.keras/keras.json may say others. The backend has been set when the package was imported.
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.mixed_precision.set_dtype_policy("float32")
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,42 @@
+"""`python -m pipeline` ends by any of the usual signals with a sentence, also while it still imports."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# Sends itself the signal as soon as the command line is imported, before any command begins.
+EARLY = """
+import os, runpy, sys, types
+sys.argv = ["pipeline", "doctor"]
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "pipeline.cli":
+            os.kill(os.getpid(), int(os.environ["NUMBER"]))
+sys.meta_path.insert(0, Finder())
+runpy.run_module("pipeline", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_is_answered_in_the_first_second_too(number: signal.Signals, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBER": str(int(number))}
+    process = subprocess.run(
+        [sys.executable, "-c", EARLY], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert process.returncode == 130
+    assert process.stderr == "stopped; finished work is kept, and the same command goes on from there\n"
+
+
+def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBER": str(int(signal.SIGHUP))}
+    process = subprocess.run(
+        ["nohup", sys.executable, "-c", EARLY], cwd=tmp_path, env=environment, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert process.returncode == 1
+    assert "params.yaml not found" in process.stderr
