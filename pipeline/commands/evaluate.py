@@ -79,7 +79,7 @@ def run(params: Params) -> None:
     paths.write_json(paths.MCNEMAR, compared[0] if compared else None)
     networks = prediction_times.distinct_networks([choice.choice, *choice.candidates])
     saved = {networks[0]: models[min(models)]}
-    shapes = {network.view: in_view(test_x[:1], network.view, summary).shape[1:] for network in networks}
+    shapes = {network.view: summary.shape_in(network.view) for network in networks}
     reading = reading_of(summary)
     if summary.scale == "standard":
         reading = reading.scaled_by(test_x)  # by whatever: the values cost no time

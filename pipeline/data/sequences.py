@@ -173,6 +173,11 @@ class SequencesSummary(Document):
         """What decides how large a network is."""
         return Sizes(self.timesteps, self.features, self.classes, self.tokens)
 
+    def shape_in(self, view: View | None) -> tuple[int, int]:
+        """Time steps and features of the sequences in the view that a network reads, see `in_view`."""
+        _, timesteps, features = in_view(np.empty((1, self.timesteps, self.features)), view, self).shape
+        return timesteps, features
+
     @property
     def title(self) -> str:
         """What the data are called: `mnist as rows`, or the name of one's own file."""

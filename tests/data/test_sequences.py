@@ -17,8 +17,9 @@ from pipeline.data.sequences import (
     summary_of,
 )
 from pipeline.errors import PipelineError
-from pipeline.params.settings import DataParams, TableColumns
+from pipeline.params.settings import DataParams, TableColumns, View
 from pipeline.paths import write_npz
+from tests.helpers.runs import DATA
 from tests.helpers.sequences import write_sequences
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
@@ -39,6 +40,13 @@ def test_views(view: str, shape: tuple[int, ...], element: Any) -> None:
         for feature in range(shape[2]):
             row, column = element(step, feature)
             assert np.array_equal(x[:, step, feature], IMAGES[:, row, column] / np.float32(255))
+
+
+def test_a_summary_tells_the_shape_in_every_view() -> None:
+    views: tuple[View | None, ...] = (None, "rows", "columns", "pixels", "permuted_pixels")
+    assert [DATA.shape_in(view) for view in views] == [(5, 3), (5, 3), (3, 5), (15, 1), (15, 1)]
+    columns = DATA.model_copy(update={"view": "columns"})
+    assert columns.shape_in("columns") == (5, 3), "they have it already"
 
 
 def test_permuted_pixels_are_the_same_pixels_in_one_seeded_order() -> None:
