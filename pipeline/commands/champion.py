@@ -79,6 +79,7 @@ def _run(params: Params) -> None:
             models=[paths.CHAMPION / file for file in list(files)[:seeds]],
             data=summary,
             input_example=input_example,
+            metric=params.champion.metric,
             licence=Manifest.read(paths.MANIFEST).licence,
         )
         print(f"champion: {outcome}")

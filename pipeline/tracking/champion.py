@@ -17,7 +17,7 @@ from pipeline.data.sequences import SequencesSummary
 from pipeline.lineage import lineage
 from pipeline.params.document import TrackingParams, as_name
 from pipeline.params.network import network_name
-from pipeline.params.settings import Configuration
+from pipeline.params.settings import METRIC_NAMES, Configuration, Metric
 from pipeline.tracking.model_card import model_card
 from pipeline.tracking.outcomes import fingerprint_of
 from pipeline.tracking.run_store import RunStore, environment_variable
@@ -46,17 +46,18 @@ def log_champion(
     models: Sequence[Path],
     data: SequencesSummary,
     input_example: np.ndarray,
+    metric: Metric,
     licence: str,
 ) -> str:
     """Log the champion's trainings, one run a seed, and register the first seed's model: see `registered_name`.
 
-    The new version takes the alias `champion` unless it is less accurate on the same data than the version that
-    has it; then it is the `challenger`. A model with a layer of this project's own is not registered, as nobody could
-    load it without this project. Returns a sentence that says what became of it; raises StoreAway where MLflow takes
-    nothing.
+    The new version takes the alias `champion` unless it is worse by the same metric on the same data than the version
+    that has it; then it is the `challenger`. A model with a layer of this project's own is not registered, as nobody
+    could load it without this project. Returns a sentence that says what became of it; raises StoreAway where MLflow
+    takes nothing.
 
     `models` are .keras files in the order of `records`; `input_example` is float32 (n, timesteps, features), as the
-    networks read it; `licence` is that of the data.
+    networks read it; `metric` is that by which the champion was chosen; `licence` is that of the data.
     """
     store = RunStore(experiment)
     chosen = choice.choice.model_dump(mode="json")
@@ -85,10 +86,10 @@ def log_champion(
                 else:
                     model_name = registered_name(experiment, data)
                     model_version = _register(run_id, model_name, model, input_example)
-                    card = model_card(choice, record, data, licence, origin.reproduce)
+                    card = model_card(choice, record, data, metric, licence, origin.reproduce)
                     store.client.update_model_version(model_name, model_version, card)
-                    accuracy = choice.choice.validation_accuracy
-                    alias, outcome = _award(store.client, model_name, model_version, accuracy, data)
+                    value = choice.choice.validation_accuracy
+                    alias, outcome = _award(store.client, model_name, model_version, value, metric, data)
                     found = {"model_version": model_version, "alias": alias, "outcome": outcome}
                 for run in (parent_id, run_id):
                     store.log(run, tags=found)
@@ -145,22 +146,24 @@ def _register(run_id: str, name: str, model: keras.Model, input_example: np.ndar
     return str(info.registered_model_version)
 
 
-def _award(client: MlflowClient, model: str, version: str, accuracy: float, data: SequencesSummary) -> tuple[str, str]:
+def _award(
+    client: MlflowClient, model: str, version: str, value: float, metric: Metric, data: SequencesSummary
+) -> tuple[str, str]:
     """Give the model's new version an alias; returns it, with a sentence that says why.
 
-    Two files may have the same name: whether data are the same is told by their hash.
+    `value` is the validation data's, by `metric`. Two files may have the same name: whether data are the same is told
+    by their hash.
     """
-    digest = stable_hash(data.learning_sha256)
-    tags = {"validation_accuracy": repr(accuracy), "data": data.title, "data_sha256": digest}
-    for name, value in tags.items():
-        client.set_model_version_tag(model, version, name, value)
-    this = f"{model} version {version}, validation accuracy {accuracy:.2%},"
+    same = {"metric": metric, "data_sha256": stable_hash(data.learning_sha256)}
+    for name, text in {"validation_accuracy": repr(value), "data": data.title, **same}.items():
+        client.set_model_version_tag(model, version, name, text)
+    this = f"{model} version {version}, validation {METRIC_NAMES[metric]} {value:.2%},"
     champion = client.get_registered_model(model).aliases.get("champion")
     if champion is None:
         client.set_registered_model_alias(model, "champion", version)
         return "champion", f"{this} is the first champion"
     before = client.get_model_version(model, str(champion)).tags
-    if before.get("data_sha256") == digest and accuracy < float(before["validation_accuracy"]):
+    if same.items() <= before.items() and value < float(before["validation_accuracy"]):
         client.set_registered_model_alias(model, "challenger", version)
         better = f"{float(before['validation_accuracy']):.2%}"
         return "challenger", f"{this} is a challenger only: champion stays version {champion} with {better}"

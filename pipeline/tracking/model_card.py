@@ -8,14 +8,18 @@ from pipeline.analysis.choice import Candidate, Choice
 from pipeline.analysis.configurations import CONFIDENCE, accuracy_interval, standard_error
 from pipeline.data.sequences import SequencesSummary
 from pipeline.params.network import CELLS, network_name
+from pipeline.params.settings import METRIC_NAMES, Metric
 from pipeline.training.inputs import FOLDS
 from pipeline.training.trials import TrialRecord
 
 LONGEST_LIST = 800  # characters; MLflow's databases end a card at 5,000
 
 
-def model_card(choice: Choice, record: TrialRecord, data: SequencesSummary, licence: str, reproduce: str) -> str:
-    """Markdown; `record` is the training whose weights are registered. Not in it: the test accuracy, measured later."""
+def model_card(
+    choice: Choice, record: TrialRecord, data: SequencesSummary, metric: Metric, licence: str, reproduce: str
+) -> str:
+    """Markdown; `record` is the training whose weights are registered, `metric` that by which it was chosen. Not in it:
+    the test accuracy, measured later."""
     chosen, configuration, result = choice.choice, record.trial.configuration, record.result
     assert result is not None, "a champion that failed is not registered"
     title = network_name(chosen)
@@ -24,7 +28,7 @@ def model_card(choice: Choice, record: TrialRecord, data: SequencesSummary, lice
     if choice.race is not None:
         held_out = chosen.seeds * ((data.train.samples + data.validation.samples) // FOLDS)
         measured = f"the mean over {chosen.seeds} tenths that were held out in turn"
-    low, high = _interval(chosen, held_out, "validation" if choice.race is None else "fold")
+    interval = _interval(chosen, held_out, "validation" if choice.race is None else "fold", metric)
     digests = "; ".join(
         f"{name} {part.samples:,} sequences, sha256 {part.sha256}"
         for name, part in (("train", data.train), ("validation", data.validation))
@@ -38,15 +42,17 @@ def model_card(choice: Choice, record: TrialRecord, data: SequencesSummary, lice
 {configuration.epochs} epochs on training and validation data together, seed {record.trial.seed}. \
 Weights sha256 {result.weights_sha256}.
 
-**Validation accuracy** of the configuration, before it was trained again: {chosen.validation_accuracy:.2%} \
-({CONFIDENCE:.0%} interval {low:.2%} to {high:.2%}, {measured}). It was the criterion of the choice \
-among {len(choice.candidates)} configurations, and flatters a little for that reason; the test accuracy is in the \
-run `evaluate`. The rule: {choice.rule}{_certainty(choice)}
+**Validation {METRIC_NAMES[metric]}** of the configuration, before it was trained again: \
+{chosen.validation_accuracy:.2%} ({interval}{measured}). It was the criterion of the choice among \
+{len(choice.candidates)} configurations, and flatters a little for that reason. The test accuracy in the run \
+`evaluate` is a mean over the networks of all seeds, each measured by itself. The rule: \
+{choice.rule}{_certainty(choice)}
 
 **Input.** Numbers of the type float32, in the shape (sequences, steps, features). {_input(chosen, data)}
 
 **Answer.** The probabilities of {data.classes} classes, in this order: {_listed(data.labels)}. \
-They are this network's; `python -m pipeline predict` gives means over the networks of all seeds.
+They are those of one network, seed {record.trial.seed}; `python -m pipeline predict` gives means over the networks \
+of all seeds.
 
 **Limits.** It answers one of these classes for any input. Nothing is known of its accuracy on data from another source.
 
@@ -56,9 +62,11 @@ They are this network's; `python -m pipeline predict` gives means over the netwo
 
 def _input(chosen: Candidate, data: SequencesSummary) -> str:
     """What the network reads, in sentences."""
-    exactly = f"{data.timesteps:,} steps"
     if not data.is_own:
-        return f"Sequences have {exactly} with {data.features:,} features: pixels from 0 to 1, in the view {data.view}."
+        timesteps, features = data.shape_in(chosen.view)
+        each = f"{features:,} feature{'s' * (features > 1)}"
+        return f"Sequences have {timesteps:,} steps with {each}: pixels from 0 to 1, in the view {chosen.view}."
+    exactly = f"{data.timesteps:,} steps"
     steps = f"Sequences have {exactly}"
     if data.padded:
         any_number = "any number of steps" if CELLS[chosen.cell].recurrent else f"up to {exactly}, filled up to these"
@@ -96,12 +104,15 @@ def _certainty(choice: Choice) -> str:
     return f" The race has shown this of no network {confidence}: this one is the most accurate."
 
 
-def _interval(chosen: Candidate, held_out_samples: int, held_out: str) -> tuple[float, float]:
-    """Student's interval over seeds, as `interval_over_seeds` has it; that of the held-out images for one seed, or for
-    seeds that agree."""
-    accuracy, deviation, seeds = chosen.validation_accuracy, chosen.validation_accuracy_sd, chosen.seeds
-    if seeds < 2 or not deviation:
-        return accuracy_interval([accuracy], held_out_samples)
-    error = standard_error(deviation, seeds, held_out)
-    low, high = stats.t.interval(CONFIDENCE, seeds - 1, loc=accuracy, scale=error)
-    return max(0.0, float(low)), min(1.0, float(high))
+def _interval(chosen: Candidate, held_out_samples: int, held_out: str, metric: Metric) -> str:
+    """Student's interval over seeds, as `interval_over_seeds` has it. For one seed, or for seeds that agree, that of an
+    accuracy on the samples held out; other metrics have none then."""
+    value, deviation, seeds = chosen.validation_accuracy, chosen.validation_accuracy_sd, chosen.seeds
+    if seeds >= 2 and deviation:
+        error = standard_error(deviation, seeds, held_out)
+        low, high = stats.t.interval(CONFIDENCE, seeds - 1, loc=value, scale=error)
+    elif metric == "accuracy":
+        low, high = accuracy_interval([value], held_out_samples)
+    else:
+        return ""
+    return f"{CONFIDENCE:.0%} interval {max(0.0, low):.2%} to {min(1.0, high):.2%}, "

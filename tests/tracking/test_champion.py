@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from pipeline import paths
 from pipeline.data.sequences import SequencesSummary
 from pipeline.params.network import Cell, NetworkSpec
+from pipeline.params.settings import Metric
 from pipeline.tracking.champion import log_champion, registered_name, signature_of
 from pipeline.training.build import build
 from pipeline.training.identity import stable_hash
@@ -33,7 +34,13 @@ class Champion:
     models: list[keras.Model]
     files: list[Path]
 
-    def log(self, accuracy: float = 0.75, data: SequencesSummary = DATA, experiment: str = "mnist-rnn-quick") -> str:
+    def log(
+        self,
+        accuracy: float = 0.75,
+        data: SequencesSummary = DATA,
+        experiment: str = "mnist-rnn-quick",
+        metric: Metric = "accuracy",
+    ) -> str:
         records = [
             dataclasses.replace(record(seed, held_out=False), trial=Trial(seed, trial(0).configuration, seed))
             for seed in (0, 1)
@@ -45,6 +52,7 @@ class Champion:
             models=self.files,
             data=data,
             input_example=SEQUENCES[:2],
+            metric=metric,
             licence="CC BY-SA 3.0",
         )
 
@@ -74,7 +82,9 @@ def test_champion_is_registered_and_predicts_as_the_file_does(champion: Champion
     client = MlflowClient(paths.tracking_uri())
     version = client.get_model_version_by_alias("mnist-rnn-quick", "champion")
     digest = stable_hash(["1a" * 32, "2b" * 32])
-    assert version.tags == {"validation_accuracy": "0.75", "data": "mnist5k as rows", "data_sha256": digest}
+    assert version.tags == {
+        "validation_accuracy": "0.75", "metric": "accuracy", "data": "mnist5k as rows", "data_sha256": digest,
+    }  # fmt: skip
     run = client.get_run(str(version.run_id))
     assert (run.info.run_name, run.info.status) == ("champion seed 0", "FINISHED")
     assert not [name for name in run.data.metrics if "validation" in name or "gap" in name or "predict" in name]
@@ -173,6 +183,21 @@ def test_accuracies_on_other_data_are_not_compared_even_if_the_files_have_one_na
     # The same values elsewhere are the same data.
     assert "is a challenger only" in champion.log(0.4, other(OWN_DATA, dataset="/third/mine.csv"), "mine-quick")
     assert aliases("mine-quick") == {"champion": 2, "previous": 1, "challenger": 3}
+
+
+def test_values_of_two_metrics_are_not_compared(champion: Champion) -> None:
+    champion.log(0.9)
+    sentence = champion.log(0.5, metric="macro_f1")
+    assert sentence == (
+        "mnist-rnn-quick version 2, validation macro F1 50.00%, is the champion; the one before, version 1, has the "
+        "alias previous"
+    )
+    client = MlflowClient(paths.tracking_uri())
+    version = client.get_model_version("mnist-rnn-quick", "2")
+    assert (version.tags["metric"], version.tags["validation_accuracy"]) == ("macro_f1", "0.5")
+    assert "**Validation macro F1** of the configuration" in str(version.description)
+    assert champion.log(0.4, metric="macro_f1").endswith("is a challenger only: champion stays version 2 with 50.00%")
+    assert aliases() == {"champion": 2, "previous": 1, "challenger": 3}
 
 
 def test_ones_own_model_takes_neither_mnists_name_nor_its_alias(champion: Champion) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.analysis.choice import RaceFinding
+from pipeline.params.settings import View
 from pipeline.tracking.model_card import model_card
 from tests.helpers.runs import DATA, OWN_DATA, choice, record
 
@@ -18,7 +19,7 @@ from tests.helpers.runs import DATA, OWN_DATA, choice, record
 )
 def test_the_card_gives_the_interval_that_the_seeds_allow(seeds: int, deviation: float, interval: str) -> None:
     data = DATA.model_copy(update={"validation": DATA.validation.model_copy(update={"samples": 50})})
-    card = model_card(choice(0.98, deviation, seeds), record(0), data, "none", "make quick")
+    card = model_card(choice(0.98, deviation, seeds), record(0), data, "accuracy", "none", "make quick")
     assert interval in card
 
 
@@ -36,14 +37,14 @@ def test_a_choice_by_a_race_rests_on_tenths(settled: bool, shown: bool, sentence
         shown=shown, not_known=(0, 1),
     )  # fmt: skip
     raced = choice(0.98, 0.001, 7).model_copy(update={"race": found})
-    card = model_card(raced, record(0), DATA, "none", "make quick")
+    card = model_card(raced, record(0), DATA, "accuracy", "none", "make quick")
     assert sentence in card
     # Student's with 6 degrees of freedom, of tenths that share samples: 2.447 · 0.001 · √(1/7 + 1/9) = 0.0012.
     assert "interval 97.88% to 98.12%, the mean over 7 tenths that were held out in turn)" in card
 
 
 def test_the_card_names_network_data_training_and_rule() -> None:
-    card = model_card(choice(0.75), record(0, held_out=False), DATA, "CC BY-SA 3.0", "dvc repro champion")
+    card = model_card(choice(0.75), record(0, held_out=False), DATA, "accuracy", "CC BY-SA 3.0", "dvc repro champion")
     for fact in (
         "## LSTM 1×4 for mnist5k as rows",
         f"train 90 sequences, sha256 {'1a' * 32}; validation 30 sequences, sha256 {'2b' * 32}",
@@ -51,12 +52,39 @@ def test_the_card_names_network_data_training_and_rule() -> None:
         "1,234 parameters; adam with learning rate 0.001, batches of 128, dropout 0, 4 epochs",
         f"seed 100. Weights sha256 {'f0' * 32}",
         "among 2 configurations",
+        "The test accuracy in the run `evaluate` is a mean over the networks of all seeds, each measured by itself.",
         "The rule: the smallest within one standard error",
         "Sequences have 5 steps with 3 features: pixels from 0 to 1, in the view rows.",
-        "The probabilities of 3 classes, in this order: 0, 1, 2.",
+        "The probabilities of 3 classes, in this order: 0, 1, 2. They are those of one network, seed 100; `python -m "
+        "pipeline predict` gives means over the networks of all seeds.",
         "`dvc repro champion`",
     ):
         assert fact in card, fact
+
+
+@pytest.mark.parametrize(
+    ("view", "sentence"),
+    [
+        ("columns", "Sequences have 3 steps with 5 features: pixels from 0 to 1, in the view columns."),
+        ("pixels", "Sequences have 15 steps with 1 feature: pixels from 0 to 1, in the view pixels."),
+    ],
+)
+def test_the_card_says_what_goes_into_a_network_with_a_view_of_its_own(view: View, sentence: str) -> None:
+    found = choice(0.75)
+    chosen = found.model_copy(update={"choice": found.choice.model_copy(update={"view": view})})
+    assert sentence in model_card(chosen, record(0), DATA, "accuracy", "none", "make quick")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "deviation", "figures"),
+    [
+        (3, 0.001, "98.00% (95% interval 97.75% to 98.25%, seeds: 3)"),
+        (1, None, "98.00% (seeds: 1)"),  # Wilson's interval is of accuracies
+    ],
+)
+def test_the_card_names_the_metric(seeds: int, deviation: float | None, figures: str) -> None:
+    card = model_card(choice(0.98, deviation, seeds), record(0), DATA, "balanced_accuracy", "none", "make quick")
+    assert f"**Validation balanced accuracy** of the configuration, before it was trained again: {figures}." in card
 
 
 @pytest.mark.parametrize(
@@ -81,7 +109,8 @@ def test_the_card_names_network_data_training_and_rule() -> None:
     ],
 )  # fmt: skip
 def test_the_card_says_what_goes_in_and_what_comes_out(changes: dict[str, Any], sentences: str) -> None:
-    card = model_card(choice(0.75), record(0), OWN_DATA.model_copy(update=changes), "the owner's", "dvc repro")
+    data = OWN_DATA.model_copy(update=changes)
+    card = model_card(choice(0.75), record(0), data, "accuracy", "the owner's", "dvc repro")
     assert sentences in card
     assert "The probabilities of 3 classes, in this order: idle, run, walk." in card
     assert "## LSTM 1×4 for mine.csv" in card
@@ -90,6 +119,6 @@ def test_the_card_says_what_goes_in_and_what_comes_out(changes: dict[str, Any], 
 def test_a_card_of_many_classes_is_no_longer_than_mlflow_takes() -> None:
     labels = tuple(f"species number {number}" for number in range(1000))
     many = OWN_DATA.model_copy(update={"classes": 1000, "labels": labels, "feature_names": labels})
-    card = model_card(choice(0.75), record(0), many, "the owner's", "dvc repro")
+    card = model_card(choice(0.75), record(0), many, "accuracy", "the owner's", "dvc repro")
     assert card.count("order: species number 0, species number 1,") == card.count(" … (1,000 in all).") == 2
     assert len(card) < 5000

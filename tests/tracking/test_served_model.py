@@ -30,6 +30,9 @@ from tests.helpers.servers import Server, serving
 pytestmark = pytest.mark.usefixtures("one_thread", "home")
 
 MODEL = "models:/mine-quick@champion"
+GRU = NetworkSpec(cell="gru", units=4)
+BOTH_DIRECTIONS = NetworkSpec(cell="gru", units=4, bidirectional=True)
+MLP = NetworkSpec(cell="mlp", units=4)
 LABELS = np.asarray(OWN_DATA.labels)
 TYPES = ("uint8", "int64", "float32", "float64")
 
@@ -89,13 +92,12 @@ class Champion:
         return pd.read_csv(StringIO(capsys.readouterr().out))
 
 
-def champion_of(kind: Kind) -> Champion:
+def champion_of(kind: Kind, spec: NetworkSpec = GRU) -> Champion:
     """Save, choose and register a model of such data in the current folder, as the stages do."""
     summary = SequencesSummary.model_validate(
         OWN_DATA.model_dump() | {"dataset": "mine.npz", "timesteps": 6, "validation_asked": 30} | kind.summary
     )
     summary.write(paths.SEQUENCES_SUMMARY)
-    spec = NetworkSpec(cell="gru", units=4)
     model = build(spec, summary.timesteps, summary.features, summary.classes, 1, kind.reading)
     paths.CHAMPION.mkdir(parents=True)
     model.save(paths.CHAMPION / "seed-0.keras")
@@ -112,6 +114,7 @@ def champion_of(kind: Kind) -> Champion:
         models=[paths.CHAMPION / "seed-0.keras"],
         data=summary,
         input_example=champion.padded[:2],
+        metric="accuracy",
         licence="the owner's",
     )
     return champion
@@ -172,6 +175,41 @@ def test_mlflows_server_answers_as_predict_does(home: Path, capsys: pytest.Captu
         [example] = home.rglob("serving_input_example.json")
         assert ask(example.read_text()) == pytest.approx(answers[:2], abs=1e-7), "the example is of raw values"
         assert example.read_text().count("null") == 2 * (6 - champion.lengths[1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "instead"),
+    [
+        ("equal lengths", GRU, None),
+        ("equal lengths", MLP, None),
+        ("unequal lengths", GRU, (120, 99)),  # the means
+        ("unequal lengths", MLP, (120, 99)),
+        ("unequal lengths", BOTH_DIRECTIONS, ()),
+        ("tokens", GRU, (150,)),  # no token
+        ("tokens", BOTH_DIRECTIONS, ()),
+    ],
+)
+def test_what_the_registered_model_makes_of_missing_values(
+    kind: str, spec: NetworkSpec, instead: tuple[int, ...] | None
+) -> None:
+    """Of a step inside a sequence that has no value: as if it had those of `instead`, or () as if it were not there;
+    None where the answer is NaN, as it is for a step that lacks only some."""
+    model = champion_of(KINDS[kind], spec).model
+    loaded = pyfunc_model()
+    sequence = np.random.default_rng(1).integers(0, 140, (6, model.input_shape[2])).tolist()
+
+    def answer(step: list[int | None] | tuple[int, ...]) -> np.ndarray:
+        steps = [*sequence[:2], *([step] if step else []), *sequence[3:]]
+        return served_in_this_process(loaded, json.dumps({"inputs": [steps]}))[0].astype(float)
+
+    none = answer([None] * len(sequence[2]))
+    if instead is None:
+        assert np.isnan(none).all()
+    else:
+        assert none == pytest.approx(answer(instead), abs=1e-6)
+        assert none != pytest.approx(answer(sequence[2]), abs=1e-4)
+    if kind != "tokens":
+        assert np.isnan(answer([None, sequence[2][1]])).all()
 
 
 def test_in_python_mlflow_takes_float32_and_says_so() -> None:
