@@ -181,7 +181,7 @@ def predict(
     file: Annotated[
         Path,
         typer.Argument(
-            help="An .npz with x, images or sequences as the champion reads; or .ts, .csv, .parquet; no labels needed."
+            help="An .npz with x, images or sequences in the champion's view; or .ts, .csv, .parquet; no labels needed."
         ),
     ],
 ) -> None:

@@ -13,7 +13,7 @@ from pipeline.commands.predict import predict_file
 from pipeline.data.sequences import SequencesSummary, SplitSummary, as_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
-from pipeline.params.network import NetworkSpec
+from pipeline.params.network import Cell, NetworkSpec
 from pipeline.params.settings import DataParams, TableColumns, View
 from pipeline.training.build import build
 from pipeline.training.reading import Reading
@@ -77,6 +77,12 @@ def test_a_champion_may_have_a_view_of_its_own(champion: list, capsys: pytest.Ca
     x = as_sequences(images, "columns", 0)
     expected = np.mean([model.predict(x, verbose=0) for model in champion], axis=0)
     np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
+    np.savez("sequences.npz", x=x)  # in its own view, which the prepared sequences have not
+    predict_file(Path("sequences.npz"), PARAMS)
+    pd.testing.assert_frame_equal(pd.read_csv(StringIO(capsys.readouterr().out)), table)
+    np.savez("prepared.npz", x=as_sequences(images, "rows", 0))
+    with pytest.raises(PipelineError, match=r"6 steps with 4 features, in the view columns, or .* shape \(5, 4, 6\)"):
+        predict_file(Path("prepared.npz"), PARAMS)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ def test_a_champion_may_have_a_view_of_its_own(champion: list, capsys: pytest.Ca
         ({"x": np.array([None, 1])}, "not an .npz with an array x"),
         ({"x": np.array(["a"])}, "not an .npz with an array x of numbers"),
         ({"x": np.zeros(3)}, r"three dimensions, samples first; it has the shape \(3,\)"),
-        ({"x": np.zeros((2, 5, 4))}, r"6 steps with 4 features, or images as in toy; x has the shape \(2, 5, 4\)"),
+        ({"x": np.zeros((2, 5, 4))}, r"in the view columns, or images as in toy; x has the shape \(2, 5, 4\)"),
         ({"x": np.full((2, 6, 4), np.nan)}, "finite sequences"),
     ],
 )
@@ -123,11 +129,18 @@ def own_champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         feature_names=("one", "two"), columns=TableColumns(),
     )  # fmt: skip
     summary.write(paths.SEQUENCES_SUMMARY)
+    return write_own_champion(summary, "gru")
+
+
+def write_own_champion(summary: SequencesSummary, cell: Cell) -> Any:
+    """Its model, of six steps, and the choice of it."""
     reading = Reading(padded=True, mean=(120.0, 3.0), variance=(900.0, 4.0))
-    model = build(NetworkSpec(cell="gru", units=4), 6, 2, 2, 0, reading)
-    paths.CHAMPION.mkdir(parents=True)
+    model = build(NetworkSpec(cell=cell, units=4), 6, 2, 2, 0, reading)
+    paths.CHAMPION.mkdir(parents=True, exist_ok=True)
     model.save(paths.CHAMPION / "seed-0.keras")
-    choice(0.75).model_copy(update={"data_sha256": summary.learning_sha256}).write(paths.CHOICE)
+    found = choice(0.75)
+    chosen = found.choice.model_copy(update={"cell": cell})
+    found.model_copy(update={"data_sha256": summary.learning_sha256, "choice": chosen}).write(paths.CHOICE)
     return model
 
 
@@ -260,3 +273,20 @@ def test_a_champion_of_equal_lengths_reads_no_others() -> None:
             PipelineError, match=r"of 6 steps with 2 features, as in my\.csv; these have [45] to [56] ste"
         ):
             predict_file(Path("samples.npz"), OWN)
+
+
+@pytest.mark.usefixtures("own_champion")
+@pytest.mark.parametrize("cell", ["mlp", "cnn"])
+def test_a_champion_that_is_not_recurrent_reads_shorter_sequences_and_no_longer_ones(
+    cell: Cell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_own_champion(SequencesSummary.read(paths.SEQUENCES_SUMMARY), cell)
+    x = np.random.default_rng(0).normal(120, 30, (3, 4, 2)).astype(np.float32)
+    x[1, 2:] = np.nan
+    padded = np.full((3, 6, 2), np.nan, np.float32)
+    padded[:, :4] = x
+    np.savez("samples.npz", x=np.pad(x, ((0, 0), (0, 5), (0, 0))), lengths=[4, 2, 4])
+    assert_predicted(answers([Path("samples.npz")], OWN, capsys), model.predict(padded, verbose=0))
+    np.savez("samples.npz", x=np.zeros((2, 8, 2)), lengths=[3, 8])
+    with pytest.raises(PipelineError, match=r"reads sequences of up to 6 steps with 2 .* these have 3 to 8 steps"):
+        predict_file(Path("samples.npz"), OWN)
