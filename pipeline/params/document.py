@@ -125,14 +125,15 @@ class Params(Frozen):
                     f"race.entrants names {name!r}, which is measured on the test data: give it another held_out, or "
                     "leave it out"
                 )
+            differing = ["view"] * any(study.views)
             if isinstance(study, SampledStudy):
-                differing = [axis for axis in ("epochs", "train_samples") if getattr(study.space, axis)]
-                differing += ["view"] * (study.space.view != (None,))
-                if differing or study.training.model_fields_set:
-                    raise ValueError(
-                        f"race.entrants names {name!r}, which trains otherwise than the race does: it may have no "
-                        f"{differing[0] if differing else 'training'} of its own"
-                    )
+                differing += [axis for axis in ("epochs", "train_samples") if getattr(study.space, axis)]
+                differing += ["training"] * bool(study.training.model_fields_set)
+            if differing:
+                raise ValueError(
+                    f"race.entrants names {name!r}, which trains otherwise than the race does: it may have no "
+                    f"{differing[0]} of its own"
+                )
         return self
 
     @model_validator(mode="after")

@@ -271,9 +271,8 @@ class StudyDefinition:
                 f"studies.{self.name}: it asks for views that only images have, and these are sequences: leave the "
                 "study out (params.yaml)"
             )
-        views = (*self.study.views, *(entrant.view for entrant in self.entrants))
         prepared = self.summary.view
-        other = next((view for view in views if view not in (None, prepared)), None)
+        other = next((view for view in self.study.views if view not in (None, prepared)), None)
         if other is not None and prepared != "rows":
             raise PipelineError(
                 f"studies.{self.name}: view {other} is made from rows, but data.view is {prepared}: set it to rows "

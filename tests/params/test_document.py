@@ -198,6 +198,7 @@ def test_a_race_without_entrants_is_named() -> None:
         ({"space": SPACE | {"epochs": [6]}}, "epochs"),
         ({"space": SPACE | {"train_samples": [1000]}}, "train_samples"),
         ({"training": {"batch_size": 32}}, "training"),
+        ({"space": SPACE | {"view": ["columns"]}}, "view"),
     ],
 )
 def test_a_search_that_sends_networks_trains_as_the_race_does(changes: dict[str, Any], own: str) -> None:
@@ -206,6 +207,19 @@ def test_a_search_that_sends_networks_trains_as_the_race_does(changes: dict[str,
     assert str(caught.value) == (
         "params.yaml: race.entrants names 'search', which trains otherwise than the race does: it may have no "
         f"{own} of its own"
+    )
+
+
+@pytest.mark.parametrize(("name", "entry"), [("views", None), ("book", {"cell": "gru", "units": 4, "view": "columns"})])
+def test_a_grid_or_list_that_sends_networks_has_no_views(name: str, entry: dict[str, Any] | None) -> None:
+    document = with_race(RACE | {"entrants": [name]})
+    if entry is not None:
+        document["studies"][name]["trials"].append(entry)
+    with pytest.raises(PipelineError) as caught:
+        validate_params(document, "params.yaml")
+    assert str(caught.value) == (
+        f"params.yaml: race.entrants names '{name}', which trains otherwise than the race does: it may have no view of "
+        "its own"
     )
 
 
