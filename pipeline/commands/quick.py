@@ -39,6 +39,7 @@ COMPETING_SEEDS = 3  # of a study that chooses the champion without a race
 LEFT_OUT = ("ablation",)  # with one seed it could not tell what a part of the recipe brings
 MINUTES = 5.0  # for a dataset of one's own
 MUCH_LONGER = 2  # than asked for: estimates are rough
+MUCH_SHORTER = 0.75  # of the time, with half of the steps: only then it is worth to cut them
 SECONDS_TO_MEASURE = 0.2
 # With few images to measure on, a race settles coarser questions, and sooner.
 RACE = {"tolerance": 0.02, "max_blocks": 5}
@@ -130,17 +131,23 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
     _, timesteps, features = splits.train.x.shape
     sizes = Sizes(timesteps, features, len(own.labels), token_count(splits) if params.data.tokens else None)
     learning = len(splits.train.y) + len(splits.validation.y)
-    study = own_study(document, sizes, learning, minutes, workers, sgemm_rate(SECONDS_TO_MEASURE))
+    rate = sgemm_rate(SECONDS_TO_MEASURE)
+    study = own_study(document, sizes, learning, minutes, workers, rate)
     study.document["tracking"] = {"experiment": f"{as_name(path.stem)}-quick"}
     print(
         f"quick: networks of up to {study.units} units, about {study.minutes:.0f} minutes on {workers} "
         f"worker{'s' * (workers > 1)}; --minutes asks for more or less"
     )
     if study.minutes > MUCH_LONGER * minutes:
-        print(
-            f"quick: even this smallest study takes longer than the {minutes:g} minutes asked for; sequences have up "
-            f"to {timesteps:,} steps, and data.max_timesteps in params.yaml cuts them"
-        )
+        half = max(1, timesteps // 2)
+        shorter = own_study(document, sizes._replace(timesteps=half), learning, minutes, workers, rate)
+        advice = ""
+        if shorter.minutes < MUCH_SHORTER * study.minutes:
+            advice = (
+                f"; of up to {timesteps:,} steps `data.max_timesteps: {half}` in params.yaml leaves {half:,}, which "
+                f"takes about {shorter.minutes / study.minutes:.0%} of the time"
+            )
+        print(f"quick: even this smallest study takes longer than the {minutes:g} minutes asked for{advice}")
     return study.document
 
 
