@@ -41,7 +41,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to try, in seconds, and how much to take. The pause after attempt i (from 0) is `back_off_seconds` × 2^i."""
+    """How long to try, in seconds, and how much to take.
+
+    The pause after attempt i (from 0) is `back_off_seconds` × 2^i.
+    """
 
     attempts: int = 3
     back_off_seconds: float = 1
@@ -255,9 +258,7 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy does not answer: see the variables https_proxy and http_proxy"
     if isinstance(error, requests.exceptions.SSLError):
-        return (
-            "its certificate is not trusted, or it speaks no TLS; SSL_CERT_FILE may name your authority's certificates"
-        )
+        return "its certificate is not trusted, or it speaks no TLS; REQUESTS_CA_BUNDLE may name a file of authorities"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     if isinstance(error, urllib3.exceptions.ProtocolError):
