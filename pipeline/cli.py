@@ -7,7 +7,9 @@ before any library is loaded, and no stage pays for another's libraries.
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -17,10 +19,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, without_credentials
 
 if TYPE_CHECKING:
     from pipeline.params.document import Params
+
+CURES = {
+    errno.ENOSPC: ": free some space, and run the same command again; earlier results are as they were",
+    errno.EDQUOT: ": the quota is used up; free some space, and run the same command again",
+    errno.EROFS: ": work in a copy of the project that can be written",
+    errno.EACCES: ": give yourself the right to it (ls -l shows whose it is), and run the same command again",
+    errno.EPERM: ": give yourself the right to it (ls -l shows whose it is), and run the same command again",
+    errno.ENOTDIR: ": something else than a folder is in the way; move it",
+    errno.EISDIR: ": a folder is in the way of a file; move it",
+}
+DATABASES = ("sqlalchemy", "sqlite3", "optuna", "psycopg2", "alembic")
 
 STAGES = "Stages, in the order in which dvc.yaml runs them"
 CARE = "Looking after it"
@@ -37,6 +50,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no × shows something else for it
     prepare_process()
     app()
 
@@ -58,11 +74,25 @@ def plain_errors() -> Iterator[None]:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         raise typer.Exit(1) from error
+    except BrokenPipeError as error:  # whoever reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to write
+        raise typer.Exit(0) from error
     except FileNotFoundError as error:
         if Path(str(error.filename)).parts[:1] != ("data",):
             raise
         # Data are not in git: somebody who has just cloned the project has none.
         print(f"error: {error.filename} not found: `dvc repro` makes it", file=sys.stderr)
+        raise typer.Exit(1) from error
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}{CURES.get(error.errno or 0, '')}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in DATABASES:
+            raise
+        reason = without_credentials(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        print(f"error: a database failed ({reason}): see `python -m pipeline doctor` for where they are; "
+              "finished trainings are kept, and the same command goes on", file=sys.stderr)  # fmt: skip
         raise typer.Exit(1) from error
     except KeyboardInterrupt as interrupt:
         print("stopped; finished work is kept, and the same command goes on from there", file=sys.stderr)

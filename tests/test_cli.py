@@ -1,15 +1,18 @@
 """The command line as its users meet it: in a process of its own."""
 
+import errno
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import typer
 
 from pipeline.cli import plain_errors
 from pipeline.errors import PipelineError
@@ -143,3 +146,53 @@ def test_load_params_reads_the_real_file() -> None:
     assert isinstance(params, Params)
     with pytest.raises(PipelineError, match="there is no study 'other'"):
         params.study("other")
+
+
+def test_a_file_in_the_way_is_named_with_a_cure(project: Path) -> None:
+    change(project, "data.dataset", "mnist5k")
+    (project / "data").write_text("in the way")
+    result = pipeline("download", folder=project)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: data/")
+    assert result.stderr.count("\n") == 1
+    assert (project / "data").read_text() == "in the way"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "mlflow.db"),
+            "error: mlflow.db: No space left on device: ",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "data/x"),
+            "error: data/x: Permission denied: give",
+        ),
+        (sqlite3.OperationalError("database is locked"), "error: a database failed (database is locked): see"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(error: Exception, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, plain_errors():
+        raise error
+    assert caught.value.exit_code == 1
+    told = capsys.readouterr().err
+    assert told.startswith(line)
+    assert told.count("\n") == 1
+
+
+def test_a_reader_that_has_read_enough_is_no_error(project: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = f"{sys.executable} -m pipeline doctor | head -c 1; exit ${{PIPESTATUS[0]}}"
+    process = subprocess.run(
+        ["bash", "-c", command], cwd=project, env=environment, capture_output=True, text=True, timeout=200
+    )
+    assert process.stderr == ""
+
+
+def test_a_terminal_without_the_signs_is_written_to_all_the_same(project: Path) -> None:
+    change(project, "data.dataset", "größe×.csv")
+    result = pipeline("download", folder=project, PYTHONIOENCODING="ascii")
+    assert result.returncode == 1
+    assert "gr??e?.csv" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,13 +41,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to try, in seconds. The pause after attempt i (from 0) is `back_off_seconds` × 2^i."""
+    """How long to try, in seconds, and how much to take.
+
+    The pause after attempt i (from 0) is `back_off_seconds` × 2^i.
+    """
 
     attempts: int = 3
     back_off_seconds: float = 1
     connect_seconds: float = 10
     read_seconds: float = 30
     total_seconds: float = 600  # for all files and sources together
+    file_bytes: int = 1_000_000_000  # of one file; more is not what was asked for
 
 
 DEFAULT_LIMITS = Limits()
@@ -120,11 +126,11 @@ def probe(source: Source, name: str, timeout_seconds: float = 5) -> str:
         path = Path(source.location).expanduser() / name
         return f"ok, {path.stat().st_size:,} bytes" if path.is_file() else f"{path} not found"
     try:
-        with requests.get(_url(source, name), stream=True, timeout=timeout_seconds, headers=_HEADERS) as response:
+        with _head_of_answer(_url(source, name), (timeout_seconds, timeout_seconds), timeout_seconds) as response:
             if not response.ok:
                 return f"HTTP {response.status_code} {response.reason}"
             return f"ok, {int(response.headers.get('Content-Length', 0)):,} bytes"
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:
         return _in_words(error)
 
 
@@ -132,6 +138,29 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal sha256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _head_of_answer(url: str, timeouts: tuple[float, float], seconds: float) -> requests.Response:
+    """The answer up to its body, within so many seconds in all.
+
+    The timeouts of requests are between two bytes: a server that drips its header would hold it for ever.
+    """
+    answers: queue.Queue[requests.Response | Exception] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            answers.put(requests.get(url, stream=True, timeout=timeouts, headers=_HEADERS))
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise requests.Timeout from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 # Without this a server may compress once more, or announce a length that is not the file's.
@@ -169,6 +198,8 @@ class _Fetch:
         chunks = _file_chunks(source, name, report) if source.is_folder else self._http_chunks(source, name, report)
         with atomic_write(self.staging / name, "wb") as file:
             for chunk in chunks:
+                if file.tell() + len(chunk) > self.limits.file_bytes:
+                    raise _Rejected(f"{name}: it sends more than {self.limits.file_bytes:,} bytes")
                 digest.update(chunk)
                 file.write(chunk)
                 report(advance=len(chunk))
@@ -180,7 +211,7 @@ class _Fetch:
         left = self._seconds_left(name)
         timeouts = min(self.limits.connect_seconds, left), min(self.limits.read_seconds, left)
         try:
-            with requests.get(_url(source, name), stream=True, timeout=timeouts, headers=_HEADERS) as response:
+            with _head_of_answer(_url(source, name), timeouts, min(left, sum(timeouts))) as response:
                 if response.status_code in TRANSIENT_STATUSES:
                     raise _Interrupted(f"HTTP {response.status_code} {response.reason}")
                 if not response.ok:
@@ -224,6 +255,10 @@ def _url(source: Source, name: str) -> str:
 def _in_words(error: Exception) -> str:
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
         return "no answer in time"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy does not answer: see the variables https_proxy and http_proxy"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not trusted, or it speaks no TLS; REQUESTS_CA_BUNDLE may name a file of authorities"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     if isinstance(error, urllib3.exceptions.ProtocolError):

@@ -1,5 +1,6 @@
 """The Optuna study that people look at, in SQLite or in the database that `OPTUNA_STORAGE` names."""
 
+import atexit
 import os
 import shlex
 import sqlite3
@@ -136,7 +137,10 @@ def open_database(url: str) -> RDBStorage:
     """Optuna's storage at `url`; raises PipelineError if none answers."""
     sqlite_options = {"connect_args": {"factory": _WriteAhead}} if url.startswith("sqlite") else None
     try:
-        return RDBStorage(url, engine_kwargs=sqlite_options)
+        storage = RDBStorage(url, engine_kwargs=sqlite_options)
+        # The last connection that is closed brings everything into the one file: then a copy of it is whole.
+        atexit.register(storage.engine.dispose)
+        return storage
     except Exception as error:  # SQLAlchemy's many kinds of "no database there"
         reason = str(error).splitlines()[0]
         raise PipelineError(f"cannot open the Optuna storage {url}: {reason}; check OPTUNA_STORAGE") from error

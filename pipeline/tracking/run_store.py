@@ -160,6 +160,7 @@ class RunStore:
         a database that is locked or full, a folder that takes no artifacts. A server is asked twice; if `patient`, as
         often as MLflow does.
         """
+        from alembic.util import CommandError  # two that make the database at once
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -169,7 +170,13 @@ class RunStore:
                 yield
         except StoreAway:
             raise
-        except (MlflowException, SQLAlchemyError, OSError, PipelineError) as error:  # requests' errors are OSErrors
+        except (
+            MlflowException,
+            SQLAlchemyError,
+            CommandError,
+            OSError,
+            PipelineError,
+        ) as error:  # requests' are OSErrors
             raise StoreAway(str(error).split("\n")[0] or type(error).__name__) from error
 
     @contextmanager

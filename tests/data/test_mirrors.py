@@ -133,7 +133,7 @@ def test_when_every_source_fails_one_line_says_so_and_nothing_has_changed(
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
-@pytest.mark.parametrize("manner", ["dripping", "silent"])
+@pytest.mark.parametrize("manner", ["dripping", "dripping-header", "silent"])
 def test_the_total_time_limit_holds_against_a_slow_mirror(
     manner: str, mirror: Mirror, files: dict[str, tuple[str, ...]], tmp_path: Path, console: Console
 ) -> None:
@@ -143,6 +143,22 @@ def test_the_total_time_limit_holds_against_a_slow_mirror(
         fetch({LABELS: files[LABELS]}, from_mirror(mirror, manner, "good"), tmp_path, console, limits)
     assert 0.4 < time.monotonic() - start < 4  # the mirrors would take longer
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_body_without_end_is_given_up(
+    mirror: Mirror, files: dict[str, tuple[str, ...]], tmp_path: Path, console: Console
+) -> None:
+    limits = Limits(attempts=1, file_bytes=1_000_000)
+    sources = from_mirror(mirror, "endless", "good")
+    assert fetch({LABELS: files[LABELS]}, sources, tmp_path / "raw", console, limits) == ["good"]
+    assert f"gave up on endless: {LABELS}: it sends more than 1,000,000 bytes" in printed(console)
+
+
+def test_proxies_and_certificates_are_told_apart(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoken_to = Source("plain", mirror.url("good").replace("http://", "https://"))
+    assert probe(spoken_to, LABELS).startswith("its certificate is not trusted, or it speaks no TLS")
+    monkeypatch.setenv("http_proxy", "http://me:c4n4ry@127.0.0.1:9")
+    assert probe(Source("far", "http://mirror.example"), LABELS).startswith("the proxy does not answer")
 
 
 def test_the_pause_doubles_after_each_attempt(
@@ -180,6 +196,9 @@ def test_probe_tells_what_a_source_answers(mirror: Mirror, origin: Path) -> None
     assert probe(Source("good", mirror.url("good")), LABELS) == f"ok, {size} bytes"
     assert probe(Source("folder", str(origin)), LABELS) == f"ok, {size} bytes"
     assert probe(Source("missing", mirror.url("missing")), LABELS) == "HTTP 404 Not Found"
+    started = time.monotonic()
+    assert probe(Source("slow", mirror.url("dripping-header")), LABELS, timeout_seconds=0.5) == "no answer in time"
+    assert time.monotonic() - started < 4
     assert probe(Source("closed", "http://127.0.0.1:1"), LABELS) == "no connection"
     assert probe(Source("folder", "/nowhere"), LABELS) == f"/nowhere/{LABELS} not found"
     assert probe(Source("nonsense", "nonsense://x"), LABELS).startswith("InvalidSchema: ")

@@ -68,6 +68,16 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[: len(content) // 2]
         if manner == "altered":
             content = content[:-1] + bytes((content[-1] ^ 1,))
+        if manner == "dripping-header":
+            for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100:
+                self.wfile.write(bytes((byte,)))
+                time.sleep(0.1)
+            return None
+        if manner == "endless":
+            self.send_response(200)
+            self.end_headers()
+            while True:
+                self.wfile.write(bytes(1 << 16))
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         if manner == "labelled":  # as some servers do for every .gz: undoing it would change the file

@@ -106,6 +106,21 @@ def test_a_failure_that_was_none_of_the_training_is_not_replayed_and_the_advice_
     assert StudyStorage(url, "search-1").error(0) is None
 
 
+def test_the_file_is_whole_when_a_process_has_ended(tmp_path: Path) -> None:
+    """A copy of optuna.db alone has every trial."""
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    script = (
+        "from tests.studies.test_storage import StudyStorage, proposal, record\n"
+        f"ours = StudyStorage({url!r}, 'study')\n"
+        "ours.ask(0, proposal())\n"
+        "ours.tell(record(0))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["optuna.db"]
+    [trial] = optuna.load_study(study_name="study", storage=url).trials
+    assert trial.state.name == "COMPLETE"
+
+
 class DyingStorage(RDBStorage):
     """A storage whose process dies before it has stored the third epoch of a trial."""
 
