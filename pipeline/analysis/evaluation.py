@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,6 @@ from scipy import stats
 
 from pipeline.analysis.choice import Finalist
 from pipeline.analysis.configurations import CONFIDENCE, ROUNDING, accuracy_interval
-from pipeline.data.sequences import SequencesSummary
 from pipeline.documents import Document
 from pipeline.errors import PipelineError
 from pipeline.params.network import Cell
@@ -108,21 +107,21 @@ class Metrics(Document):
     tested: str = ""  # as in files of earlier versions, of which nobody knows
 
     @classmethod
-    def read_for(cls, choice: Finalist, data: SequencesSummary, metric: Metric, path: Path) -> Metrics | None:
-        """What `path` says of this choice by this metric on these data.
+    def read_for(cls, choice: Finalist, data_sha256: Sequence[str], metric: Metric, path: Path) -> Metrics | None:
+        """What `path` says of this choice by this metric on the data of these hashes.
 
         None where nothing was tested, or where it was another network, or other data.
         """
         if not path.exists():
             return None
         metrics = cls.read(path)
-        same = metrics.tested == what_is_tested(choice, data) and (metrics.metric or "accuracy") == metric
+        same = metrics.tested == what_is_tested(choice, data_sha256) and (metrics.metric or "accuracy") == metric
         return metrics if same else None
 
 
-def what_is_tested(choice: Finalist, data: SequencesSummary) -> str:
+def what_is_tested(choice: Finalist, data_sha256: Sequence[str]) -> str:
     """The hash of the champion as it is trained again, and of the data that it learns from and is tested on."""
-    return stable_hash([choice.refit.model_dump(mode="json"), data.learning_sha256, data.test.sha256])
+    return stable_hash([choice.refit.model_dump(mode="json"), *data_sha256])
 
 
 def score_interval(metric: Metric, y: NDArray[np.int64], predicted: NDArray[np.int64]) -> tuple[float, float, float]:
@@ -160,15 +159,16 @@ def score_interval(metric: Metric, y: NDArray[np.int64], predicted: NDArray[np.i
 
 def champion_metrics(
     choice: Finalist,
-    data: SequencesSummary,
+    dataset: str,
+    data_sha256: Sequence[str],
     test: Mapping[int, NDArray[np.float32]],
     test_y: NDArray[np.int64],
     train: Mapping[int, NDArray[np.float32]],
     train_y: NDArray[np.int64],
     metric: Metric,
 ) -> Metrics:
-    """The champion's metrics on `data`; `test` and `train` hold each seed's probabilities (n, classes) on the test data
-    and on training data, and it was chosen by `metric`."""
+    """The champion's metrics on the data of these hashes; `test` and `train` hold each seed's probabilities
+    (n, classes) on the test data and on training data, and it was chosen by `metric`."""
     accuracies = [accuracy(probabilities, test_y) for probabilities in test.values()]
     train_accuracy = np.mean([accuracy(probabilities, train_y) for probabilities in train.values()])
     low, high = accuracy_interval(accuracies, len(test_y))
@@ -178,7 +178,7 @@ def champion_metrics(
         names = ("test_score", "test_score_low", "test_score_high")
         by_metric = {"metric": metric, **dict(zip(names, scores, strict=True))}
     return Metrics(
-        dataset=data.dataset,
+        dataset=dataset,
         cell=choice.cell,
         units=choice.units,
         depth=choice.depth,
@@ -191,6 +191,6 @@ def champion_metrics(
         test_accuracy_high=high,
         test_loss=float(np.mean([cross_entropy(probabilities, test_y) for probabilities in test.values()])),
         generalization_gap=float(train_accuracy - np.mean(accuracies)),
-        tested=what_is_tested(choice, data),
+        tested=what_is_tested(choice, data_sha256),
         **by_metric,
     )

@@ -61,7 +61,9 @@ def run(params: Params) -> None:
     test = {seed: evaluation.predict(model, champion_test_x) for seed, model in models.items()}
     train = {seed: evaluation.predict(model, train_x) for seed, model in models.items()}
 
-    metrics = evaluation.champion_metrics(choice.choice, summary, test, test_y, train, train_y, params.champion.metric)
+    metrics = evaluation.champion_metrics(
+        choice.choice, summary.dataset, summary.all_sha256, test, test_y, train, train_y, params.champion.metric
+    )
     predictions = evaluation.predictions_table(test[min(test)], test_y)
     paths.write_csv(paths.PREDICTIONS, predictions)
     paths.write_csv(paths.CONFUSION, predictions[["actual", "predicted"]])

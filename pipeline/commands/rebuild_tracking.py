@@ -44,7 +44,7 @@ def rebuild_tracking(params: Params) -> bool:
     metrics = None
     if fine and paths.CHOICE.exists():
         choice = Choice.read_for(summary.learning_sha256, paths.CHOICE).choice
-        metrics = Metrics.read_for(choice, summary, params.champion.metric, paths.METRICS)
+        metrics = Metrics.read_for(choice, summary.all_sha256, params.champion.metric, paths.METRICS)
     if metrics is not None and not _is_there(store, "evaluate", metrics, summary):
         log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
     return fine

@@ -101,7 +101,7 @@ def recommend(
         chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples)
     else:
         chosen, certainty = _raced(choice, state, qualifying)
-    metrics = Metrics.read_for(choice.choice, summary, metric, paths.METRICS)
+    metrics = Metrics.read_for(choice.choice, summary.all_sha256, metric, paths.METRICS)
     held_out = params.studies[chosen["study"]].held_out
     against = against_baseline(summary, chosen, choice, metrics, metric, held_out)
     if not against.shown:

@@ -200,6 +200,11 @@ class SequencesSummary(Document):
         return self.train.sha256, self.validation.sha256, *self.read_as
 
     @property
+    def all_sha256(self) -> tuple[str, ...]:
+        """The same, and the hash of the test data."""
+        return *self.learning_sha256, self.test.sha256
+
+    @property
     def largest_fold(self) -> int:
         """The most samples that a fold holds out; without groups all folds are equally large."""
         return max(self.folds, default=(self.train.samples + self.validation.samples) // FOLDS)

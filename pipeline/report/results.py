@@ -159,7 +159,9 @@ def load_results(params: Params) -> Results:
     studies = {name: read_results(name, params, summary) for name in params.studies if has_results(name)}
     answering = next((name for name in params.champion.studies if name in studies), None)
     choice = Choice.read_for(summary.learning_sha256, paths.CHOICE) if paths.CHOICE.exists() else None
-    metrics = Metrics.read_for(choice.choice, summary, params.champion.metric, paths.METRICS) if choice else None
+    metrics = None
+    if choice is not None:
+        metrics = Metrics.read_for(choice.choice, summary.all_sha256, params.champion.metric, paths.METRICS)
     return Results(
         params=params,
         summary=summary,

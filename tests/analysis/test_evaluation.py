@@ -26,6 +26,7 @@ SPEC, LARGER = NetworkSpec(cell="gru", units=4), NetworkSpec(cell="lstm", units=
 SIZES = (6, 4, 3)  # time steps, features, classes
 PROBABILITIES = np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.2, 0.8]], dtype=np.float32)
 ACTUAL = np.array([0, 1, 1, 1])
+DATA = ("train", "validation", "test")  # hashes
 METRICS = [
     "dataset", "cell", "units", "depth", "bidirectional", "parameters", "seeds", "test_accuracy", "test_accuracy_sd",
     "test_accuracy_low", "test_accuracy_high", "test_loss", "generalization_gap", "tested",
@@ -62,13 +63,12 @@ def test_predictions_table() -> None:
     }
 
 
-def test_metrics_are_means_over_seeds(tmp_path: Path) -> None:
-    data = write_sequences(tmp_path)
+def test_metrics_are_means_over_seeds() -> None:
     better = np.array([[0.7, 0.3], [0.4, 0.6], [0.1, 0.9], [0.2, 0.8]], dtype=np.float32)
     train_y = np.array([0, 0])
     train = {0: np.array([[1, 0], [0, 1]], dtype=np.float32), 1: np.array([[1, 0], [1, 0]], dtype=np.float32)}
     metrics = evaluation.champion_metrics(
-        finalist(), data, {0: PROBABILITIES, 1: better}, ACTUAL, train, train_y, "accuracy"
+        finalist(), "toy", DATA, {0: PROBABILITIES, 1: better}, ACTUAL, train, train_y, "accuracy"
     )
     assert list(metrics.model_dump()) == METRICS
     assert metrics.seeds == 2
@@ -78,16 +78,17 @@ def test_metrics_are_means_over_seeds(tmp_path: Path) -> None:
     assert metrics.test_accuracy_low <= 0.875 <= metrics.test_accuracy_high <= 1
     losses = [-np.mean(np.log([0.7, 0.6, 0.1, 0.8])), -np.mean(np.log([0.7, 0.6, 0.9, 0.8]))]
     assert metrics.test_loss == pytest.approx(np.mean(losses), rel=1e-6)
-    alone = evaluation.champion_metrics(finalist(), data, {0: better}, ACTUAL, {0: train[0]}, train_y, "accuracy")
+    alone = evaluation.champion_metrics(
+        finalist(), "toy", DATA, {0: better}, ACTUAL, {0: train[0]}, train_y, "accuracy"
+    )
     assert (alone.seeds, alone.test_accuracy, alone.test_accuracy_sd) == (1, 1.0, None)
 
 
-def test_another_metric_is_there_beside_the_accuracies(tmp_path: Path) -> None:
+def test_another_metric_is_there_beside_the_accuracies() -> None:
     other = np.array([[0.7, 0.3], [0.4, 0.6], [0.1, 0.9], [0.8, 0.2]], dtype=np.float32)  # right, right, right, wrong
     test = {0: PROBABILITIES, 1: other}
-    data = write_sequences(tmp_path)
     metrics = evaluation.champion_metrics(
-        finalist(), data, test, ACTUAL, {0: PROBABILITIES}, ACTUAL, "balanced_accuracy"
+        finalist(), "toy", DATA, test, ACTUAL, {0: PROBABILITIES}, ACTUAL, "balanced_accuracy"
     )
     assert metrics.model_dump().keys() == {*METRICS, "metric", "test_score", "test_score_low", "test_score_high"}
     assert metrics.test_accuracy == 0.75
@@ -131,23 +132,21 @@ def test_the_bootstrap_holds_one_draw_at_a_time() -> None:
 
 
 def test_figures_are_of_one_network_one_data_set_and_one_metric(tmp_path: Path) -> None:
-    data = write_sequences(tmp_path)
     metrics = evaluation.champion_metrics(
-        finalist(), data, {0: PROBABILITIES}, ACTUAL, {0: PROBABILITIES}, ACTUAL, "accuracy"
+        finalist(), "toy", DATA, {0: PROBABILITIES}, ACTUAL, {0: PROBABILITIES}, ACTUAL, "accuracy"
     )
     path = tmp_path / "metrics.json"
-    assert evaluation.Metrics.read_for(finalist(), data, "accuracy", path) is None, "nothing was tested"
+    assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) is None, "nothing was tested"
     metrics.write(path)
-    assert evaluation.Metrics.read_for(finalist(), data, "accuracy", path) == metrics
+    assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) == metrics
     more_seeds = finalist().model_copy(update={"seeds": 5, "validation_accuracy": 0.91})
-    assert evaluation.Metrics.read_for(more_seeds, data, "accuracy", path) == metrics, "it is trained as before"
+    assert evaluation.Metrics.read_for(more_seeds, DATA, "accuracy", path) == metrics, "it is trained as before"
     longer = finalist().model_copy(update={"refit_epochs": 3})
-    assert evaluation.Metrics.read_for(longer, data, "accuracy", path) is None
-    other_test = data.model_copy(update={"test": data.test.model_copy(update={"sha256": "f" * 64})})
-    assert evaluation.Metrics.read_for(finalist(), other_test, "accuracy", path) is None
-    assert evaluation.Metrics.read_for(finalist(), data, "macro_f1", path) is None
+    assert evaluation.Metrics.read_for(longer, DATA, "accuracy", path) is None
+    assert evaluation.Metrics.read_for(finalist(), (*DATA[:2], "other test data"), "accuracy", path) is None
+    assert evaluation.Metrics.read_for(finalist(), DATA, "macro_f1", path) is None
     metrics.model_copy(update={"tested": ""}).write(path)
-    assert evaluation.Metrics.read_for(finalist(), data, "accuracy", path) is None, "as earlier versions wrote it"
+    assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) is None, "as earlier versions wrote it"
 
 
 def test_no_models_is_a_sentence(tmp_path: Path) -> None:
