@@ -147,6 +147,13 @@ class Choice(Document):
             )
         return choice
 
+    def name_of(self, network: Candidate) -> str:
+        """What a network is called among the candidates; where it shares a name with another it is told apart."""
+        rows = [row.model_dump() for row in self.candidates]
+        same = network.model_dump(exclude={"refit_epochs"})
+        names = zip(rows, distinct_names(rows), strict=True)
+        return next((name for row, name in names if row == same), network_name(network))
+
 
 @dataclass(frozen=True)
 class Competitors:
@@ -205,9 +212,16 @@ def over_all_blocks(trials: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**table[accuracies].clip(0, 1))
 
 
+def name_among(network: Mapping[str, Any], networks: Sequence[Mapping[str, Any]]) -> str:
+    """The name of a network, for people, with the view that it reads where these networks read several."""
+    name, view = network_name(network), network.get("view")
+    several = len({row.get("view") for row in networks}) > 1
+    return f"{name} on {view.replace('_', ' ')}" if several and view else name
+
+
 def distinct_names(networks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of networks, for people; where two have the same, dropout and learning rate tell them apart."""
-    names = [network_name(row) for row in networks]
+    """The `name_among` these of each; where two have the same, dropout and learning rate tell them apart."""
+    names = [name_among(row, networks) for row in networks]
     often = Counter(names)
     return [
         name if often[name] == 1 else f"{name}, dropout {row['dropout']:.3g}, rate {row['learning_rate']:.3g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import stats
 
-from pipeline.analysis.choice import Candidate
+from pipeline.analysis.choice import Finalist
 from pipeline.analysis.configurations import CONFIDENCE, ROUNDING, accuracy_interval
 from pipeline.documents import Document
 from pipeline.errors import PipelineError
 from pipeline.params.network import Cell
 from pipeline.params.settings import Metric
+from pipeline.training.identity import stable_hash
 from pipeline.training.metrics import score
 from pipeline.training.model_file import load_model
 
@@ -82,7 +83,8 @@ class Metrics(Document):
 
     Accuracies are fractions, the loss is in nats, the gap is train minus test accuracy. `test_accuracy_sd` is None for
     one seed; for the interval see `accuracy_interval`. Where networks are chosen by another metric than accuracy, that
-    is `metric`, and `test_score` its value, with the interval of `score_interval`; else they are None.
+    is `metric`, and `test_score` its value, with the interval of `score_interval`; else they are None. `tested` is the
+    hash of what was measured, see `what_is_tested`.
     """
 
     dataset: str
@@ -102,6 +104,24 @@ class Metrics(Document):
     test_score: Annotated[float | None, _OtherMetric] = None
     test_score_low: Annotated[float | None, _OtherMetric] = None
     test_score_high: Annotated[float | None, _OtherMetric] = None
+    tested: str = ""  # as in files of earlier versions, of which nobody knows
+
+    @classmethod
+    def read_for(cls, choice: Finalist, data_sha256: Sequence[str], metric: Metric, path: Path) -> Metrics | None:
+        """What `path` says of this choice by this metric on the data of these hashes.
+
+        None where nothing was tested, or where it was another network, or other data.
+        """
+        if not path.exists():
+            return None
+        metrics = cls.read(path)
+        same = metrics.tested == what_is_tested(choice, data_sha256) and (metrics.metric or "accuracy") == metric
+        return metrics if same else None
+
+
+def what_is_tested(choice: Finalist, data_sha256: Sequence[str]) -> str:
+    """The hash of the champion as it is trained again, and of the data that it learns from and is tested on."""
+    return stable_hash([choice.refit.model_dump(mode="json"), *data_sha256])
 
 
 def score_interval(metric: Metric, y: NDArray[np.int64], predicted: NDArray[np.int64]) -> tuple[float, float, float]:
@@ -128,7 +148,7 @@ def score_interval(metric: Metric, y: NDArray[np.int64], predicted: NDArray[np.i
     _, first, number = np.unique(y, return_index=True, return_counts=True)
     first, number = np.repeat(first, number), np.repeat(number, number)  # of the class of each sample
     rng = np.random.default_rng(0)
-    drawn = [first + rng.integers(0, number) for _ in range(DRAWS)]
+    drawn = (first + rng.integers(0, number) for _ in range(DRAWS))  # one after the other: all take much memory
     over_samples = np.var([np.mean([score(metric, y, row[places]) for row in predicted]) for places in drawn], ddof=1)
     over_seeds = np.var(scores, ddof=1) / seeds if seeds > 1 and np.ptp(scores) >= ROUNDING else 0.0
     variance = over_samples + over_seeds
@@ -138,16 +158,17 @@ def score_interval(metric: Metric, y: NDArray[np.int64], predicted: NDArray[np.i
 
 
 def champion_metrics(
-    choice: Candidate,
+    choice: Finalist,
     dataset: str,
+    data_sha256: Sequence[str],
     test: Mapping[int, NDArray[np.float32]],
     test_y: NDArray[np.int64],
     train: Mapping[int, NDArray[np.float32]],
     train_y: NDArray[np.int64],
     metric: Metric,
 ) -> Metrics:
-    """The champion's metrics; `test` and `train` hold each seed's probabilities (n, classes) on the test data and on
-    training data, and it was chosen by `metric`."""
+    """The champion's metrics on the data of these hashes; `test` and `train` hold each seed's probabilities
+    (n, classes) on the test data and on training data, and it was chosen by `metric`."""
     accuracies = [accuracy(probabilities, test_y) for probabilities in test.values()]
     train_accuracy = np.mean([accuracy(probabilities, train_y) for probabilities in train.values()])
     low, high = accuracy_interval(accuracies, len(test_y))
@@ -170,5 +191,6 @@ def champion_metrics(
         test_accuracy_high=high,
         test_loss=float(np.mean([cross_entropy(probabilities, test_y) for probabilities in test.values()])),
         generalization_gap=float(train_accuracy - np.mean(accuracies)),
+        tested=what_is_tested(choice, data_sha256),
         **by_metric,
     )

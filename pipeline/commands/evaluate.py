@@ -62,9 +62,8 @@ def run(params: Params) -> None:
     train = {seed: evaluation.predict(model, train_x) for seed, model in models.items()}
 
     metrics = evaluation.champion_metrics(
-        choice.choice, summary.dataset, test, test_y, train, train_y, params.champion.metric
+        choice.choice, summary.dataset, summary.all_sha256, test, test_y, train, train_y, params.champion.metric
     )
-    metrics.write(paths.METRICS)
     predictions = evaluation.predictions_table(test[min(test)], test_y)
     paths.write_csv(paths.PREDICTIONS, predictions)
     paths.write_csv(paths.CONFUSION, predictions[["actual", "predicted"]])
@@ -85,12 +84,13 @@ def run(params: Params) -> None:
         reading = reading.scaled_by(test_x)  # by whatever: the values cost no time
     times = prediction_times.prediction_times(networks, saved, shapes, summary.classes, reading)
     paths.write_csv(paths.PREDICTION_TIMES, times)
+    metrics.write(paths.METRICS)  # last: it vouches for the other files
     with as_a_view("evaluate"):
         log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
+    seeds = f"{metrics.seeds} seed{'s' * (metrics.seeds > 1)}"
     print(
         f"evaluate: test accuracy {metrics.test_accuracy:.2%} "
-        f"({metrics.test_accuracy_low:.2%} to {metrics.test_accuracy_high:.2%}, {metrics.seeds} seeds)"
-        + _by_metric(metrics)
+        f"({metrics.test_accuracy_low:.2%} to {metrics.test_accuracy_high:.2%}, {seeds})" + _by_metric(metrics)
     )
 
 

@@ -41,8 +41,11 @@ def rebuild_tracking(params: Params) -> bool:
             study.run(params, name)
     if fine and paths.CHOICE.exists() and not _is_there(store, "champion", Choice.read(paths.CHOICE), summary):
         champion.run(params)
-    if fine and paths.METRICS.exists() and not _is_there(store, "evaluate", Metrics.read(paths.METRICS), summary):
-        metrics = Metrics.read(paths.METRICS)
+    metrics = None
+    if fine and paths.CHOICE.exists():
+        choice = Choice.read_for(summary.learning_sha256, paths.CHOICE).choice
+        metrics = Metrics.read_for(choice, summary.all_sha256, params.champion.metric, paths.METRICS)
+    if metrics is not None and not _is_there(store, "evaluate", metrics, summary):
         log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
     return fine
 

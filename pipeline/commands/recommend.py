@@ -21,12 +21,12 @@ from pipeline.analysis.configurations import CONFIGURATION, is_configuration
 from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
 from pipeline.commands.champion import choose
-from pipeline.data.sequences import SequencesSummary, prepared_sequences
+from pipeline.data.sequences import prepared_sequences
 from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.params.document import RACE, Params
 from pipeline.params.settings import METRIC_NAMES
-from pipeline.report.baseline import AgainstBaseline, champion_against_baseline, validated_against_baseline
+from pipeline.report.baseline import against_baseline
 from pipeline.report.text import interval, listed, number, percent, tolerance_words
 from pipeline.studies.race_results import race_accuracies, race_standing
 from pipeline.studies.racing import Standing
@@ -78,6 +78,7 @@ def recommend(
 
     if max_predict_ms is not None and (unknown := int(everything["predict_ms"].isna().sum())):
         console.print(f"{unknown} networks have not been timed: `dvc repro evaluate` does it.", soft_wrap=True)
+    metric, metric_name = params.champion.metric, METRIC_NAMES[params.champion.metric]
     limits = {"parameters": max_parameters, "predict_ms": max_predict_ms}
     qualifying = everything
     for column, limit in limits.items():
@@ -89,7 +90,7 @@ def recommend(
         best = max(records(everything), key=lambda row: row["validation_accuracy"])
         console.print(
             f"None of the {len(everything)} networks qualifies: parameters from {everything['parameters'].min():,}, "
-            f"one prediction from {number(everything['predict_ms'].min())} ms, validation accuracy up to "
+            f"one prediction from {number(everything['predict_ms'].min())} ms, validation {metric_name} up to "
             f"{percent(best['validation_accuracy'])} ({best['network']}, {best['parameters']:,} parameters).",
             soft_wrap=True,
         )
@@ -100,13 +101,15 @@ def recommend(
         chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples)
     else:
         chosen, certainty = _raced(choice, state, qualifying)
-    against = _against_baseline(params, summary, choice, chosen)
+    metrics = Metrics.read_for(choice.choice, summary.all_sha256, metric, paths.METRICS)
+    held_out = params.studies[chosen["study"]].held_out
+    against = against_baseline(summary, chosen, choice, metrics, metric, held_out)
     if not against.shown:
         console.print(f"No network is recommended: {against.doubt(chosen['network'])}", soft_wrap=True)
     bounds = interval(chosen["validation_accuracy_low"], chosen["validation_accuracy_high"])
     console.print(
         f"{'Use' if against.shown else 'Else it would be'} {chosen['network']}: {chosen['parameters']:,} parameters, "
-        f"validation {METRIC_NAMES[params.champion.metric]} "
+        f"validation {metric_name} "
         f"{percent(chosen['validation_accuracy'])} (95 % interval {bounds}, {chosen['seeds']} "
         f"seed{'s' * (chosen['seeds'] > 1)}), {number(chosen['predict_ms'])} ms for one prediction. "
         f"{len(qualifying)} of {len(everything)} networks trained on {compared.train_samples:,} samples qualify.",
@@ -116,7 +119,7 @@ def recommend(
         console.print(certainty, soft_wrap=True)
     if choice.race is not None and (reason := _reason(choice, chosen)):
         console.print(f"In the race: {reason}.", soft_wrap=True)
-    console.print(_table(qualifying))
+    console.print(_table(qualifying, metric_name))
     if choice.race is not None and qualifying["seeds"].nunique() > 1:
         console.print(
             "A network with fewer seeds left the race early: its accuracy is the leader's minus the difference over "
@@ -124,19 +127,6 @@ def recommend(
             soft_wrap=True,
         )
     return against.shown
-
-
-def _against_baseline(
-    params: Params, summary: SequencesSummary, choice: Choice, chosen: dict[str, Any]
-) -> AgainstBaseline:
-    """The network against always answering the largest class: the champion on the test data, others where validated."""
-    champion = choice.choice
-    same = chosen["study"] == champion.study and is_configuration(pd.DataFrame([chosen]), champion.model_dump()).all()
-    tested = paths.METRICS.exists() and paths.CHOICE.exists() and Choice.read(paths.CHOICE).choice == champion
-    if same and tested:
-        metrics = Metrics.read(paths.METRICS)
-        return champion_against_baseline(summary, metrics, metrics.metric or "accuracy")
-    return validated_against_baseline(summary, chosen, params.champion.metric, raced=choice.race is not None)
 
 
 def _raced(choice: Choice, state: Standing, qualifying: pd.DataFrame) -> tuple[dict[str, Any], str]:
@@ -189,10 +179,10 @@ def _choose(
     return records(qualifying[same])[0]
 
 
-def _table(qualifying: pd.DataFrame) -> Table:
+def _table(qualifying: pd.DataFrame, metric_name: str) -> Table:
     table = Table(
-        "network", "study", "parameters", "validation accuracy", "95 % interval, %", "seeds", "ms for one prediction",
-        f"ms for {BATCH_SIZES[1]}",
+        "network", "study", "parameters", f"validation {metric_name}", "95 % interval, %", "seeds",
+        "ms for one prediction", f"ms for {BATCH_SIZES[1]}",
     )  # fmt: skip
     for row in records(best_first(qualifying))[:SHOWN]:
         bounds = interval(row["validation_accuracy_low"], row["validation_accuracy_high"])

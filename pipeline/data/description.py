@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets import Dataset
-from pipeline.data.sequences import FOLDS, too_few_for_folds
+from pipeline.data.sequences import FOLDS, largest_class, too_few_for_folds
 from pipeline.data.splits import Splits
 from pipeline.params.own import own_settings
 from pipeline.params.settings import DataParams
@@ -27,7 +27,6 @@ def description(dataset: Dataset, splits: Splits, data: DataParams) -> dict[str,
         "padded": shortest < splits.train.x.shape[1],
         "lengths": (shortest, median, longest),
         "tokens": token_count(splits) if data.tokens else None,
-        "largest_class_share": _largest_class(splits)[1],
         "warnings": warnings(dataset, splits, data),
     }
     if splits.groups is not None:
@@ -53,7 +52,7 @@ def warnings(dataset: Dataset, splits: Splits, data: DataParams) -> tuple[str, .
             f"only {len(validation)} validation samples: chance alone may move an accuracy by {chance:.0f} points; "
             "raise data.validation (params.yaml), or add sequences"
         )
-    largest, share = _largest_class(splits)
+    largest, share = largest_class(np.bincount(splits.test.y).tolist())
     if share > LARGE_CLASS:
         found.append(
             f"{share:.0%} of the test samples are of the class {dataset.labels[largest]}: who always answers that is "
@@ -94,12 +93,6 @@ def _about_groups(dataset: Dataset, splits: Splits) -> list[str]:
 def _lengths(x: NDArray[np.float32]) -> NDArray[np.int64]:
     """How many steps each sequence has; those after its end are NaN in all features."""
     return (~np.isnan(x).all(axis=2)).sum(axis=1)
-
-
-def _largest_class(splits: Splits) -> tuple[int, float]:
-    """The class of most test samples, and its share of them."""
-    counts = np.bincount(splits.test.y)
-    return int(counts.argmax()), float(counts.max() / counts.sum())
 
 
 def _could_be_tokens(x: NDArray[np.float32]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -133,15 +133,21 @@ class SplitSummary(Frozen):
     sha256: str
 
 
+def largest_class(per_class: Sequence[int]) -> tuple[int, float]:
+    """The class of most samples, and its share of them."""
+    share = max(per_class) / sum(per_class)
+    return list(per_class).index(max(per_class)), share
+
+
 class SequencesSummary(Document):
     """summary.json: the content of data/sequences. `seed` is that of the split and of the permutation of pixels.
 
     What follows `test` is for sequences of one's own, and None or empty for images. `padded`: lengths differ, and the
     steps after a sequence's end are NaN. `lengths`: the shortest, a median and the longest, in steps. `tokens`: values
-    are whole numbers below this one. `largest_class_share`: of the test samples. `groups`: how many each split has;
-    `folds`: how many samples each fold has where it holds whole groups; `validation_asked`: `data.validation`, from
-    which whole groups may deviate. `scale`, `missing`, `max_timesteps` and `columns` are those of `data` in params.yaml
-    where they matter: no scale for tokens, no columns for what is not a table.
+    are whole numbers below this one. `groups`: how many each split has; `folds`: how many samples each fold has where
+    it holds whole groups; `validation_asked`: `data.validation`, from which whole groups may deviate. `scale`,
+    `missing`, `max_timesteps` and `columns` are those of `data` in params.yaml where they matter: no scale for tokens,
+    no columns for what is not a table.
     """
 
     dataset: str
@@ -158,7 +164,6 @@ class SequencesSummary(Document):
     padded: Annotated[bool | None, _Omitted] = None
     lengths: Annotated[tuple[int, int, int] | None, _Omitted] = None
     tokens: Annotated[int | None, _Omitted] = None
-    largest_class_share: Annotated[float | None, _Omitted] = None
     groups: Annotated[dict[SplitName, int] | None, _Omitted] = None
     folds: Annotated[tuple[int, ...], _Omitted] = ()
     validation_asked: Annotated[CountOrFraction | None, _Omitted] = None
@@ -198,6 +203,11 @@ class SequencesSummary(Document):
     def learning_sha256(self) -> tuple[str, ...]:
         """The hashes of the training and the validation data, and how they are read."""
         return self.train.sha256, self.validation.sha256, *self.read_as
+
+    @property
+    def all_sha256(self) -> tuple[str, ...]:
+        """The same, and the hash of the test data."""
+        return *self.learning_sha256, self.test.sha256
 
     @property
     def largest_fold(self) -> int:

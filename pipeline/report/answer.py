@@ -8,8 +8,8 @@ from typing import Any
 from pipeline.analysis.choice import Candidate, Choice, RaceFinding, distinct_names
 from pipeline.analysis.on_test_data import TO_BEST
 from pipeline.documents import records
-from pipeline.params.network import CELLS, network_name
-from pipeline.params.settings import METRIC_NAMES, Metric
+from pipeline.params.network import CELLS
+from pipeline.params.settings import METRIC_NAMES, Metric, View
 from pipeline.report.answer_figure import accuracies_shown, answer_figure
 from pipeline.report.baseline import champion_against_baseline
 from pipeline.report.drawing import baseline_words
@@ -73,7 +73,7 @@ def answer(results: Results) -> Answer:
     return Answer(
         headline=headline,
         lines=(*_lines_of_the_metric(results), *lines),
-        recipe=None if choice is None else _recipe(choice),
+        recipe=None if choice is None else _recipe(choice, results.summary.view),
         facts=tuple(_facts(results)),
         tested=results.metrics is not None,
         figures={"answer": figure},
@@ -92,7 +92,9 @@ def answer(results: Results) -> Answer:
 def _doubt(results: Results) -> str | None:
     """That the choice is not shown to be better than always answering the largest class; None where it is."""
     against, choice = results.against_baseline, results.choice
-    return None if against is None or choice is None or against.shown else against.doubt(_name(choice, choice.choice))
+    if against is None or choice is None or against.shown:
+        return None
+    return against.doubt(choice.name_of(choice.choice))
 
 
 def _lines_of_the_metric(results: Results) -> list[str]:
@@ -107,7 +109,7 @@ def _lines_of_the_metric(results: Results) -> list[str]:
     metrics, choice = results.metrics, results.choice
     if metrics is None or metrics.test_score is None or choice is None:
         return [line]
-    chosen = _name(choice, choice.choice)
+    chosen = choice.name_of(choice.choice)
     line += f" On the test sequences {chosen} has a {name} of {percent(metrics.test_score)}."
     plain = champion_against_baseline(results.summary, metrics, "accuracy")
     return [line] if plain.shown else [line, f"By plain accuracy {plain.doubt(chosen)}"]
@@ -118,8 +120,9 @@ def finding(choice: Choice | None) -> str:
     if choice is None:
         return "No network is recommended yet"
     chosen, best = choice.choice, choice.best
+    name = choice.name_of(chosen)
     if choice.race is not None:
-        tolerance, name = tolerance_words(choice.race.tolerance), _name(choice, chosen)
+        tolerance = tolerance_words(choice.race.tolerance)
         if choice.race.alone and choice.race.compared_until:
             return f"{name} is the only network left in the race"
         if choice.race.alone:
@@ -130,21 +133,10 @@ def finding(choice: Choice | None) -> str:
         best_of = f"the best {'left ' * bool(choice.race.failed)}in the race"
         return f"{name} is {smallest}shown to be within {tolerance} of {best_of}"
     if chosen.parameters == best.parameters:
-        return f"{network_name(chosen)} is the most accurate, and nothing smaller comes within one standard error"
+        return f"{name} is the most accurate, and nothing smaller comes within one standard error"
     fewer = 1 - chosen.parameters / best.parameters
     share = f"{fewer:.0%} fewer" if fewer >= 0.01 else "slightly fewer"
-    return (
-        f"{network_name(chosen)} is within one standard error of the best, {network_name(best)}, "
-        f"with {share} parameters"
-    )
-
-
-def _name(choice: Choice, network: Candidate) -> str:
-    """What a network of the race is called; one that shares its name with another candidate is told apart."""
-    rows = [row.model_dump() for row in choice.candidates]
-    same = network.model_dump(exclude={"refit_epochs"})
-    names = zip(rows, distinct_names(rows), strict=True)
-    return next((name for row, name in names if row == same), network_name(network))
+    return f"{name} is within one standard error of the best, {choice.name_of(best)}, with {share} parameters"
 
 
 def _is_smallest(found: RaceFinding) -> bool:
@@ -154,9 +146,8 @@ def _is_smallest(found: RaceFinding) -> bool:
 
 def _headline(choice: Choice) -> str:
     chosen, best = choice.choice, choice.best
-    size, accuracy = number(chosen.parameters), percent(chosen.validation_accuracy)
+    name, size, accuracy = choice.name_of(chosen), number(chosen.parameters), percent(chosen.validation_accuracy)
     if (found := choice.race) is not None:
-        name = _name(choice, chosen)
         confidence = f"({100 * found.confidence:g} % confidence)"
         as_good = (
             f"at most {tolerance_words(found.tolerance)} less accurate than any other "
@@ -183,12 +174,12 @@ def _headline(choice: Choice) -> str:
     error = f"one standard error ({points(choice.standard_error)} points)"
     if chosen.parameters == best.parameters:
         return (
-            f"Use {network_name(chosen)}: with {size} parameters it has the highest validation accuracy, {accuracy}, "
+            f"Use {name}: with {size} parameters it has the highest validation accuracy, {accuracy}, "
             f"and nothing smaller comes within {error}."
         )
     return (
-        f"Use {network_name(chosen)}: with {size} parameters its validation accuracy of {accuracy} is within {error} "
-        f"of the best, {percent(best.validation_accuracy)} by {network_name(best)} with {number(best.parameters)} "
+        f"Use {name}: with {size} parameters its validation accuracy of {accuracy} is within {error} "
+        f"of the best, {percent(best.validation_accuracy)} by {choice.name_of(best)} with {number(best.parameters)} "
         "parameters."
     )
 
@@ -212,14 +203,14 @@ def _lines_of_the_race(choice: Choice) -> list[str]:
         lines.append(f"Whether a smaller network is good enough is not known: {listing}.")
     if not found.alone and all(row.parameters <= best.parameters for row in choice.candidates if row.cell == best.cell):
         lines.append(
-            f"The most accurate, {_name(choice, best)}, is the largest {CELLS[best.cell].title} compared in the race: "
+            f"The most accurate, {choice.name_of(best)}, is the largest {CELLS[best.cell].title} compared in the race: "
             "whether a larger one would be more accurate is not known."
         )
     rule = choice.one_standard_error
     if rule is not None and rule.model_dump() != chosen.model_dump(exclude={"refit_epochs"}):
         lines.append(
             "The field's usual rule, the smallest network within one standard error of the best, would choose "
-            f"{_name(choice, rule)} with {number(rule.parameters)} parameters, at {percent(rule.validation_accuracy)}."
+            f"{choice.name_of(rule)} with {number(rule.parameters)} parameters, at {percent(rule.validation_accuracy)}."
         )
     return lines
 
@@ -241,13 +232,13 @@ def _lines_of_the_test(results: Results) -> list[str]:
         return []
     champion, *others = records(table)
     best = results.most_accurate_tested
-    line = f"On the test sequences {network_name(choice.choice)} has {_tested(champion)}"
-    against = {"": network_name(champion)}
+    against = {"": choice.name_of(choice.choice)}
+    line = f"On the test sequences {against['']} has {_tested(champion)}"
     if best is not None:
         where = " in the race" * (choice.race is not None)
-        line += f"; the most accurate{where}, {network_name(best)} with {number(best['parameters'])} parameters, has "
+        against[TO_BEST] = choice.name_of(choice.best)
+        line += f"; the most accurate{where}, {against[TO_BEST]} with {number(best['parameters'])} parameters, has "
         line += _tested(best)
-        against[TO_BEST] = network_name(best)
     if not others:
         return [f"{line}."]
     better = [
@@ -259,10 +250,11 @@ def _lines_of_the_test(results: Results) -> list[str]:
     if better:
         return [f"{line}.", *better]
     nearest = max(others, key=lambda row: row["model_pairs_ahead"] / row["model_pairs"])
+    name = against[TO_BEST] if nearest["role"] == "most accurate" else named(nearest)
     return [
         f"{line}. Among all {plural(len(table), 'network')} tested, none is shown to be better than "
-        f"{' or than '.join(against.values())}, first models compared. With the models of all seeds, {named(nearest)} "
-        f"does best against {network_name(champion)}: it has more sequences right in {pairs_ahead(nearest)} pairs."
+        f"{' or than '.join(against.values())}, first models compared. With the models of all seeds, {name} "
+        f"does best against {against['']}: it has more sequences right in {pairs_ahead(nearest)} pairs."
     ]
 
 
@@ -271,12 +263,14 @@ def _tested(row: Mapping[str, Any]) -> str:
     return f"{percent(row['test_accuracy'])} ({seeds})"
 
 
-def _recipe(choice: Choice) -> str:
+def _recipe(choice: Choice, view: View) -> str:
+    """How the choice is made and trained, of data that have this view."""
     chosen = choice.choice
     extras = [
         f"{chosen.pooling.replace('mean_max', 'mean and max')} pooling over time" * (chosen.pooling != "last"),
         "residual connections" * chosen.residual,
         "layer normalization" * chosen.layer_normalization,
+        f"reading {chosen.view.replace('_', ' ')}" * (chosen.view != view),
     ]
     epochs = f"{number(chosen.warmup_epochs)} epoch{'s' * (chosen.warmup_epochs != 1)}"
     warm_up = f" after {epochs} of warm-up" * bool(chosen.warmup_epochs)

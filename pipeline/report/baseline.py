@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.configurations import accuracy_interval
+from pipeline.analysis.choice import Choice
+from pipeline.analysis.configurations import accuracy_interval, is_configuration
 from pipeline.analysis.evaluation import Metrics
-from pipeline.data.sequences import SequencesSummary
+from pipeline.data.sequences import SequencesSummary, largest_class
 from pipeline.params.settings import METRIC_NAMES, Metric
 from pipeline.report.text import interval, percent
+from pipeline.training.inputs import FOLDS
 from pipeline.training.metrics import score
 
 
@@ -68,11 +70,36 @@ def on_test_sequences(summary: SequencesSummary, metric: Metric) -> Baseline:
     return _baseline(summary, summary.test.per_class, metric, "test sequences")
 
 
+def on_held_out_sequences(summary: SequencesSummary, metric: Metric, held_out: str) -> Baseline:
+    """The largest class, always answered, of the sequences that a study which holds out `held_out` measures on."""
+    sequences = "sequences that are held out in turn" if held_out == "fold" else "validation sequences"
+    return _baseline(summary, _held_out_per_class(summary, held_out), metric, sequences)
+
+
+def against_baseline(
+    summary: SequencesSummary,
+    row: Mapping[str, Any],
+    choice: Choice,
+    metrics: Metrics | None,
+    metric: Metric,
+    held_out: str,
+) -> AgainstBaseline:
+    """A network of the study that holds out `held_out`, by the metric that networks were chosen by.
+
+    It is the row of `competitors`. The champion counts on the test data once it is tested (`metrics`), and any other
+    network where it was validated.
+    """
+    champion = choice.choice
+    same = row["study"] == champion.study and is_configuration(pd.DataFrame([row]), champion.model_dump()).all()
+    if same and metrics is not None:
+        return champion_against_baseline(summary, metrics, metric)
+    return validated_against_baseline(summary, row, metric, held_out)
+
+
 def champion_against_baseline(summary: SequencesSummary, metrics: Metrics, metric: Metric) -> AgainstBaseline:
     """The champion on the test data; `metric` is accuracy, or the one that it was chosen by.
 
-    An interval over seeds takes the test sequences as given. So of a plain accuracy that with the lower end counts: the
-    interval over seeds, or Wilson's over sequences of the mean.
+    Of a plain accuracy the more cautious interval counts, see `_more_cautious`.
     """
     baseline = on_test_sequences(summary, metric)
     if metric != "accuracy":
@@ -81,34 +108,44 @@ def champion_against_baseline(summary: SequencesSummary, metrics: Metrics, metri
         assert metrics.test_score_high is not None
         over = f"{'seeds and ' * (metrics.seeds > 1)}sequences"
         return AgainstBaseline(baseline, metrics.test_score, metrics.test_score_low, metrics.test_score_high, over)
-    accuracy = metrics.test_accuracy
-    of_seeds = (metrics.test_accuracy_low, metrics.test_accuracy_high, "seeds")
-    of_sequences = (*accuracy_interval([accuracy], summary.test.samples), "sequences")
-    low, high, over = min(of_sequences, of_seeds, key=lambda bounds: bounds[0])
-    return AgainstBaseline(baseline, accuracy, low, high, over)
+    of_seeds = (metrics.test_accuracy_low, metrics.test_accuracy_high)
+    return _more_cautious(baseline, metrics.test_accuracy, of_seeds, summary.test.samples)
 
 
 def validated_against_baseline(
-    summary: SequencesSummary, row: Mapping[str, Any], metric: Metric, *, raced: bool
+    summary: SequencesSummary, row: Mapping[str, Any], metric: Metric, held_out: str
 ) -> AgainstBaseline:
-    """A network that was not tested, by its validation accuracy and its interval: `row` is one of `configurations`.
+    """A network that was not tested, by its validation accuracy: `row` is one of `configurations`.
 
-    Seeds that agree, or a single one, have no interval. Then it is Wilson's, over the validation sequences, for another
-    metric over as many as if every class had as few as the rarest.
+    The more cautious interval counts, see `_more_cautious`. Where folds are held out, it is over those of as many
+    folds as the network has seeds. For another metric than accuracy they are as many as if every class that there is
+    had as few as the rarest.
     """
-    per_class, sequences = summary.validation.per_class, "validation sequences"
-    samples = sum(per_class) if metric == "accuracy" else max(1, len(per_class) * min(per_class))
-    if raced:  # all but the test data are held out in turn
-        per_class = tuple(map(sum, zip(per_class, summary.train.per_class, strict=True)))
-        sequences = "sequences that are held out in turn"
+    per_class = [samples for samples in _held_out_per_class(summary, held_out) if samples]
+    samples = sum(per_class) if metric == "accuracy" else len(per_class) * min(per_class)
+    if held_out == "fold":
+        samples = samples * min(row["seeds"], FOLDS) // FOLDS
     value, low, high = (row[f"validation_accuracy{suffix}"] for suffix in ("", "_low", "_high"))
-    over = "seeds"
-    if pd.isna(low):
-        low, high, over = *accuracy_interval([value], samples), "sequences"
-    return AgainstBaseline(_baseline(summary, per_class, metric, sequences), value, low, high, over)
+    return _more_cautious(on_held_out_sequences(summary, metric, held_out), value, (low, high), max(1, samples))
+
+
+def _more_cautious(baseline: Baseline, accuracy: float, of_seeds: tuple[float, float], samples: int) -> AgainstBaseline:
+    """An interval over seeds takes the sequences as given. So that with the lower end counts: the interval over seeds,
+    or Wilson's over so many sequences. One seed, or seeds that agree, have no interval: theirs is Wilson's."""
+    of_sequences = accuracy_interval([accuracy], samples)
+    if pd.isna(of_seeds[0]) or of_sequences[0] <= of_seeds[0]:
+        return AgainstBaseline(baseline, accuracy, *of_sequences, "sequences")
+    return AgainstBaseline(baseline, accuracy, *of_seeds, "seeds")
+
+
+def _held_out_per_class(summary: SequencesSummary, held_out: str) -> tuple[int, ...]:
+    """How many sequences of each class are held out, once or in turn: of folds all but the test data."""
+    if held_out != "fold":
+        return summary.validation.per_class
+    return tuple(map(sum, zip(summary.train.per_class, summary.validation.per_class, strict=True)))
 
 
 def _baseline(summary: SequencesSummary, per_class: tuple[int, ...], metric: Metric, sequences: str) -> Baseline:
     y = np.repeat(np.arange(len(per_class)), per_class)
-    largest = int(np.argmax(per_class))
+    largest, _ = largest_class(per_class)
     return Baseline(str(summary.labels[largest]), metric, score(metric, y, np.full_like(y, largest)), sequences)

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 from pipeline.analysis.choice import Candidate
 from pipeline.analysis.configurations import complete_trials, is_configuration
 from pipeline.documents import records
-from pipeline.params.network import CELLS, Cell, network_name
+from pipeline.params.network import CELLS, Cell
 from pipeline.report.drawing import percent_tick, styled, to_svg
 from pipeline.report.palette import INK
 from pipeline.report.results import Results
@@ -48,12 +48,13 @@ def curves(results: Results) -> Curves | None:
     figures, rows = {}, []
     for position, names in roles.items():
         candidate, role = candidates[position], " and ".join(names)
-        name = "\n".join(textwrap.wrap(f"{role.capitalize()}: {network_name(candidate)},", TITLE_WIDTH))
-        title = f"{name}\n{candidate.parameters:,} parameters"
-        alt = f"Learning curves of the {role} network, {network_name(candidate)}: accuracy and loss per epoch."
+        name = results.choice.name_of(candidate)
+        called = "\n".join(textwrap.wrap(f"{role.capitalize()}: {name},", TITLE_WIDTH))
+        title = f"{called}\n{candidate.parameters:,} parameters"
+        alt = f"Learning curves of the {role} network, {name}: accuracy and loss per epoch."
         figures[f"curves_{names[0]}"] = learning_curves(frames[position], candidate.cell, title, alt, every)
         means = frames[position].groupby("epoch", as_index=False).mean()
-        rows += [{"network": f"{role}: {network_name(candidate)}"} | mean for mean in records(means)]
+        rows += [{"network": f"{role}: {name}"} | mean for mean in records(means)]
     return Curves(figures, text_table(rows, {
         "network": ("network", str), "epoch": ("epoch", number), "train_accuracy": ("train accuracy", percent),
         "validation_accuracy": ("validation accuracy", percent), "train_loss": ("train loss", number),

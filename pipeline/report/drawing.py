@@ -15,7 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
 from scipy import special
 
-from pipeline.params.network import CELLS, NetworkSpec, network_name
+from pipeline.analysis.choice import name_among
+from pipeline.documents import records
+from pipeline.params.network import CELLS, NetworkSpec
 from pipeline.report.baseline import Baseline
 from pipeline.report.palette import FAINT, INK, MARK, PAPER, THEME
 from pipeline.report.text import in_order, plural
@@ -161,7 +163,8 @@ def legend(table: pd.DataFrame, choice: NetworkSpec | Mapping[str, Any] | None) 
         for cell in in_order(table["cell"].tolist())
     ]
     if choice is not None:
-        label = f"recommended: {network_name(choice)}"
+        row = dict(choice) if isinstance(choice, NetworkSpec) else choice
+        label = f"recommended: {name_among(row, records(table))}"
         handles.append(Line2D([], [], color=MARK, marker="o", markersize=12, markerfacecolor="none",
                               markeredgewidth=2.2, linestyle="none", label=label))  # fmt: skip
     return handles

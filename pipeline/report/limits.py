@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline.analysis.choice import Choice
-from pipeline.params.network import CELLS, network_name
+from pipeline.params.network import CELLS
 from pipeline.report.results import Results
 from pipeline.report.text import in_order, number, percent, plural, points
 from pipeline.training.inputs import FOLDS
@@ -54,7 +54,11 @@ def _of_the_choice(results: Results, choice: Choice) -> list[str]:
         if choice.best.parameters == max(sizes)
         else "Nothing is known of sizes outside."
     )
-    sentences = [
+    view, other = results.summary.view, choice.choice.view
+    sentences = [f"The choice, {choice.name_of(choice.choice)}, reads the images as {other.replace('_', ' ')}."] * (
+        other != view
+    )
+    sentences += [
         *(_of_the_race(results, choice) if choice.race is not None else _of_one_validation_set(results, choice)),
         f"The networks compared have {min(sizes):,} to {max(sizes):,} parameters ({cells}; "
         f"{min(units)} to {max(units)} units). {edge}",
@@ -79,7 +83,7 @@ def _of_one_validation_set(results: Results, choice: Choice) -> list[str]:
         else "the result of another seed is not known"
     )
     return [
-        f"The choice, {network_name(chosen)}, rests on {plural(chosen.seeds, 'seed')}: {spread}.",
+        f"The choice, {choice.name_of(chosen)}, rests on {plural(chosen.seeds, 'seed')}: {spread}.",
         f"With {validation:,} validation samples a single accuracy of {percent(accuracy)} has a standard error of "
         f"{points(noise)} points: of two networks nearer than about {points(2 * noise)} points, one run each does not "
         "say which is better.",
@@ -99,7 +103,7 @@ def _of_the_race(results: Results, choice: Choice) -> list[str]:
         else ""
     )
     return [
-        f"The validation accuracy of the choice, {network_name(chosen)}, is the mean over "
+        f"The validation accuracy of the choice, {choice.name_of(chosen)}, is the mean over "
         f"{plural(chosen.seeds, 'block')}{spread}. Each holds out another tenth of the training and validation "
         f"sequences, {held_out:,} of them, and has a seed of its own, so that its intervals speak of seeds and of "
         "sequences. Any two blocks share most of the sequences that they train on; the race's intervals allow for "

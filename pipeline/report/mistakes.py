@@ -11,7 +11,7 @@ from pipeline.documents import records
 from pipeline.params.settings import METRIC_NAMES
 from pipeline.report.baseline import champion_against_baseline, on_test_sequences
 from pipeline.report.mistakes_figures import (
-    WORST_SHOWN,
+    MATRIX_CLASSES,
     confusion_matrix,
     confusions,
     lines_of,
@@ -24,7 +24,7 @@ from pipeline.report.text import Table, interval, number, percent, points, short
 WORST_MISTAKES = 12
 PAIRS, EXAMPLES = 3, 6
 MOST_PAIRS = 50  # rows of their table
-LONGEST = 14  # characters of a label above a picture
+LONGEST_ABOVE = 14  # characters of a label above a picture
 
 MATRIX = (
     "Rows are the actual classes, columns the predicted ones. Colour marks mistakes, the stronger the more: look for "
@@ -40,7 +40,7 @@ FREQUENT = (
 class Mistakes:
     """`comparisons` say what always answering the largest class is worth, and what the network is worth by the metric
     that it was chosen by. `error` is the mean distance between the probabilities given and the accuracy; `figures` have
-    no pictures where a sequence is none."""
+    no pictures where a sequence is none, and no mistakes of many classes where there are none."""
 
     comparisons: tuple[str, ...]
     finding: str
@@ -72,18 +72,17 @@ def mistakes(results: Results) -> Mistakes | None:
         "most_confused": _most_confused(predictions, confused),
         "most_confident": _most_confident(predictions),
     }
+    figures = {
+        "confusion": _confusion(counts, labels, f"{wrong} wrong", f"Which classes are confused: {finding}"),
+        "reliability": reliability(calibration, title, f"Reliability diagram: {title}."),
+        **{name: _pictures(results, rows, labels) for name, rows in shown.items()},
+    }
     return Mistakes(
         comparisons=tuple(_comparisons(results)),
         finding=finding,
         error=error,
-        figures={
-            "confusion": (confusions if classes > WORST_SHOWN else confusion_matrix)(
-                counts, labels, f"{wrong} wrong", f"Which classes are confused: {finding}"
-            ),
-            "reliability": reliability(calibration, title, f"Reliability diagram: {title}."),
-            **{name: svg for name, rows in shown.items() if (svg := _pictures(results, rows, labels))},
-        },
-        confusion_caption=FREQUENT if classes > WORST_SHOWN else MATRIX,
+        figures={name: svg for name, svg in figures.items() if svg is not None},
+        confusion_caption=FREQUENT if classes > MATRIX_CLASSES else MATRIX,
         pairs=Table(pairs.headers, pairs.rows[:MOST_PAIRS]),
         pairs_summary=(
             f"The numbers: the {MOST_PAIRS} most frequent of {len(pairs.rows):,} pairs that were confused"
@@ -93,6 +92,13 @@ def mistakes(results: Results) -> Mistakes | None:
         wrong=_answers(pd.concat(shown.values()).drop_duplicates(), labels),
         reliability=_reliability(calibration),
     )
+
+
+def _confusion(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) -> str | None:
+    """The matrix, or of too many classes the mistakes alone; None where these make none."""
+    if len(counts) <= MATRIX_CLASSES:
+        return confusion_matrix(counts, labels, title, alt)
+    return confusions(counts, labels, title, alt) if counts.sum() > np.trace(counts) else None
 
 
 def _comparisons(results: Results) -> list[str]:
@@ -150,8 +156,8 @@ def _pictures(results: Results, wrong: pd.DataFrame, labels: Sequence[str]) -> s
 
 def _title(actual: str, predicted: str, probability: str) -> str:
     """What stands above a picture that is an inch and a half wide."""
-    actual, predicted = shortened(actual, LONGEST), shortened(predicted, LONGEST)
-    between = " " if len(actual) + len(predicted) <= LONGEST else "\n"
+    actual, predicted = shortened([actual, predicted], LONGEST_ABOVE)
+    between = " " if len(actual) + len(predicted) <= LONGEST_ABOVE else "\n"
     return f"{actual},{between}not {predicted}\n{probability}"
 
 

@@ -15,22 +15,23 @@ from pipeline.report.drawing import percent_tick, styled, to_svg
 from pipeline.report.palette import INK, MARK
 from pipeline.report.text import plural, shortened
 
-WORST_SHOWN = 20  # with more classes than this the counts in a confusion matrix cannot be read
-LONGEST = 18  # characters of a label beside a figure
+MATRIX_CLASSES = 20  # with more classes than this the counts in a confusion matrix cannot be read
+CONFUSIONS_SHOWN = 20
+LONGEST_BESIDE = 18  # characters of a label beside a figure
 ONE_LINE = 50  # characters of labels side by side below a matrix
 
 
 def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) -> str:
     """The counts (classes, classes) of actual (rows) against predicted (columns) classes, as SVG.
 
-    It is for at most `WORST_SHOWN` classes; `confusions` is for more. Right answers are only numbers: the colour is for
-    the mistakes, which they would drown.
+    It is for at most `MATRIX_CLASSES` classes; `confusions` is for more. Right answers are only numbers: the colour is
+    for the mistakes, which they would drown.
     """
     classes = len(counts)
     mistakes = counts.astype(float)
     np.fill_diagonal(mistakes, 0)
     worst = max(mistakes.max(), 1)
-    short = [shortened(label, LONGEST) for label in labels]
+    short = shortened(labels, LONGEST_BESIDE)
     upright = len("  ".join(short)) > ONE_LINE
     height = min(5.4, 1.8 + 0.36 * classes) + 0.09 * upright * max(map(len, short))
     hover: dict[str, str] = {}
@@ -59,9 +60,12 @@ def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str, alt:
 
 
 def confusions(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) -> str:
-    """Of these counts (classes, classes) of actual against predicted classes the most frequent mistakes, as SVG."""
+    """Of these counts (classes, classes) of actual against predicted classes the most frequent mistakes, as SVG.
+
+    There has to be a mistake.
+    """
     mistakes = counts - np.diag(np.diag(counts))
-    order = np.argsort(-mistakes, axis=None, kind="stable")[:WORST_SHOWN]
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:CONFUSIONS_SHOWN]
     pairs = [(row, column) for row, column in zip(*np.unravel_index(order, counts.shape), strict=True)
              if mistakes[row, column]]  # fmt: skip
     hover: dict[str, str] = {}
@@ -73,8 +77,8 @@ def confusions(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) 
             gid, times = f"confused-{row}-{column}", int(mistakes[row, column])
             axes.barh(place, times, color=MARK, alpha=0.62, gid=gid)
             hover[gid] = f"{labels[row]} taken for {labels[column]}: {plural(times, 'time')}"
-        names = [f"{shortened(labels[row], LONGEST)} → {shortened(labels[column], LONGEST)}" for row, column in pairs]
-        axes.set_yticks(range(len(pairs)), names)
+        short = shortened(labels, LONGEST_BESIDE)
+        axes.set_yticks(range(len(pairs)), [f"{short[row]} → {short[column]}" for row, column in pairs])
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

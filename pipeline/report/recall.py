@@ -10,9 +10,11 @@ from pipeline.analysis.recall import recall_table
 from pipeline.documents import records
 from pipeline.params.network import CELLS
 from pipeline.report.drawing import percent_tick, styled, to_svg
-from pipeline.report.mistakes_figures import LONGEST, WORST_SHOWN
+from pipeline.report.mistakes_figures import LONGEST_BESIDE
 from pipeline.report.results import Results
 from pipeline.report.text import Table, interval, number, percent, plural, shortened, text_table
+
+LOWEST_SHOWN = 20  # classes in the figure
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ def recall(results: Results) -> Recall | None:
         return None
     labels = [str(label) for label in results.summary.labels]
     table = recall_table(results.predictions, len(labels))
-    lowest = table.sort_values(["recall", "label"], kind="stable").head(WORST_SHOWN)
-    finding, shown = _finding(lowest, labels), table if len(table) == len(lowest) else lowest
+    lowest = table.sort_values(["recall", "label"], kind="stable").head(LOWEST_SHOWN)
+    finding, shown = _finding(table, lowest, labels), table if len(table) == len(lowest) else lowest
     caption = (
         "Recall is the share of a class's test sequences that are put in it. Bars are Wilson's 95 % intervals over "
         "sequences: the fewer a class has, the wider."
@@ -45,10 +47,12 @@ def recall(results: Results) -> Recall | None:
     )
 
 
-def _finding(lowest: pd.DataFrame, labels: Sequence[str]) -> str:
+def _finding(table: pd.DataFrame, lowest: pd.DataFrame, labels: Sequence[str]) -> str:
     row, equal = records(lowest)[0], int((lowest["recall"] == lowest["recall"].min()).sum())
     if row["recall"] == 1:
-        return "Of every class all test sequences are found."
+        absent = len(labels) - len(table)
+        found = "Of every class all test sequences are found"
+        return f"{found}." if not absent else f"{found}, but for {absent} without any: nothing is known of these."
     name = labels[row["label"]]
     which = f"The class with the lowest recall is {name}" if equal == 1 else f"No class has a lower recall than {name}"
     return (
@@ -75,6 +79,7 @@ def recall_figure(table: pd.DataFrame, labels: Sequence[str], alt: str) -> str:
     with styled():
         figure = Figure(figsize=(6.2, 0.9 + 0.28 * len(table)), layout="constrained")
         axes = figure.subplots()
+        short = shortened(labels, LONGEST_BESIDE)
         for place, row in enumerate(records(table)):
             axes.hlines(place, row["low"], row["high"], color=colour)
             axes.plot(row["recall"], place, "o", color=colour, gid=f"class-{place}")
@@ -82,7 +87,7 @@ def recall_figure(table: pd.DataFrame, labels: Sequence[str], alt: str) -> str:
                 f"{labels[row['label']]}: {row['right']:,} of {plural(row['samples'], 'sequence')} found, "
                 f"{row['recall']:.2%}"
             )
-        axes.set_yticks(range(len(table)), [shortened(labels[label], LONGEST) for label in table["label"]])
+        axes.set_yticks(range(len(table)), [short[label] for label in table["label"]])
         axes.set_ylim(len(table) - 0.5, -0.5)
         axes.xaxis.set_major_formatter(percent_tick)
         axes.set_xlabel("recall")

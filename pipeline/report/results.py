@@ -23,9 +23,9 @@ from pipeline.params.studies import RaceStudy
 from pipeline.report.baseline import (
     AgainstBaseline,
     Baseline,
+    against_baseline,
     champion_against_baseline,
-    on_test_sequences,
-    validated_against_baseline,
+    on_held_out_sequences,
 )
 from pipeline.studies.results import MISTAKES, TRIAL_COLUMNS, StudyResults, has_results, read_results
 
@@ -96,8 +96,12 @@ class Results:
 
     @cached_property
     def baseline(self) -> Baseline:
-        """The largest class of the test data, always answered, by the metric that networks were chosen by."""
-        return on_test_sequences(self.summary, self.metric)
+        """The largest class of the sequences that validation accuracies are of, always answered, by their metric.
+
+        Where some studies hold out folds and others do not, it is that of the folds, which hold all that the others do.
+        """
+        held_out = {self.studies[name].summary.held_out for name in self.competitors.trials}
+        return on_held_out_sequences(self.summary, self.metric, "fold" if "fold" in held_out else "validation")
 
     @cached_property
     def against_baseline(self) -> AgainstBaseline | None:
@@ -107,12 +111,10 @@ class Results:
         """
         if self.choice is None:
             return None
-        if self.metrics is not None:
-            return champion_against_baseline(self.summary, self.metrics, self.metrics.metric or "accuracy")
         if self.chosen is not None:
-            raced = self.choice.race is not None
-            return validated_against_baseline(self.summary, self.chosen, self.metric, raced=raced)
-        return None
+            held_out = self._held_out_by(self.choice.choice.study)
+            return against_baseline(self.summary, self.chosen, self.choice, self.metrics, self.metric, held_out)
+        return None if self.metrics is None else champion_against_baseline(self.summary, self.metrics, self.metric)
 
     @property
     def recommended(self) -> Finalist | None:
@@ -149,23 +151,27 @@ class Results:
 
 
 def load_results(params: Params) -> Results:
-    """All that earlier stages have left.
+    """All that earlier stages have left. What was measured of another choice, or on other data, is left out.
 
     Raises FileNotFoundError where there are not even data, and PipelineError for results of other data or parameters.
     """
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
     studies = {name: read_results(name, params, summary) for name in params.studies if has_results(name)}
     answering = next((name for name in params.champion.studies if name in studies), None)
+    choice = Choice.read_for(summary.learning_sha256, paths.CHOICE) if paths.CHOICE.exists() else None
+    metrics = None
+    if choice is not None:
+        metrics = Metrics.read_for(choice.choice, summary.all_sha256, params.champion.metric, paths.METRICS)
     return Results(
         params=params,
         summary=summary,
         studies=studies,
-        choice=Choice.read_for(summary.learning_sha256, paths.CHOICE) if paths.CHOICE.exists() else None,
-        metrics=Metrics.read(paths.METRICS) if paths.METRICS.exists() else None,
-        predictions=_table(paths.PREDICTIONS),
+        choice=choice,
+        metrics=metrics,
+        predictions=_table(paths.PREDICTIONS) if metrics else None,
         test_x=_test_x(),
         race_table=_table(paths.RACE) if RACE in studies else None,
-        test_table=_table(paths.TEST_TABLE),
+        test_table=_table(paths.TEST_TABLE) if metrics else None,
         book_mistakes=_table(paths.study_folder("book") / MISTAKES) if "book" in studies else None,
         prediction_times=_table(paths.PREDICTION_TIMES),
         lineage=lineage(

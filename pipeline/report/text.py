@@ -1,5 +1,6 @@
 """Numbers as text, and tables of text."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,8 +39,19 @@ def tolerance_words(tolerance: float) -> str:
     return f"{100 * tolerance:.2g} points"
 
 
-def shortened(text: str, most: int) -> str:
-    """At most so many characters of a text, its beginning and its end: labels often differ in one of the two."""
+def shortened(labels: Sequence[str], most: int) -> list[str]:
+    """At most so many characters of each label, its beginning and its end; more where two would become the same."""
+    short = [_shortened(label, most) for label in labels]
+    for more in range(most + 1, max(map(len, labels), default=0) + 1):
+        often = Counter(short)
+        if len(often) == len(short):
+            break
+        pairs = zip(labels, short, strict=True)
+        short = [_shortened(label, more) if often[text] > 1 else text for label, text in pairs]
+    return short
+
+
+def _shortened(text: str, most: int) -> str:
     end = (most - 1) // 2
     return text if len(text) <= most else f"{text[: most - 1 - end]}…{text[-end:]}"
 

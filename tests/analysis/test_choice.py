@@ -233,6 +233,15 @@ def test_names_tell_networks_apart() -> None:
     assert third == "GRU 1×16"
 
 
+def test_names_say_the_view_where_networks_read_several() -> None:
+    rows = [trial(0, 8, 0.9), trial(1, 8, 0.9, view="permuted_pixels"), trial(2, 8, 0.9, view="columns", dropout=0.5)]
+    assert distinct_names(rows) == ["GRU 1×8 on rows", "GRU 1×8 on permuted pixels", "GRU 1×8 on columns"]
+    assert distinct_names(rows[1:2]) == ["GRU 1×8"]
+    choice = choose_champion({"views": table(*rows)}, 1000)
+    assert [choice.name_of(row) for row in choice.candidates] == distinct_names(rows)
+    assert choice.name_of(choice.choice) == f"GRU 1×8 on {choice.choice.view.replace('_', ' ')}"
+
+
 def test_nothing_complete_is_a_sentence() -> None:
     with pytest.raises(PipelineError, match="none of the studies a, b has a complete trial"):
         choose_champion({"a": table(), "b": table(trial(0, 8, 0.9, state="PRUNED"))}, 1000)

@@ -1,6 +1,7 @@
 """Saved models measured: real networks, saved and loaded, on sequences small enough to check by hand."""
 
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,10 @@ SPEC, LARGER = NetworkSpec(cell="gru", units=4), NetworkSpec(cell="lstm", units=
 SIZES = (6, 4, 3)  # time steps, features, classes
 PROBABILITIES = np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.2, 0.8]], dtype=np.float32)
 ACTUAL = np.array([0, 1, 1, 1])
+DATA = ("train", "validation", "test")  # hashes
 METRICS = [
     "dataset", "cell", "units", "depth", "bidirectional", "parameters", "seeds", "test_accuracy", "test_accuracy_sd",
-    "test_accuracy_low", "test_accuracy_high", "test_loss", "generalization_gap",
+    "test_accuracy_low", "test_accuracy_high", "test_loss", "generalization_gap", "tested",
 ]  # fmt: skip
 
 
@@ -66,7 +68,7 @@ def test_metrics_are_means_over_seeds() -> None:
     train_y = np.array([0, 0])
     train = {0: np.array([[1, 0], [0, 1]], dtype=np.float32), 1: np.array([[1, 0], [1, 0]], dtype=np.float32)}
     metrics = evaluation.champion_metrics(
-        candidate(), "toy", {0: PROBABILITIES, 1: better}, ACTUAL, train, train_y, "accuracy"
+        finalist(), "toy", DATA, {0: PROBABILITIES, 1: better}, ACTUAL, train, train_y, "accuracy"
     )
     assert list(metrics.model_dump()) == METRICS
     assert metrics.seeds == 2
@@ -76,7 +78,9 @@ def test_metrics_are_means_over_seeds() -> None:
     assert metrics.test_accuracy_low <= 0.875 <= metrics.test_accuracy_high <= 1
     losses = [-np.mean(np.log([0.7, 0.6, 0.1, 0.8])), -np.mean(np.log([0.7, 0.6, 0.9, 0.8]))]
     assert metrics.test_loss == pytest.approx(np.mean(losses), rel=1e-6)
-    alone = evaluation.champion_metrics(candidate(), "toy", {0: better}, ACTUAL, {0: train[0]}, train_y, "accuracy")
+    alone = evaluation.champion_metrics(
+        finalist(), "toy", DATA, {0: better}, ACTUAL, {0: train[0]}, train_y, "accuracy"
+    )
     assert (alone.seeds, alone.test_accuracy, alone.test_accuracy_sd) == (1, 1.0, None)
 
 
@@ -84,9 +88,9 @@ def test_another_metric_is_there_beside_the_accuracies() -> None:
     other = np.array([[0.7, 0.3], [0.4, 0.6], [0.1, 0.9], [0.8, 0.2]], dtype=np.float32)  # right, right, right, wrong
     test = {0: PROBABILITIES, 1: other}
     metrics = evaluation.champion_metrics(
-        candidate(), "toy", test, ACTUAL, {0: PROBABILITIES}, ACTUAL, "balanced_accuracy"
+        finalist(), "toy", DATA, test, ACTUAL, {0: PROBABILITIES}, ACTUAL, "balanced_accuracy"
     )
-    assert list(metrics.model_dump()) == [*METRICS, "metric", "test_score", "test_score_low", "test_score_high"]
+    assert metrics.model_dump().keys() == {*METRICS, "metric", "test_score", "test_score_low", "test_score_high"}
     assert metrics.test_accuracy == 0.75
     assert metrics.metric == "balanced_accuracy"
     assert metrics.test_score == pytest.approx((1 + 2 / 3) / 2)
@@ -115,6 +119,34 @@ def test_seeds_that_disagree_widen_the_interval_of_a_metric() -> None:
     assert value == pytest.approx((2 * alone[0] + 1) / 3)
     assert (low, high) == (0.0, 1.0), "of three seeds one is perfect"
     assert evaluation.score_interval("macro_f1", y, half_wrong[None]) == alone, "the same again"
+
+
+def test_the_bootstrap_holds_one_draw_at_a_time() -> None:
+    y = np.arange(5_000) % 2
+    tracemalloc.start()
+    found = evaluation.score_interval("balanced_accuracy", y, np.where(np.arange(5_000) % 3, y, 1 - y)[None])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 100 * 5_000 * 8, "far from the indices of a thousand draws"
+    assert found == pytest.approx((0.6666, 0.65354185, 0.67965815))
+
+
+def test_figures_are_of_one_network_one_data_set_and_one_metric(tmp_path: Path) -> None:
+    metrics = evaluation.champion_metrics(
+        finalist(), "toy", DATA, {0: PROBABILITIES}, ACTUAL, {0: PROBABILITIES}, ACTUAL, "accuracy"
+    )
+    path = tmp_path / "metrics.json"
+    assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) is None, "nothing was tested"
+    metrics.write(path)
+    assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) == metrics
+    more_seeds = finalist().model_copy(update={"seeds": 5, "validation_accuracy": 0.91})
+    assert evaluation.Metrics.read_for(more_seeds, DATA, "accuracy", path) == metrics, "it is trained as before"
+    longer = finalist().model_copy(update={"refit_epochs": 3})
+    assert evaluation.Metrics.read_for(longer, DATA, "accuracy", path) is None
+    assert evaluation.Metrics.read_for(finalist(), (*DATA[:2], "other test data"), "accuracy", path) is None
+    assert evaluation.Metrics.read_for(finalist(), DATA, "macro_f1", path) is None
+    metrics.model_copy(update={"tested": ""}).write(path)
+    assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) is None, "as earlier versions wrote it"
 
 
 def test_no_models_is_a_sentence(tmp_path: Path) -> None:

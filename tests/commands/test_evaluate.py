@@ -47,7 +47,9 @@ def test_the_files_say_what_the_saved_model_says(
     times = pd.read_csv(paths.PREDICTION_TIMES)
     assert len(times) == 2 * len({(row.units, row.depth) for row in choice.candidates})
     assert times.loc[times["model"] == "saved", "units"].unique().tolist() == [choice.choice.units]
-    assert f"evaluate: test accuracy {metrics.test_accuracy:.2%} (" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"evaluate: test accuracy {metrics.test_accuracy:.2%} (" in told
+    assert told.rstrip().endswith(", 1 seed)")
     assert all_runs()["evaluate"].data.metrics["test_accuracy"] == metrics.test_accuracy
 
 

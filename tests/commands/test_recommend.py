@@ -79,13 +79,14 @@ def test_where_none_is_shown_to_be_as_good_it_is_the_most_accurate_and_that_is_s
     assert "Of those that qualify" not in alone
 
 
-def raced(networks: list[dict[str, object]], accuracies: list[list[float]]) -> Params:
+def raced(networks: list[dict[str, object]], accuracies: list[list[float]], metric: str = "accuracy") -> Params:
     """Results of a race of five blocks among these networks; NaN is a training that fails."""
     params = validate_params(
         {
             "data": {"dataset": "mnist", "validation": 0.1}, "training": {"epochs": 1},
             "studies": {"some": {"sampler": "list", "held_out": "fold", "trials": networks}},
-            "race": {"entrants": ["some"], "max_blocks": 5}, "champion": {"studies": ["race"], "seeds": 3},
+            "race": {"entrants": ["some"], "max_blocks": 5},
+            "champion": {"studies": ["race"], "seeds": 3, "metric": metric},
         },
         "params.yaml",
     )  # fmt: skip
@@ -190,6 +191,19 @@ def test_it_says_when_nothing_qualifies(params: Params) -> None:
     found, text = answer(params, max_parameters=10)
     assert not found
     assert text.startswith("None of the 12 networks qualifies: parameters from ")
+    assert "ms, validation accuracy up to " in text
+
+
+def test_figures_have_the_name_of_their_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    networks: list[dict[str, object]] = [{"cell": "gru", "units": units} for units in (8, 16)]
+    accuracies = [[0.90, 0.95], [0.91, 0.96], [0.90, 0.96], [0.89, 0.95], [0.90, 0.96]]
+    params = raced(networks, accuracies, metric="balanced_accuracy")
+    found, text = answer(params)
+    assert found
+    assert text.startswith("Use GRU 1×16: 2,378 parameters, validation balanced accuracy 95.50 %")
+    assert "validation accuracy" not in " ".join(text.replace("│", " ").split())
+    assert "validation balanced accuracy up to 95.50 %" in answer(params, max_parameters=10)[1]
 
 
 def test_the_results_of_other_data_never_answer(params: Params) -> None:

@@ -37,7 +37,6 @@ def test_sequences_of_one_length() -> None:
         "padded": False,
         "lengths": (9, 9, 9),
         "tokens": None,
-        "largest_class_share": 0.5,
         "scale": "standard",
         "missing": "refuse",
         "max_timesteps": None,
@@ -113,7 +112,6 @@ def test_a_large_class(small: int, expected: int) -> None:
         assert found[0].startswith(
             "89% of the test samples are of the class b: who always answers that is right as often"
         )
-        assert described(dataset_of([1] * 800 + [0] * small))["largest_class_share"] == pytest.approx(160 / 180)
 
 
 def test_a_class_that_is_not_in_validation() -> None:

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline import paths
-from pipeline.analysis.choice import Candidate, Choice, choose_champion
+from pipeline.analysis.choice import Candidate, Choice, Finalist, choose_champion
 from pipeline.analysis.configurations import accuracy_interval
-from pipeline.analysis.evaluation import Metrics
+from pipeline.analysis.evaluation import Metrics, what_is_tested
 from pipeline.analysis.on_test_data import Tested, networks_of, on_test_data
 from pipeline.analysis.prediction_times import BATCH_SIZES, COLUMNS, NETWORK
 from pipeline.commands.champion import choose
@@ -281,15 +281,16 @@ def _make_results(params: Params) -> None:
     paths.write_csv(paths.PREDICTION_TIMES, prediction_times_table(choice.candidates, chosen))
 
 
-def write_test_results(chosen: Candidate, right: np.ndarray) -> None:
+def write_test_results(chosen: Finalist, right: np.ndarray) -> None:
     """metrics.json of a champion whose models, a row each, have these test samples right."""
     accuracies = right.mean(axis=1)
     low, high = accuracy_interval(accuracies.tolist(), TEST_SAMPLES)
+    data = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
     Metrics(
         dataset="mnist", cell=chosen.cell, units=chosen.units, depth=chosen.depth, bidirectional=chosen.bidirectional,
         parameters=chosen.parameters, seeds=len(right), test_accuracy=accuracies.mean(),
         test_accuracy_sd=accuracies.std(ddof=1), test_accuracy_low=low, test_accuracy_high=high, test_loss=0.0421,
-        generalization_gap=0.0061,
+        generalization_gap=0.0061, tested=what_is_tested(chosen, data.all_sha256),
     ).write(paths.METRICS)  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from pipeline.analysis.choice import choose_champion
 from pipeline.documents import records
 from pipeline.report.answer import answer, finding
+from pipeline.report.limits import limits
 from pipeline.report.results import Results
 from tests.helpers.pages import ReadPage, texts
 from tests.helpers.trials import seeds, study
@@ -177,3 +178,22 @@ def test_finding_names_the_saving() -> None:
         "GRU 1×10 is within one standard error of the best, GRU 1×52, with 81% fewer parameters"
     )
     assert finding(choose_champion(trials, 10**6)).startswith("GRU 1×52 is the most accurate")
+
+
+def test_networks_that_differ_in_their_view_alone_are_told_apart(results: Results) -> None:
+    trials = study(seeds(8, [0.90, 0.91]), seeds(8, [0.95, 0.96], view="columns")).assign(merge_mode="concat")
+    choice = choose_champion({"views": trials}, 6000)
+    of_views = dataclasses.replace(results.studies["search"], trials=trials)
+    champion = results.params.champion.model_copy(update={"studies": ("views",)})
+    params = results.params.model_copy(update={"champion": champion})
+    columns = dataclasses.replace(results, params=params, choice=choice, studies={"views": of_views})
+    made = answer(columns)
+    assert made.headline.startswith("Use GRU 1×8 on columns: with 800 parameters it has the highest")
+    assert made.recipe is not None
+    assert made.recipe.startswith("GRU, 1 layer of 8 units, reading columns; adam with")
+    assert made.candidates is not None
+    assert [row[0] for row in made.candidates.rows] == ["GRU 1×8 on columns", "GRU 1×8 on rows"]
+    assert "recommended: GRU 1×8 on columns" in texts(made.figures["answer"])
+    assert limits(columns).sentences[1] == "The choice, GRU 1×8 on columns, reads the images as columns."
+    assert answer(results).recipe is not None
+    assert "reading" not in str(answer(results).recipe)

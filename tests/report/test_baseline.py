@@ -19,8 +19,9 @@ from pipeline.params.document import Params
 from pipeline.params.settings import Metric
 from pipeline.report.answer import answer
 from pipeline.report.baseline import champion_against_baseline, on_test_sequences, validated_against_baseline
-from pipeline.report.results import Results
+from pipeline.report.results import Results, load_results
 from tests.helpers.pages import ReadPage, read_page
+from tests.helpers.results import project_params, without_race, write_results
 from tests.helpers.sequences import FEATURES, TIMESTEPS, params_with, write_sequences
 
 
@@ -71,19 +72,70 @@ def test_both_seeds_and_sequences_have_to_show_it(results: Results, skewed: Sequ
 
 
 def test_a_network_that_was_not_tested_is_compared_where_it_was_validated(skewed: SequencesSummary) -> None:
-    row = {"validation_accuracy": 0.75, "validation_accuracy_low": 0.71, "validation_accuracy_high": 0.79}
-    raced = validated_against_baseline(skewed, row, "accuracy", raced=True)
-    assert (raced.shown, raced.baseline.score) == (True, 0.7)
-    alone = row | {"validation_accuracy_low": np.nan, "validation_accuracy_high": np.nan}
-    assert validated_against_baseline(skewed, alone, "accuracy", raced=False).doubt("GRU 1×4") == (
+    row = {"validation_accuracy": 0.76, "validation_accuracy_low": 0.71, "validation_accuracy_high": 0.81, "seeds": 10}
+    folds = validated_against_baseline(skewed, row, "accuracy", "fold")
+    assert (folds.shown, folds.baseline.score, folds.over) == (True, 0.7, "seeds")
+    assert folds.baseline.sequences == "sequences that are held out in turn"
+    few = validated_against_baseline(skewed, row | {"seeds": 5}, "accuracy", "fold")
+    assert (few.shown, few.over) == (False, "sequences"), "five tenths of 400 sequences"
+    assert (few.low, few.high) == pytest.approx((0.69627, 0.81393), abs=1e-5)
+    alone = row | {"validation_accuracy": 0.75, "validation_accuracy_low": np.nan, "validation_accuracy_high": np.nan}
+    assert validated_against_baseline(skewed, alone, "accuracy", "validation").doubt("GRU 1×4") == (
         "GRU 1×4 is not shown to be better than always answering 'walks', which is right for 70.00 % of the validation "
         "sequences. The network's accuracy on them is 75.00 % (95 % interval over sequences: 65.70 to 82.45)."
     )
 
 
+def test_seeds_that_nearly_agree_show_nothing_of_few_sequences(skewed: SequencesSummary) -> None:
+    """25 of 30 sequences are right, 24 are of the largest class, and all seeds have nearly the same right."""
+    few = skewed.validation.model_copy(update={"samples": 30, "per_class": (24, 6)})
+    summary = skewed.model_copy(update={"validation": few})
+    row = {"validation_accuracy": 25 / 30, "validation_accuracy_low": 0.82, "validation_accuracy_high": 0.85}
+    row["seeds"] = 5
+    found = validated_against_baseline(summary, row, "accuracy", "validation")
+    assert (found.shown, found.over, found.baseline.score) == (False, "sequences", 0.8)
+    assert (found.low, found.high) == pytest.approx((0.6644, 0.9266), abs=1e-4)
+    absent = few.model_copy(update={"per_class": (15, 15, 0)})
+    summary = skewed.model_copy(update={"validation": absent})
+    balanced = validated_against_baseline(summary, row, "balanced_accuracy", "validation")
+    assert (balanced.shown, balanced.low) == (True, found.low), "a class without sequences is not in the metric"
+
+
+def test_axes_of_validation_accuracies_have_the_baseline_of_those_sequences(results: Results) -> None:
+    test = results.summary.test.model_copy(update={"per_class": (9_100, *[100] * 9)})
+    summary = results.summary.model_copy(update={"test": test})
+    raced = dataclasses.replace(results, summary=summary)
+    assert (raced.baseline.score, raced.baseline.sequences) == (0.1, "sequences that are held out in turn")
+    once = dataclasses.replace(raced, params=without_race("search"))
+    assert (once.baseline.score, once.baseline.sequences) == (0.1, "validation sequences")
+    assert on_test_sequences(summary, "accuracy").score == 0.91
+
+
+def test_figures_of_another_network_or_other_data_never_decide(workspace: Path) -> None:
+    params = project_params()
+    write_results()
+    tested = load_results(params)
+    assert tested.against_baseline is not None
+    assert tested.against_baseline.baseline.sequences == "test sequences"
+    metrics = Metrics.read(paths.METRICS)
+    worse = {"test_accuracy": 0.05, "test_accuracy_low": 0.04, "test_accuracy_high": 0.06}
+    metrics.model_copy(update=worse).write(paths.METRICS)
+    assert not recommended(params)[0]
+    metrics.model_copy(update=worse | {"tested": "f" * 64}).write(paths.METRICS)
+    found, text = recommended(params)
+    assert found
+    assert text.startswith("Use GRU 2×51 mean+max")
+    foreign = load_results(params)
+    assert (foreign.metrics, foreign.predictions, foreign.test_table) == (None, None, None)
+    assert foreign.against_baseline is not None
+    assert foreign.against_baseline.baseline.sequences == "sequences that are held out in turn"
+    assert foreign.recommended is not None
+
+
 def test_digits_are_told_far_better_than_by_the_largest_class(page: ReadPage, results: Results) -> None:
     assert results.recommended is not None
-    assert "Always answering '0' is right for 10.00 % of the test sequences, below this range." in page.text
+    shown = "Always answering '0' is right for 10.00 % of the sequences that are held out in turn, below this range."
+    assert shown in page.text
     assert "For comparison: always answering '0' is right for 10.00 % of the test sequences." in page.text
     assert "Networks were chosen by" not in page.text
 

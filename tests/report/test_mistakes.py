@@ -47,6 +47,10 @@ def test_without_a_mistake_there_is_none_to_show(results: Results) -> None:
     assert made.finding == "0 of 10,000 test sequences are put in a wrong class."
     assert made.figures.keys() == {"confusion", "reliability"}
     assert made.pairs.rows == made.wrong.rows == []
+    many = results.summary.model_copy(update={"labels": tuple(range(30)), "classes": 30})
+    made = mistakes(dataclasses.replace(results, summary=many, predictions=right))
+    assert made is not None
+    assert made.figures.keys() == {"reliability"}, "no empty chart"
     assert mistakes(dataclasses.replace(results, predictions=None)) is None
 
 

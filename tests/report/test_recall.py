@@ -43,4 +43,10 @@ def test_of_a_hundred_classes_the_lowest_are_drawn(results: Results) -> None:
     all_right = recall(dataclasses.replace(results, summary=summary, predictions=many.assign(predicted=actual)))
     assert all_right is not None
     assert all_right.finding == "Of every class all test sequences are found."
+    more = summary.model_copy(update={"labels": (*names, "never tested", "nor this"), "classes": 102})
+    absent = recall(dataclasses.replace(results, summary=more, predictions=many.assign(predicted=actual)))
+    assert absent is not None
+    assert absent.finding == (
+        "Of every class all test sequences are found, but for 2 without any: nothing is known of these."
+    )
     assert recall(dataclasses.replace(results, predictions=None)) is None

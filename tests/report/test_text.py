@@ -11,8 +11,10 @@ def test_numbers_as_text() -> None:
         "75,530", "8", "0.00347", "75.5", "1,649",
     ]  # fmt: skip
     assert {text.percent(float("nan")), text.points(float("nan")), text.number(float("nan"))} == {"–"}
-    assert text.shortened("word 12", 7) == "word 12"
-    assert text.shortened("word number 12", 9) == "word…r 12"
+    assert text.shortened(["word 12", "word number 12"], 9) == ["word 12", "word…r 12"]
+    apart = text.shortened(["left knee bent", "left shin bent", "right"], 9)
+    assert apart == ["left k… bent", "left s… bent", "right"], "no longer than it takes"
+    assert text.shortened(["the same twice"] * 2, 9) == ["the same twice"] * 2
     assert text.interval(0.9, 0.95) == "90.00 to 95.00"
     assert [text.plural(count, "seed") for count in (1, 2, 1000)] == ["1 seed", "2 seeds", "1,000 seeds"]
 

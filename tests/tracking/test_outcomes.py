@@ -73,6 +73,7 @@ def test_evaluation_keeps_its_figures_and_files(home: Path) -> None:
         test_accuracy_high=0.96875,
         test_loss=0.25,
         generalization_gap=0.03125,
+        tested="0" * 64,
     )
     metrics.write(paths.METRICS)
     paths.CONFUSION.write_text("actual,predicted\n0,0\n")
@@ -98,6 +99,7 @@ def test_evaluation_keeps_its_figures_and_files(home: Path) -> None:
         "dataset": "mnist5k",
         "cell": "lstm",
         "bidirectional": "False",
+        "tested": "0" * 64,
         "test_accuracy_sd": "null",
     }
     assert run.inputs is not None
