@@ -13,10 +13,10 @@ from ruamel.yaml import YAML
 
 from pipeline.commands.own_study import VALIDATION as OWN_VALIDATION
 from pipeline.commands.own_study import own_study
-from pipeline.data.datasets import own_dataset
+from pipeline.data.datasets import check_is_known, own_dataset
 from pipeline.data.description import token_count
-from pipeline.data.own import is_own, read_own
-from pipeline.data.sequences import too_few_for_folds
+from pipeline.data.own import at_home, is_own, read_own
+from pipeline.data.sequences import too_few_for_folds, too_few_sequences
 from pipeline.data.splits import split
 from pipeline.errors import PipelineError
 from pipeline.locks import alone
@@ -24,6 +24,7 @@ from pipeline.params.document import Params, as_name, validate_params
 from pipeline.params.file import read_document
 from pipeline.params.network import Sizes
 from pipeline.paths import PARAMS, REPORT, atomic_write
+from pipeline.progress import about
 from pipeline.training.machine import sgemm_rate
 
 # Small enough for minutes on two cores, large enough that networks learn and differ.
@@ -116,7 +117,7 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
     """A params.yaml that studies somebody's own file in about so many minutes on this machine."""
     from dask.system import CPU_COUNT
 
-    path = Path(dataset).expanduser().resolve()
+    path = at_home(Path(dataset)).resolve()
     document["data"] |= {"dataset": str(path)}
     params = validate_params(document, str(PARAMS))
     workers = params.execution.workers or CPU_COUNT
@@ -126,16 +127,18 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
         )
     own = own_dataset(read_own(path, params.data))
     splits = split(own, OWN_VALIDATION, params.data.seed)
+    learning = len(splits.train.y) + len(splits.validation.y)
+    if (few := too_few_sequences(learning)) is not None:
+        raise PipelineError(f"{path}: {few}")
     if splits.groups is not None and splits.train.fold is None:
         raise PipelineError(f"{path}: {too_few_for_folds(splits.groups)}")
     _, timesteps, features = splits.train.x.shape
     sizes = Sizes(timesteps, features, len(own.labels), token_count(splits) if params.data.tokens else None)
-    learning = len(splits.train.y) + len(splits.validation.y)
     rate = sgemm_rate(SECONDS_TO_MEASURE)
     study = own_study(document, sizes, learning, minutes, workers, rate)
     study.document["tracking"] = {"experiment": f"{as_name(path.stem)}-quick"}
     print(
-        f"quick: networks of up to {study.units} units, about {study.minutes:.0f} minutes on {workers} "
+        f"quick: networks of up to {study.units} units, {about(60 * study.minutes)} on {workers} "
         f"worker{'s' * (workers > 1)}; --minutes asks for more or less"
     )
     if study.minutes > MUCH_LONGER * minutes:
@@ -179,6 +182,7 @@ def run(dataset: str, folder: Path, minutes: float = MINUTES) -> None:
     `minutes` are for a dataset of one's own.
     """
     root = Path.cwd()
+    check_is_known(dataset)
     if not PARAMS.exists():
         raise PipelineError(f"{PARAMS} not found: run from the project's root, where it lies")
     with alone(f"workspace {folder.resolve()}"):
@@ -192,7 +196,9 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
         "PIPELINE_HOME": os.environ.get("PIPELINE_HOME") or str(root),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # dvc.yaml says `python`
     }
-    if subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=folder, env=environment).returncode:
+    # DVC does not look at somebody's own file: where that has changed, another copy is what it sees.
+    steps = [["pipeline", "download"]] * is_own(dataset) + [["dvc", "repro"]]
+    if any(subprocess.run([sys.executable, "-m", *step], cwd=folder, env=environment).returncode for step in steps):
         raise PipelineError(f"the run in {folder} stopped; the reason stands above")
     print(f"\nDone in {time.monotonic() - started:.0f} seconds.")
     print(f"The report:          open {folder / REPORT} in a browser")

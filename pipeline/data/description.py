@@ -49,8 +49,8 @@ def warnings(dataset: Dataset, splits: Splits, data: DataParams) -> tuple[str, .
     if len(validation) < FEW_VALIDATION_SAMPLES:
         chance = 100 / np.sqrt(len(validation))  # two standard errors, in points, of an accuracy of one half
         found.append(
-            f"only {len(validation)} validation samples: chance alone may move an accuracy by {chance:.0f} points; "
-            "raise data.validation (params.yaml), or add sequences"
+            f"only {len(validation)} validation sample{'s' * (len(validation) > 1)}: chance alone may move an accuracy "
+            f"by {chance:.0f} points; more sequences, or a larger data.validation, would tell more"
         )
     largest, share = largest_class(np.bincount(splits.test.y).tolist())
     if share > LARGE_CLASS:

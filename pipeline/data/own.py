@@ -66,13 +66,24 @@ def files_of(path: Path) -> tuple[Path, ...]:
 
     Raises PipelineError if one is absent.
     """
-    path = path.expanduser()
-    files = ts.files_of(path) if path.suffix.lower() == ".ts" else (path,)
-    for file in files:
-        if not file.is_file():
-            beside = f"{file} must lie beside it" if file != path and path.is_file() else "not found"
-            raise unfit(path, beside)
+    path = at_home(path)
+    try:
+        files = ts.files_of(path) if path.suffix.lower() == ".ts" else (path,)
+        for file in files:
+            if not file.is_file():
+                beside = f"{file} must lie beside it" if file != path and path.is_file() else "not found"
+                raise unfit(path, beside)
+    except OSError as error:  # such as a name that is too long
+        raise unfit(path, f"cannot be read ({error.strerror})") from error
     return files
+
+
+def at_home(path: Path) -> Path:
+    """`path` with the folder that a leading `~` stands for."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # of somebody who is not there
+        raise unfit(path, f"not found ({error})") from error
 
 
 def copies_of(name: str, stem: str) -> list[str]:
@@ -89,14 +100,14 @@ def read_raw(path: Path, settings: DataParams) -> RawSequences:
     Of a .ts the file is read that is named, and of an .npz `x`, not `x_test`. Raises PipelineError that names the
     mistake and the way out.
     """
-    found = _found(path.expanduser(), settings, labelled=False)
+    found = _found(at_home(path), settings, labelled=False)
     return RawSequences(found.x, found.features, found.notes)
 
 
 def read_own(path: Path, settings: DataParams) -> OwnSequences:
     """Read `path`, by the reader for its suffix; raises PipelineError that names the mistake and the way out."""
     try:
-        return _labelled(path.expanduser(), settings)
+        return _labelled(at_home(path), settings)
     except PipelineError as error:
         raise PipelineError(f"params.yaml: data.dataset: {error}") from error
 

@@ -215,7 +215,9 @@ class SequencesSummary(Document):
         return max(self.folds, default=(self.train.samples + self.validation.samples) // FOLDS)
 
     def check_folds(self) -> None:
-        """Raises PipelineError where no folds can be held out, as there are too few groups."""
+        """Raises PipelineError where no folds can be held out, as there are too few groups, or sequences."""
+        if (few := too_few_sequences(self.train.samples + self.validation.samples)) is not None:
+            raise PipelineError(few)
         if self.groups is not None and not self.folds:
             raise PipelineError(too_few_for_folds(self.groups))
 
@@ -260,6 +262,16 @@ def too_few_for_folds(groups: Mapping[SplitName, int]) -> str:
         f"holds out other groups{testing}. The race needs folds: add sequences of other groups, or leave the groups "
         "out (the array groups, or data.columns.group in params.yaml); accuracies are then those on groups that "
         "networks have seen"
+    )
+
+
+def too_few_sequences(learning: int) -> str | None:
+    """What to do where `learning` sequences are fewer than the folds; None where they are not."""
+    if learning >= FOLDS:
+        return None
+    return (
+        f"{learning} sequences to learn from are too few for {FOLDS} folds: studies with `held_out: fold`, and the "
+        "race, need more sequences"
     )
 
 

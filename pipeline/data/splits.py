@@ -85,6 +85,11 @@ def _split_by_groups(
         group_counts["test"] = int((part == 2).sum())
     elif dataset.test_groups is not None:
         group_counts["test"] = len(set(dataset.test_groups))
+    if not len(held):
+        raise PipelineError(
+            "params.yaml: data.dataset: no sequence is left for validation: each group is needed for training, as it "
+            "alone has some class; add groups that share classes, or leave the groups out"
+        )
     splits = Splits(_samples(dataset, train), _samples(dataset, held), test, group_counts)
     _check_every_class(splits, dataset.labels, "; a class needs a group for each of the two" if len(names) > 2 else "")
     learning = np.flatnonzero(part < 2)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.commands import download, prepare
-from pipeline.commands.quick import LEFT_OUT, make_workspace, shrink, shrunk_to_own
+from pipeline.commands.quick import LEFT_OUT, make_workspace, run, shrink, shrunk_to_own
 from pipeline.data.sequences import prepared_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import validate_params
@@ -142,6 +142,18 @@ def test_too_few_groups_to_learn_from_are_told_before_anything_runs(
         download.run(params)
         prepare.run(params)
         StudyDefinition("capacity", params, prepared_sequences(params.data))
+
+
+def test_too_few_sequences_for_a_race_and_unknown_names_are_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("mine.npz", x=np.zeros((11, 5, 2)), y=np.arange(11) % 2)
+    with pytest.raises(PipelineError, match=r"mine\.npz: 9 sequences to learn from are too few for 10 folds"):
+        make_workspace(ROOT, tmp_path / "quick", "mine.npz")
+    with pytest.raises(PipelineError, match=r"'mine\.txt' is unknown; it must be mnist, fashion_mnist, mnist5k"):
+        run("mine.txt", tmp_path / "quick")
+    assert not (tmp_path / "quick").exists()
 
 
 def test_tokens_are_studied_with_the_sizes_of_their_embeddings(tmp_path: Path, document: dict[str, Any]) -> None:

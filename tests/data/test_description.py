@@ -98,8 +98,8 @@ def test_notes_come_first() -> None:
 def test_few_validation_samples() -> None:
     data = DATA.model_copy(update={"validation": 25})
     assert warned(dataset_of(PLENTY), data) == [
-        "only 25 validation samples: chance alone may move an accuracy by 20 points; raise data.validation "
-        "(params.yaml), or add sequences"
+        "only 25 validation samples: chance alone may move an accuracy by 20 points; more sequences, or a "
+        "larger data.validation, would tell more"
     ]
     assert warned(dataset_of(PLENTY), DATA.model_copy(update={"validation": 100})) == []
 

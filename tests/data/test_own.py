@@ -34,6 +34,13 @@ def test_paths_are_relative_or_begin_at_home(tmp_path: Path, monkeypatch: pytest
     assert len(read(Path("a.npz")).y) == len(read(Path("~/a.npz")).y) == 4
 
 
+def test_paths_that_no_system_has_are_not_found() -> None:
+    with pytest.raises(PipelineError, match=r"~nobody-here/a\.npz: not found"):
+        read(Path("~nobody-here/a.npz"))
+    with pytest.raises(PipelineError, match=r"a\.csv: cannot be read \(File name too long\)"):
+        read(Path("long" * 100 + "a.csv"))
+
+
 @pytest.mark.parametrize("name", ["none.npz", "none.csv", "none.parquet", "none.ts", "folder.csv", "none_TRAIN.ts"])
 def test_what_is_not_there_is_not_found(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()

@@ -87,6 +87,15 @@ def places(samples: Samples) -> list[int]:
     return [int(place) for place in samples.x[:, 0, 0]]
 
 
+def test_groups_that_are_all_needed_for_training_leave_none_for_validation() -> None:
+    """Each group alone has its class, and the test samples are there already."""
+    y = np.repeat(np.arange(12), 5)
+    x = np.zeros((60, 4, 2), np.float32)
+    dataset = Dataset(x, y, x[:12], np.arange(12), tuple(range(12)), groups=tuple(y.tolist()))
+    with pytest.raises(PipelineError, match=r"no sequence is left for validation: each group is needed for training"):
+        split(dataset, 0.15, seed=0)
+
+
 def groups_of(dataset: Dataset, samples: Samples) -> set[object]:
     assert dataset.groups is not None
     return {dataset.groups[place] for place in places(samples)}

@@ -67,7 +67,10 @@ class Rows:
             raise unfit(self.path, f"column {column!r}: {error}") from error
 
     def _factorized(self, column: str) -> tuple[NDArray[np.int64], list[Any]]:
-        codes, distinct = pd.factorize(self.table[column])
+        try:
+            codes, distinct = pd.factorize(self.table[column])
+        except TypeError as error:  # lists and structures, as a .parquet may have
+            raise unfit(self.path, f"column {column!r} must hold a number or a text in each row ({error})") from error
         if (missing := codes < 0).any():
             raise unfit(
                 self.path,
