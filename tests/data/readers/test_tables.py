@@ -58,7 +58,8 @@ def test_rows_become_sequences_in_order_of_appearance_and_of_time(write: Write) 
 
 @pytest.mark.parametrize("column", ["sequence", "label", "who"])
 def test_lists_in_a_column_are_refused(column: str, tmp_path: Path) -> None:
-    table = TABLE.assign(**{column: [[1, 2]] * len(TABLE)})
+    table = TABLE.copy()
+    table[column] = [[1, 2]] * len(TABLE)
     table.to_parquet(tmp_path / "mine.parquet")
     with pytest.raises(PipelineError, match=rf"column '{column}' must hold a number or a text in each row"):
         read(tmp_path / "mine.parquet", columns=COLUMNS)
