@@ -29,6 +29,7 @@ STYLE: dict[Any, Any] = {
     "grid.color": FAINT, "grid.linewidth": 0.8, "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK,
     "axes.titlecolor": INK, "xtick.color": INK, "ytick.color": INK, "figure.facecolor": PAPER,
     "axes.facecolor": "none", "legend.frameon": False, "axes.titlelocation": "left",
+    "text.parse_math": False,  # labels of classes may have dollar signs
 }  # fmt: skip
 
 LineStyle = Literal["-", "--", ":", "-."]
@@ -58,14 +59,18 @@ def to_svg(figure: Any, alt: str, hover: Mapping[str, str] | None = None) -> str
         svg = svg.replace(f'<g id="{gid}">', f"<g><title>{html.escape(text)}</title>")
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", svg)
+    # What is written in the figure stays as it is, whatever it looks like.
+    svg = re.sub(r'>[^<]*| id="([^"]+)"', lambda found: "" if found[1] and found[1] not in used else found[0], svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
 
 
 def themed(svg: str) -> str:
-    """`svg` for the inside of the report: in the page's colours, and in the size that the page gives it."""
-    for colour, variable in THEME.items():
-        svg = svg.replace(colour, variable)
+    """`svg` for the inside of the report: in the page's colours, and in the size that the page gives it.
+
+    What is written in the figure, and its accessible name, stay as they are.
+    """
+    words_or_colour = f'>[^<]*|aria-label="[^"]*"|({"|".join(THEME)})'
+    svg = re.sub(words_or_colour, lambda found: THEME[found[1]] if found[1] else found[0], svg)
     return re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
 
 

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from pipeline.params.network import network_name
 from pipeline.report.answer import answer
 from pipeline.report.baseline import Baseline
-from pipeline.report.drawing import accuracy_axis, baseline_line, baseline_words, fit_to_marks, themed
+from pipeline.report.drawing import accuracy_axis, baseline_line, baseline_words, fit_to_marks, styled, themed, to_svg
 from pipeline.report.palette import THEME
 from pipeline.report.results import Results
+from tests.helpers.pages import hovers, texts
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,22 @@ def test_themed_follows_the_page(svg: str) -> None:
     root = ElementTree.fromstring(inside)
     assert root.get("width") is None
     assert root.get("viewBox") is not None
+
+
+def test_labels_are_drawn_as_they_are_written() -> None:
+    """Whatever they look like: mathematics, an id, a colour of the page."""
+    labels = ["cost $5_$", r"x$\frac$", "US$ to A$", ' id="foo"', "#1b1b1b", "#c2185b", "<b> & fill: #1b1b1b"]
+    with styled():
+        axes = Figure().subplots()
+        axes.set_yticks(range(len(labels)), labels)
+        axes.plot([0, len(labels) - 1], gid="mark")
+        svg = to_svg(axes.figure, "alt of #1b1b1b", {"mark": 'hover over id="foo" of #c2185b'})
+    for drawn in (svg, themed(svg)):
+        assert texts(drawn)[-len(labels) :] == [label.strip() for label in labels]
+        assert hovers(drawn) == ['hover over id="foo" of #c2185b']
+        assert ElementTree.fromstring(drawn).get("aria-label") == "alt of #1b1b1b"
+    assert "stroke: #1b1b1b" in svg
+    assert "stroke: var(--ink)" in themed(svg)
 
 
 def test_a_bar_of_two_seeds_does_not_hide_the_marks() -> None:
