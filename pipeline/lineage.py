@@ -4,6 +4,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from ruamel.yaml import YAML
 
@@ -35,6 +36,7 @@ class Lineage:
     study: str
     optuna_study: str
     fingerprint: str
+    dataset: str  # its name, or that of one's own file
     data_md5: str
     git_commit: str
     git_dirty: str
@@ -62,7 +64,9 @@ class Lineage:
     def reproduce(self) -> str:
         """The shell command, at the project's root, that makes the run again."""
         if self.experiment.endswith("-quick"):
-            steps = ["make quick"]  # its workspace lies in the project's folder, but is made by this command only
+            # Its workspace lies in the project's folder, but is made by this command only.
+            made_by_make = self.dataset == "mnist5k"
+            steps = ["make quick" if made_by_make else f"python -m pipeline quick --dataset {quote(self.dataset)}"]
         else:
             apply = [f"dvc exp apply {self.dvc_experiment}"] if self.dvc_experiment else []
             stage = paths.study_stage(self.study) if self.stage == "study" else self.stage
@@ -83,6 +87,7 @@ def lineage(
         study=study,
         optuna_study=optuna_study,
         fingerprint=fingerprint,
+        dataset=Path(data.dataset).name,
         data_md5=_data_md5() or stable_hash(data.model_dump(mode="json")),
         git_commit=commit or "",
         git_dirty="" if not commit else str(bool(changes)).lower(),

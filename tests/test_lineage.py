@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.data.sequences import SequencesSummary
 from pipeline.lineage import Lineage, lineage, uncommitted_changes
 from pipeline.training.identity import stable_hash
 from pipeline.training.machine import surroundings
-from tests.helpers.runs import DATA
+from tests.helpers.runs import DATA, OWN_DATA
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +92,23 @@ def test_a_workspace_inside_the_project_sees_the_projects_changes(
     (project / "pipeline" / "study.py").write_text("# changed")
     quick = study_lineage("mnist-rnn-quick")
     assert (quick.git_dirty, quick.reproduce) == ("true", f"git checkout {commit} && make quick")
+
+
+@pytest.mark.parametrize(
+    ("data", "command"),
+    [
+        (OWN_DATA, "python -m pipeline quick --dataset mine.csv"),
+        (
+            OWN_DATA.model_copy(update={"dataset": "/there/my data.csv"}),
+            "python -m pipeline quick --dataset 'my data.csv'",
+        ),
+        (DATA.model_copy(update={"dataset": "mnist"}), "python -m pipeline quick --dataset mnist"),
+    ],
+)
+def test_of_other_data_the_command_names_them_without_their_folder(data: SequencesSummary, command: str) -> None:
+    found = lineage("champion", experiment="mine-quick", data=data, fingerprint="abc")
+    assert found.reproduce == command
+    assert "/there" not in str(found.tags())
 
 
 def test_uncommitted_changes_make_the_commit_what_was_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
