@@ -104,7 +104,7 @@ def _words(trials: pd.DataFrame, whole: Mapping[str, Any]) -> str:
     folds = plural((trials["seed"] % FOLDS).nunique(), "fold")
     return (
         f"{network_name(whole)} is trained by the whole recipe, and with other settings in place of a part of it. A "
-        f"seed holds out one tenth of the training and validation data: {folds} in all. Accuracies are compared seed "
+        f"seed holds out one fold of the training and validation data: {folds} in all. Accuracies are compared seed "
         "by seed, where both trainings are complete. The 95 % intervals are Student's, widened because the trainings "
         "share samples (Nadeau and Bengio, 2003). Each holds by itself with 95 % confidence, not several at once. They "
         "speak of this network, these data and this recipe: a part may bring more or less to another network, or where "

@@ -9,7 +9,6 @@ from pipeline.analysis.choice import Choice
 from pipeline.params.network import CELLS
 from pipeline.report.results import Results
 from pipeline.report.text import in_order, number, percent, plural, points
-from pipeline.training.inputs import FOLDS
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,15 @@ def _of_one_validation_set(results: Results, choice: Choice) -> list[str]:
 
 
 def _of_the_race(results: Results, choice: Choice) -> list[str]:
-    """A choice by accuracies on several held-out tenths."""
+    """A choice by accuracies on several held-out folds."""
     chosen = choice.choice
     summary = results.summary
-    held_out = (summary.train.samples + summary.validation.samples) // FOLDS
+    whole = "training and validation sequences"
+    held_out = f"tenth of the {whole}, {summary.largest_fold:,} of them,"
+    if summary.folds:
+        fewest, most = min(summary.folds), max(summary.folds)
+        size = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+        held_out = f"fold, whole groups with {size} of the {whole},"
     spread = (
         f", and varies between them by {points(chosen.validation_accuracy_sd)} points (standard deviation)"
         if chosen.validation_accuracy_sd is not None
@@ -104,8 +108,8 @@ def _of_the_race(results: Results, choice: Choice) -> list[str]:
     )
     return [
         f"The validation accuracy of the choice, {choice.name_of(chosen)}, is the mean over "
-        f"{plural(chosen.seeds, 'block')}{spread}. Each holds out another tenth of the training and validation "
-        f"sequences, {held_out:,} of them, and has a seed of its own, so that its intervals speak of seeds and of "
+        f"{plural(chosen.seeds, 'block')}{spread}. Each holds out another {held_out} "
+        "and has a seed of its own, so that its intervals speak of seeds and of "
         "sequences. Any two blocks share most of the sequences that they train on; the race's intervals allow for "
         "that, Student's do not.",
         f"It was chosen among {len(choice.candidates)} configurations by the same figures, which flatters it; only the "
@@ -142,7 +146,7 @@ def _of_the_test(results: Results, seeds: int) -> str:
     if results.most_accurate_tested is not None:
         readers.append("by the most accurate network, to be compared with it")
     readers += [
-        f"by the study {name}, which reproduces a published table and takes no part in the choice"
+        f"by the study {name}, which takes no part in the choice"
         for name, study in results.studies.items()
         if study.summary.held_out == "test"
     ]

@@ -26,8 +26,10 @@ def model_card(
     held_out = data.validation.samples
     measured = f"seeds: {chosen.seeds}"
     if choice.race is not None:
-        held_out = chosen.seeds * ((data.train.samples + data.validation.samples) // FOLDS)
-        measured = f"the mean over {chosen.seeds} tenths that were held out in turn"
+        folds = sorted(data.folds or [data.largest_fold] * FOLDS)
+        held_out = sum(folds[: chosen.seeds])  # where folds differ, the smallest ones: the interval is wider
+        parts = "folds of whole groups" if data.folds else "tenths"
+        measured = f"the mean over {chosen.seeds} {parts} that were held out in turn"
     interval = _interval(chosen, held_out, "validation" if choice.race is None else "fold", metric)
     digests = "; ".join(
         f"{name} {part.samples:,} sequences, sha256 {part.sha256}"

@@ -20,7 +20,7 @@ SAMPLERS = {
 # Which data the accuracies `validation_…` are measured on, and how they are called.
 HELD_OUT = {
     "validation": ("the validation data", "validation"),
-    "fold": ("the tenth of the sequences that belongs to the seed", "held-out"),
+    "fold": ("the part of the sequences that belongs to the seed", "held-out"),
     "test": ("the test data", "test"),
 }
 NETWORK = ["cell", "units", "depth", "bidirectional"]

@@ -21,6 +21,23 @@ def test_limits_are_computed(page: ReadPage, results: Results) -> None:
     assert "are counted at the last allowed epoch" in page.text
 
 
+def test_folds_of_whole_groups_are_told_with_their_sizes(results: Results) -> None:
+    folds = (5_000, 7_000, *[6_000] * 8)
+    unequal = dataclasses.replace(results, summary=results.summary.model_copy(update={"folds": folds}))
+    text = " ".join(limits(unequal).sentences)
+    assert (
+        "Each holds out another fold, whole groups with 5,000 to 7,000 of the training and validation sequences, an"
+        in text
+    )
+    assert "tenth" not in text
+
+
+def test_of_a_study_on_the_test_data_only_its_part_in_the_choice_is_told(results: Results) -> None:
+    """On other data than the book's it is of plain networks, and no table is published."""
+    (of_the_test,) = [sentence for sentence in limits(results).sentences if sentence.startswith("The test data have")]
+    assert "and by the study book, which takes no part in the choice. An interval" in of_the_test
+
+
 def test_without_a_race_the_noise_of_one_validation_set_is_told(workspace: Path) -> None:
     write_summary()
     write_study("search", search_records())

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.analysis.choice import RaceFinding
+from pipeline.analysis.configurations import accuracy_interval
 from pipeline.params.settings import View
 from pipeline.tracking.model_card import model_card
 from tests.helpers.runs import DATA, OWN_DATA, choice, record
@@ -41,6 +42,20 @@ def test_a_choice_by_a_race_rests_on_tenths(settled: bool, shown: bool, sentence
     assert sentence in card
     # Student's with 6 degrees of freedom, of tenths that share samples: 2.447 · 0.001 · √(1/7 + 1/9) = 0.0012.
     assert "interval 97.88% to 98.12%, the mean over 7 tenths that were held out in turn)" in card
+
+
+def test_folds_of_whole_groups_are_no_tenths() -> None:
+    """Of seeds that agree the interval is Wilson's over the sequences held out: 2 + 2 + 3 of the smallest folds."""
+    found = RaceFinding(
+        tolerance=0.02, confidence=0.95, blocks=3, max_blocks=5, trainings=6, most_trainings=6, settled=True,
+        shown=True, not_known=(),
+    )  # fmt: skip
+    raced = choice(1.0, 0.0, 3).model_copy(update={"race": found})
+    data = OWN_DATA.model_copy(update={"folds": (30, 2, 2, 3, *[14] * 5, 13)})
+    low, _ = accuracy_interval([1.0], 7)
+    card = model_card(raced, record(0), data, "accuracy", "the owner's", "dvc repro")
+    assert f"interval {low:.2%} to 100.00%, the mean over 3 folds of whole groups that were held out in turn)" in card
+    assert "tenth" not in card
 
 
 def test_the_card_names_network_data_training_and_rule() -> None:
