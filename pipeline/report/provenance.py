@@ -52,9 +52,12 @@ def provenance(results: Results) -> Provenance:
 
 def _data_words(results: Results) -> str:
     summary = results.summary
+    steps = f"{summary.timesteps}"
+    if summary.padded:
+        steps = f"{summary.lengths[0]} to {summary.lengths[2]}" if summary.lengths else f"up to {steps}"
     return (
         f"{number(summary.train.samples)} training, {number(summary.validation.samples)} validation and "
-        f"{number(summary.test.samples)} test sequences of {summary.timesteps} steps with "
+        f"{number(summary.test.samples)} test sequences of {steps} steps with "
         f"{plural(summary.features, 'feature')}, {summary.classes} classes, split with seed {summary.seed}."
     )
 

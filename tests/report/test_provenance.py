@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 from pipeline.report.provenance import provenance
 from pipeline.report.results import Results
@@ -34,6 +35,16 @@ def test_the_page_says_where_its_trainings_were_done_and_that_they_are_replayed(
     ) in page.text
     nothing = provenance(dataclasses.replace(results, studies={}))
     assert nothing.trainings_words.startswith("No study has trained a network yet.")
+
+
+def test_lengths_that_differ_are_told(results: Results) -> None:
+    def words(**lengths: Any) -> str:
+        summary = results.summary.model_copy(update={"timesteps": 8, **lengths})
+        return provenance(dataclasses.replace(results, summary=summary)).data_words
+
+    assert " test sequences of 3 to 8 steps with 28 features" in words(padded=True, lengths=(3, 5, 8))
+    assert " test sequences of up to 8 steps with" in words(padded=True)
+    assert " test sequences of 8 steps with" in words(padded=False, lengths=(8, 8, 8))
 
 
 def _of_race(results: Results) -> int:
