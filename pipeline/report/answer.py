@@ -13,6 +13,7 @@ from pipeline.params.settings import METRIC_NAMES, Metric, View
 from pipeline.report.answer_figure import accuracies_shown, answer_figure
 from pipeline.report.baseline import champion_against_baseline
 from pipeline.report.drawing import baseline_words
+from pipeline.report.race import possible
 from pipeline.report.results import Results
 from pipeline.report.tested import described, named, pairs_ahead, shown
 from pipeline.report.text import (
@@ -35,7 +36,7 @@ MEANS: dict[Metric, str] = {
 }
 PLACED_BY_RACE = (
     "A network that left the race early stands where its difference to the leader puts it, over the blocks that both "
-    "have: the tenths are not equally hard. "
+    "have: blocks are not equally hard. "
 )
 
 
@@ -220,9 +221,10 @@ def _may_be(row: Candidate, leads: bool) -> str:
         return "leads, but is not shown to be as good as every other one"
     if row.behind_low is None or row.behind_high is None:
         return "has not been compared yet"
-    if row.behind_low >= 0:
-        return f"may be {points(row.behind_low)} to {points(row.behind_high)} points less accurate than the leader"
-    return f"may be up to {points(row.behind_high)} points less accurate than the leader, or more accurate"
+    low, high = possible(row.validation_accuracy + (row.behind or 0), row.behind_low, row.behind_high)
+    if low > 0:
+        return f"may be {points(low)} to {points(high)} points less accurate than the leader"
+    return f"may be up to {points(high)} points less accurate than the leader{', or more accurate' * (low < 0)}"
 
 
 def _lines_of_the_test(results: Results) -> list[str]:
@@ -249,12 +251,18 @@ def _lines_of_the_test(results: Results) -> list[str]:
     ]
     if better:
         return [f"{line}.", *better]
-    nearest = max(others, key=lambda row: row["model_pairs_ahead"] / row["model_pairs"])
+    shares = [row["model_pairs_ahead"] / row["model_pairs"] for row in others]
+    nearest = others[shares.index(max(shares))]
+    does = "does best" if shares.count(max(shares)) == 1 else "does as well as any other"
     name = against[TO_BEST] if nearest["role"] == "most accurate" else named(nearest)
     return [
         f"{line}. Among all {plural(len(table), 'network')} tested, none is shown to be better than "
-        f"{' or than '.join(against.values())}, first models compared. With the models of all seeds, {name} "
-        f"does best against {against['']}: it has more sequences right in {pairs_ahead(nearest)} pairs."
+        f"{' or than '.join(against.values())}, first models compared. With the models of all seeds, "
+        + (
+            f"{name} {does} against {against['']}: it has more sequences right in {pairs_ahead(nearest)} pairs."
+            if max(shares)
+            else f"no network has more sequences right than {against['']} in any pair."
+        )
     ]
 
 

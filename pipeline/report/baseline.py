@@ -14,7 +14,7 @@ from pipeline.analysis.configurations import accuracy_interval, is_configuration
 from pipeline.analysis.evaluation import Metrics
 from pipeline.data.sequences import SequencesSummary, largest_class
 from pipeline.params.settings import METRIC_NAMES, Metric
-from pipeline.report.text import interval, percent
+from pipeline.report.text import interval_of_accuracy, percent
 from pipeline.training.inputs import FOLDS
 from pipeline.training.metrics import score
 
@@ -61,7 +61,7 @@ class AgainstBaseline:
         return (
             f"{network} is not shown to be better than {self.baseline.name}, which {self.baseline.worth}. The "
             f"network's {metric} on them is {percent(self.score)} (95 % interval over {self.over}: "
-            f"{interval(self.low, self.high)})."
+            f"{interval_of_accuracy(self.low, self.high)})."
         )
 
 

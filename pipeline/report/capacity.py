@@ -13,13 +13,24 @@ from pipeline.analysis.capacity import (
     returns_of_growth,
     saturation_capacity,
 )
+from pipeline.analysis.configurations import ROUNDING
 from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
 from pipeline.params.studies import RaceStudy
 from pipeline.report import capacity_figures
 from pipeline.report.results import Results
 from pipeline.report.scaling import titles
-from pipeline.report.text import Table, interval, number, percent, plural, points, text_table, tolerance_words
+from pipeline.report.text import (
+    Table,
+    interval,
+    interval_of_accuracy,
+    number,
+    percent,
+    plural,
+    points,
+    text_table,
+    tolerance_words,
+)
 from pipeline.training.inputs import FOLDS
 
 RACE_TOLERANCE: float = RaceStudy.model_fields["tolerance"].default
@@ -79,7 +90,7 @@ def _intervals(held_out: str) -> str:
     if held_out != "fold":
         return "Intervals are Student's, over seeds."
     return (
-        "Intervals are Student's, over seeds that each hold out another tenth of the sequences. They are widened "
+        "Intervals are Student's, over seeds that each hold out another part of the sequences. They are widened "
         "because the trainings share sequences (Nadeau and Bengio, 2003)."
     )
 
@@ -94,13 +105,19 @@ def _findings(table: pd.DataFrame) -> list[str]:
         rows = records(group)
         small, large = (extreme(rows, key=lambda row: row["parameters"]) for extreme in (min, max))
         best = max(rows, key=lambda row: row["validation_accuracy"])
+        highest = percent(best["validation_accuracy"])
+        equal = sum(best["validation_accuracy"] - row["validation_accuracy"] < ROUNDING for row in rows)
         sentences.append(
             f"{CELLS[best['cell']].title} on {best['train_samples']:,} samples: from {small['parameters']:,} to "
             f"{large['parameters']:,} parameters validation accuracy goes from "
             f"{percent(small['validation_accuracy'])} to {percent(large['validation_accuracy'])} and the "
             f"generalization gap from {points(small['generalization_gap'])} to "
-            f"{points(large['generalization_gap'])} points; {network_name(best)} is the most accurate with "
-            f"{percent(best['validation_accuracy'])}."
+            f"{points(large['generalization_gap'])} points; "
+            + (
+                f"{network_name(best)} is the most accurate with {highest}."
+                if equal == 1
+                else f"{equal} of {len(rows)} networks have the highest, {highest}."
+            )
         )
     return sentences
 
@@ -131,11 +148,14 @@ def _onset(table: pd.DataFrame, column: str, place: str) -> str | None:
 
 
 def _table(table: pd.DataFrame) -> Table:
-    spread = {"validation_accuracy": "accuracy_interval", "generalization_gap": "gap_interval"}
+    spread = {
+        "validation_accuracy": ("accuracy_interval", interval_of_accuracy),
+        "generalization_gap": ("gap_interval", interval),
+    }
     rows = [
         row
         | {"network": network_name(row)}
-        | {name: interval(row[f"{measure}_low"], row[f"{measure}_high"]) for measure, name in spread.items()}
+        | {name: bounds(row[f"{measure}_low"], row[f"{measure}_high"]) for measure, (name, bounds) in spread.items()}
         for row in records(table)
     ]
     return text_table(rows, {
@@ -199,7 +219,7 @@ def _growth(name: str, row: Mapping[str, Any], tolerance: float, held_out: str) 
 def _enough(seeds: int, held_out: str) -> str:
     """That so many seeds would do, or none where it is missing: there are only `FOLDS` different folds."""
     if held_out == "fold" and (pd.isna(seeds) or seeds > FOLDS):
-        return f"not even {FOLDS} seeds, one for each tenth of the sequences, would"
+        return f"not even {FOLDS} seeds, one for each part of the sequences, would"
     return "no number of seeds would" if pd.isna(seeds) else f"about {plural(seeds, 'seed')} would"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
@@ -84,7 +85,7 @@ def _course(table: pd.DataFrame, rules: RaceStudy, trainings: int) -> str:
     )
     return (
         f"{plural(len(table), 'network')} started. In each block those still in the race are trained once, with the "
-        f"block's seed, and measured on a tenth that no other block holds out. There "
+        f"block's seed, and measured on a part of the sequences that no other block holds out. There "
         f"{'was' if blocks == 1 else 'were'} {plural(blocks, 'block')}, {end}. {plural(left, 'network')} stayed to the "
         f"end. That took {plural(trainings, 'training')} of the {len(table) * rules.max_blocks} that "
         f"{plural(rules.max_blocks, 'block')} of all networks would be. {_certainty(table, failed, rules)}"
@@ -178,29 +179,40 @@ def _of_unknown(row: Mapping[str, Any], rules: RaceStudy, entrants: int, left: i
         )
     needed = blocks_to_settle(rules, entrants, left, row["blocks"], row["behind"], row["behind_high"])
     told = (
-        "Its mean is so near to the tolerance that no number of blocks is likely to tell."
+        "The blocks differ so much that no number of them is likely to tell on which side of the tolerance its mean "
+        f"lies, {points(row['behind'])} points behind the leader."
         if needed is None
         else f"If mean and spread stay as they are, about {plural(needed - row['blocks'], 'more block')} would tell"
-        + ("." if needed <= FOLDS else f"; but there are {FOLDS} different tenths only.")
+        + ("." if needed <= FOLDS else f"; but there are only {FOLDS} different parts to hold out.")
     )
     return (
         f"Of {name} it is not known whether it is more than {tolerance} less accurate than the leader: "
-        f"{between(row['behind_low'], row['behind_high'])}. {told}"
+        f"{between(*_bounds(row))}. {told}"
     )
+
+
+def possible(leader: float, low: float, high: float) -> tuple[float, float]:
+    """Bounds of the difference to a leader of this accuracy, cut where no accuracy reaches: below 0 or above 100 %."""
+    leader = round(leader, 12)  # it is often a sum, and those are not exact
+    low, high = np.clip([low, high], leader - 1, leader)
+    return float(low), float(high)
+
+
+def _bounds(row: Mapping[str, Any]) -> tuple[float, float]:
+    """The interval of a row of race.csv by which it is behind the leader, as far as that is `possible`."""
+    return possible(row["validation_accuracy"] + row["behind"], row["behind_low"], row["behind_high"])
 
 
 def between(low: float, high: float) -> str:
     """By how much a network may be less accurate, or more."""
-    if low >= 0:
+    if low > 0:
         return f"it may be {points(low)} to {points(high)} points less accurate"
-    return f"it may be up to {points(high)} points less accurate and up to {points(-low)} points more accurate"
+    more = f" and up to {points(-low)} points more accurate" * (low < 0)
+    return f"it may be up to {points(high)} points less accurate{more}"
 
 
 def _table(table: pd.DataFrame) -> Table:
-    rows = [
-        row | {"interval": interval(row["behind_low"], row["behind_high"])} | {"left": number(row["left_after"])}
-        for row in records(table)
-    ]
+    rows = [row | {"interval": interval(*_bounds(row))} | {"left": number(row["left_after"])} for row in records(table)]
     return text_table(rows, {
         "network": ("network", str), "parameters": ("parameters", number), "blocks": ("blocks", number),
         "validation_accuracy": ("mean accuracy over these", percent), "behind": ("behind the leader, points", points),
@@ -224,7 +236,7 @@ def behind_the_leader(table: pd.DataFrame, rules: RaceStudy, chosen: Mapping[str
         for index, row in zip(known.index, records(known), strict=True):
             cell, gid, left = CELLS[row["cell"]], f"race-{index}", pd.notna(row["left_after"])
             if not row["leads"]:
-                axes.vlines(row["parameters"], row["behind_low"], row["behind_high"], color=cell.colour, linewidth=1.4)
+                axes.vlines(row["parameters"], *_bounds(row), color=cell.colour, linewidth=1.4)
             axes.plot(row["parameters"], row["behind"], cell.marker, color=cell.colour, markersize=7,
                       fillstyle="none" if left else "full", gid=gid)  # fmt: skip
             hover[gid] = (
@@ -233,8 +245,8 @@ def behind_the_leader(table: pd.DataFrame, rules: RaceStudy, chosen: Mapping[str
                 + ("" if row["leads"] else f", {100 * row['behind']:.2f} points behind")
             )
         axes.set_yscale("symlog", linthresh=2 * rules.tolerance)
-        high, low = known["behind_high"].max(), known["behind_low"].min()
-        axes.set_ylim(1.25 * max(high, rules.tolerance), min(1.25 * low, -rules.tolerance / 2))
+        lows, highs = zip(*(_bounds(row) for row in records(known[~known["leads"]])), strict=True)
+        axes.set_ylim(1.25 * max(*highs, rules.tolerance), min(1.25 * min(lows), -rules.tolerance / 2))
         # Nearer to 0 the axis is linear, and their numbers would lie on one another.
         axes.yaxis.set_major_locator(FixedLocator([tick for tick in TICKS if not 0 < abs(tick) < rules.tolerance / 2]))
         axes.yaxis.set_minor_locator(FixedLocator([]))

@@ -7,7 +7,7 @@ from pipeline.analysis.configurations import complete_trials, configurations
 from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.report.results import Results, with_training_times
-from pipeline.report.text import Column, Table, interval, number, percent, points, text_table
+from pipeline.report.text import Column, Table, interval_of_accuracy, number, percent, points, text_table
 from pipeline.studies.results import StudyResults
 
 ENDS = {"COMPLETE": "complete", "PRUNED": "pruned (left out below)", "FAIL": "failed (left out below)"}
@@ -47,8 +47,8 @@ def _words(study: StudyResults) -> str:
     if study.summary.held_out != "test":
         return sentence
     return (
-        f"{sentence} This study trains on training and validation data and is measured on the test data, to be "
-        "compared with published numbers; nothing is chosen by it."
+        f"{sentence} This study trains on training and validation data and is measured on the test data. "
+        "Nothing is chosen by it."
     )
 
 
@@ -60,7 +60,7 @@ def _table(study: StudyResults) -> Table:
     rows = [
         row
         | {"network": network_name(row)}
-        | {"interval": interval(row["validation_accuracy_low"], row["validation_accuracy_high"])}
+        | {"interval": interval_of_accuracy(row["validation_accuracy_low"], row["validation_accuracy_high"])}
         for row in records(best_first(timed))
     ]
     columns: dict[str, Column] = {

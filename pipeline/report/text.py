@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.params.network import CELLS, Cell
@@ -30,8 +31,8 @@ def percent(value: float) -> str:
 
 
 def points(value: float) -> str:
-    """A difference of fractions as percentage points with two digits."""
-    return NOTHING if pd.isna(value) else f"{100 * value:.2f}".replace("-", "−")
+    """A difference of fractions as percentage points with two digits. Bounds beyond 100 points are cut there."""
+    return NOTHING if pd.isna(value) else f"{100 * min(max(value, -1), 1):.2f}".replace("-", "−")
 
 
 def tolerance_words(tolerance: float) -> str:
@@ -76,6 +77,11 @@ def plural(count: int, noun: str) -> str:
 def interval(low: float, high: float) -> str:
     """Two fractions as an interval in per cent or percentage points, without the unit."""
     return NOTHING if pd.isna(low) else f"{points(low)} to {points(high)}"
+
+
+def interval_of_accuracy(low: float, high: float) -> str:
+    """The same of an accuracy, which is never below 0 or above 100 %."""
+    return interval(*np.clip([low, high], 0, 1))
 
 
 def in_order(cells: Collection[str]) -> list[Cell]:

@@ -66,6 +66,32 @@ def test_first_lines_say_what_the_test_shows_and_what_is_not_known(results: Resu
     assert rule.endswith("would choose GRU 2×78 mean+max with 63,814 parameters, at 98.87 %.")
 
 
+def test_nobody_does_best_who_is_never_ahead(results: Results) -> None:
+    assert results.test_table is not None
+    behind = results.test_table.assign(model_pairs_ahead=0)
+    on_test, *_ = answer(dataclasses.replace(results, test_table=behind)).lines
+    assert on_test.endswith(
+        "With the models of all seeds, no network has more sequences right than GRU 2×51 mean+max in any pair."
+    )
+    tied = results.test_table.assign(model_pairs_ahead=results.test_table["model_pairs"])
+    on_test, *_ = answer(dataclasses.replace(results, test_table=tied)).lines
+    assert "GRU 2×78 mean+max does as well as any other against GRU 2×51 mean+max: it has" in on_test
+
+
+def test_a_smaller_network_may_be_no_more_accurate_than_everything(results: Results) -> None:
+    """The leader is always right, and intervals reach beyond that."""
+    assert results.choice is not None
+    rows = [
+        row.model_copy(update={"validation_accuracy": 0.9, "behind": 0.1, "behind_low": -0.4, "behind_high": 1.3})
+        if row.units == 64
+        else row
+        for row in results.choice.candidates
+    ]
+    choice = results.choice.model_copy(update={"candidates": tuple(rows)})
+    lines = " ".join(answer(dataclasses.replace(results, choice=choice)).lines)
+    assert "GRU 1×64 (18,698 parameters) may be up to 100.00 points less accurate than the leader;" in lines
+
+
 def test_a_settled_race_names_the_smallest_and_nothing_that_is_not_known(results: Results) -> None:
     assert results.choice is not None
     gone = [

@@ -68,6 +68,19 @@ def test_growth_is_told_with_what_is_not_known() -> None:
     assert "all 2 seeds differ by the same" in growth(seeds(8, [0.95, 0.96]), seeds(16, [0.95, 0.96]))
 
 
+def test_of_networks_that_tie_none_is_the_most_accurate(results: Results) -> None:
+    def found(*accuracies: float) -> str:
+        trials = study(*(seeds(8 * 2**place, [value] * 3) for place, value in enumerate(accuracies)))
+        capacity_study = dataclasses.replace(results.studies["capacity"], trials=trials)
+        made = capacity(dataclasses.replace(results, studies=results.studies | {"capacity": capacity_study}))
+        assert made is not None
+        return made.findings[0]
+
+    assert found(1, 1, 1).endswith("points; 3 of 3 networks have the highest, 100.00 %.")
+    assert found(0.9, 0.99, 0.99).endswith("points; 2 of 3 networks have the highest, 99.00 %.")
+    assert found(0.9, 0.99, 0.98).endswith("points; GRU 1×16 is the most accurate with 99.00 %.")
+
+
 def test_networks_are_named_by_what_sets_them_apart(results: Results) -> None:
     rising, falling = [0.97, 0.971, 0.9719], [0.95, 0.9501, 0.9502]
     sets: list[tuple[list[float], dict[str, Any]]] = [
@@ -100,13 +113,13 @@ def test_growth_over_folds_is_told_with_what_ten_of_them_can_show() -> None:
     # Mean and deviation are 0.1 points: of ten folds half an interval is 2.262 · 0.1 · √(1/10 + 1/9) = 0.104.
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.961, 0.972]), held_out="fold") == (
         "GRU: not known. Growing from 8 to 16 units may bring up to 0.39 points (95 % interval −0.19 to 0.39 "
-        "points, 3 seeds). If mean and spread stay as they are, not even 10 seeds, one for each tenth of the "
-        "sequences, would show that it brings at most 0.2 points, and not even 10 seeds, one for each tenth of the "
+        "points, 3 seeds). If mean and spread stay as they are, not even 10 seeds, one for each part of the "
+        "sequences, would show that it brings at most 0.2 points, and not even 10 seeds, one for each part of the "
         "sequences, would show that it brings more than nothing."
     )
     # With a mean of 0.08 points and a deviation of 0.08 the tolerance is 1.5 deviations away: 0.12 takes 6 folds.
     assert growth(seeds(8, [0.95, 0.96, 0.97]), seeds(16, [0.95, 0.9608, 0.9716]), held_out="fold").endswith(
-        "about 6 seeds would show that it brings at most 0.2 points, and not even 10 seeds, one for each tenth of the "
+        "about 6 seeds would show that it brings at most 0.2 points, and not even 10 seeds, one for each part of the "
         "sequences, would show that it brings more than nothing."
     )
 

@@ -9,12 +9,13 @@ import pytest
 from pipeline.documents import records
 from pipeline.params.studies import RaceStudy
 from pipeline.report.palette import MARK
-from pipeline.report.race import behind_the_leader, between, race
+from pipeline.report.race import behind_the_leader, between, possible, race
 from pipeline.report.results import Results
 from pipeline.studies.racing import blocks_to_settle, standing
 from tests.helpers.pages import ReadPage, hovers, texts
 
 RULES = RaceStudy(entrants=("search",))
+BOUNDS = ["behind", "behind_low", "behind_high"]
 
 
 def test_the_course_and_what_is_not_known(page: ReadPage, results: Results) -> None:
@@ -38,10 +39,11 @@ def test_the_course_and_what_is_not_known(page: ReadPage, results: Results) -> N
     assert also_soon_told.startswith("Of SimpleRNN 1×256 (75,530 parameters) it is not known")
     assert first.startswith("Of GRU 1×64 (18,698 parameters) it is not known whether it is more than 0.2 points less ")
     open_ = results.race_table.iloc[[6, 7]]
-    for finding, low, high in zip((first, second), open_["behind_low"], open_["behind_high"], strict=True):
+    for finding, (behind, low, high) in zip((first, second), open_[BOUNDS].to_numpy(), strict=True):
         assert finding.endswith(
-            f"than the leader: it may be {100 * low:.2f} to {100 * high:.2f} points less accurate. Its mean is so near "
-            "to the tolerance that no number of blocks is likely to tell."
+            f"than the leader: it may be {100 * low:.2f} to {100 * high:.2f} points less accurate. The blocks "
+            "differ so much that no number of them is likely to tell on which side of the tolerance its mean lies, "
+            f"{100 * behind:.2f} points behind the leader."
         )
     (table,) = page.parts["race"]
     assert [row[:3] for row in table[1:3]] == [["bi-GRU 1×4", "906", "2"], ["GRU 2×6", "970", "2"]]
@@ -72,7 +74,8 @@ def test_about_how_many_more_blocks_would_tell(results: Results) -> None:
     assert made.findings[3] == (
         "Of GRU 1×64 (18,698 parameters) it is not known whether it is more than 0.2 points less accurate than the "
         "leader: it may be up to 0.21 points less accurate and up to 0.04 points more accurate. If mean and spread "
-        "stay as they are, about 5 more blocks would tell; but there are 10 different tenths only."
+        "stay as they are, about 5 more blocks would tell; but there are only 10 different parts to hold "
+        "out."
     )
 
 
@@ -150,7 +153,28 @@ def test_networks_that_tie_with_the_leader_do_not_lead(results: Results) -> None
     assert names[9] == "GRU 2×78 mean+max"
 
 
+def test_no_difference_is_said_or_drawn_that_accuracies_cannot_have(results: Results) -> None:
+    """Two blocks that differ much make intervals of hundreds of points."""
+    assert results.race_table is not None
+    table = results.race_table.copy()
+    table.loc[6, [*BOUNDS, "validation_accuracy"]] = [0.0846, -2.1125, 1.4545, 0.9]
+    table.loc[7, [*BOUNDS, "validation_accuracy"]] = [0.4, -1.1, 1.9, 0.6]
+    made = race(dataclasses.replace(results, race_table=table))
+    assert made is not None
+    assert "it may be up to 98.46 points less accurate and up to 1.54 points more accurate. The" in made.findings[3]
+    assert made.findings[3].endswith("its mean lies, 8.46 points behind the leader.")
+    assert "it may be up to 100.00 points less accurate. The blocks differ" in made.findings[4], "none beyond 100 %"
+    assert [row[6 - 1] for row in made.table.rows[6:8]] == ["−1.54 to 98.46", "0.00 to 100.00"]
+    cut = table.copy()
+    cut.loc[6, ["behind_low", "behind_high"]] = [-0.0154, 0.9846]
+    cut.loc[7, ["behind_low", "behind_high"]] = [0, 1]
+    assert behind_the_leader(table, RULES, None, "alt") == behind_the_leader(cut, RULES, None, "alt")
+    assert possible(0.1 + 0.9 - 1e-16, -0.5, 0.5) == (0.0, 0.5)
+    assert possible(0.98, -0.001, 0.003) == (-0.001, 0.003)
+
+
 def test_words_for_an_interval() -> None:
+    assert between(0, 0.003) == "it may be up to 0.30 points less accurate"
     assert between(0.001, 0.003) == "it may be 0.10 to 0.30 points less accurate"
     assert between(-0.001, 0.003) == "it may be up to 0.30 points less accurate and up to 0.10 points more accurate"
 

@@ -16,6 +16,9 @@ def test_numbers_as_text() -> None:
     assert apart == ["left k… bent", "left s… bent", "right"], "no longer than it takes"
     assert text.shortened(["the same twice"] * 2, 9) == ["the same twice"] * 2
     assert text.interval(0.9, 0.95) == "90.00 to 95.00"
+    assert text.interval(-2.11, 1.4545) == "−100.00 to 100.00", "no two accuracies differ by more"
+    assert text.interval_of_accuracy(-0.1, 1.04) == "0.00 to 100.00"
+    assert text.interval_of_accuracy(float("nan"), float("nan")) == "–"
     assert [text.plural(count, "seed") for count in (1, 2, 1000)] == ["1 seed", "2 seeds", "1,000 seeds"]
 
 
