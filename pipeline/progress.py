@@ -36,7 +36,7 @@ class TrialProgress:
         self._settled: dict[int, float] = {}  # of each trial's cost, the part that is done
         self._worked = 0.0  # cost of the work done since the start
         self._started = time.monotonic()
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, markup=False)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -90,9 +90,7 @@ class TrialProgress:
         if record.reused and record.result is not None:  # all of them are told in one sentence, at the end
             self._reused.append(record.result)
             return
-        self._console.print(
-            f"  [{self.finished}/{self.total}] {record.trial.title}: {outcome}  {note}", markup=False, soft_wrap=True
-        )
+        self._console.print(f"  [{self.finished}/{self.total}] {record.trial.title}: {outcome}  {note}", soft_wrap=True)
 
     def _show_overall(self) -> str:
         left = self._time_left()

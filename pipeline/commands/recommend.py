@@ -27,7 +27,7 @@ from pipeline.errors import PipelineError
 from pipeline.params.document import RACE, Params
 from pipeline.params.settings import METRIC_NAMES
 from pipeline.report.baseline import against_baseline
-from pipeline.report.text import interval, listed, number, percent, tolerance_words
+from pipeline.report.text import interval_of_accuracy, listed, number, percent, tolerance_words
 from pipeline.studies.race_results import race_accuracies, race_standing
 from pipeline.studies.racing import Standing
 from pipeline.studies.results import read_results, study_definition
@@ -53,7 +53,7 @@ def recommend(
     a race the one-standard-error rule chooses. Raises PipelineError before any study has finished, and for
     `max_predict_ms` before prediction times have been measured.
     """
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, markup=False)
     if max_predict_ms is not None and not paths.PREDICTION_TIMES.exists():
         raise PipelineError(f"{paths.PREDICTION_TIMES} not found: `dvc repro evaluate` measures how long networks take")
     summary = prepared_sequences(params.data)
@@ -106,7 +106,7 @@ def recommend(
     against = against_baseline(summary, chosen, choice, metrics, metric, held_out)
     if not against.shown:
         console.print(f"No network is recommended: {against.doubt(chosen['network'])}", soft_wrap=True)
-    bounds = interval(chosen["validation_accuracy_low"], chosen["validation_accuracy_high"])
+    bounds = interval_of_accuracy(chosen["validation_accuracy_low"], chosen["validation_accuracy_high"])
     console.print(
         f"{'Use' if against.shown else 'Else it would be'} {chosen['network']}: {chosen['parameters']:,} parameters, "
         f"validation {metric_name} "
@@ -185,7 +185,7 @@ def _table(qualifying: pd.DataFrame, metric_name: str) -> Table:
         "ms for one prediction", f"ms for {BATCH_SIZES[1]}",
     )  # fmt: skip
     for row in records(best_first(qualifying))[:SHOWN]:
-        bounds = interval(row["validation_accuracy_low"], row["validation_accuracy_high"])
+        bounds = interval_of_accuracy(row["validation_accuracy_low"], row["validation_accuracy_high"])
         table.add_row(
             row["network"], row["study"], number(row["parameters"]), percent(row["validation_accuracy"]), bounds,
             str(row["seeds"]), number(row["predict_ms"]), number(row["predict_batch_ms"]),

@@ -29,14 +29,14 @@ def show_run(experiment: str, name: str, console: Console | None = None) -> None
     """
     store = RunStore(experiment)
     run = _find(store, experiment, name)
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, markup=False)
     console.print(_table(run, store.artifacts(run.info.run_id)))
     tags = run.data.tags
     if tags.get("git_dirty") == "true":
         patch = f"git.diff of run {tags.get(PARENT_TAG, run.info.run_id)}"
         console.print(f"\nThe sources had changes that no commit has; `git apply` {patch} first.", soft_wrap=True)
     if tags.get("reproduce"):
-        console.print(f"\nTo make it again:\n  {tags['reproduce']}", soft_wrap=True, markup=False)
+        console.print(f"\nTo make it again:\n  {tags['reproduce']}", soft_wrap=True)
 
 
 def _find(store: RunStore, experiment: str, name: str) -> Run:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline import paths
 from pipeline.commands.sequences import make_sequences
@@ -88,11 +89,11 @@ def _differences(row: dict[str, Any], finished: Finished) -> list[str]:
 
 
 def _print(rows: list[dict[str, Any]], differences: dict[int, list[str]], recorded: dict[str, str]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     table = Table("trial", "network", "outcome", "recorded → now")
     for row in rows:
         different = differences[row["number"]]
-        outcome = "[red]changed" if different else "[green]reproduced"
+        outcome = Text("changed", "red") if different else Text("reproduced", "green")
         table.add_row(str(row["number"]), network_name(row), outcome, "\n".join(different) or row["weights_sha256"])
     console.print(table)
     now = environment()

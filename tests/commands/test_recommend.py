@@ -206,6 +206,20 @@ def test_figures_have_the_name_of_their_metric(tmp_path: Path, monkeypatch: pyte
     assert "validation balanced accuracy up to 95.50 %" in answer(params, max_parameters=10)[1]
 
 
+def test_labels_are_printed_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What looks like markup is part of a label."""
+    monkeypatch.chdir(tmp_path)
+    params = raced([{"cell": "gru", "units": units} for units in (8, 16)], [[0.09, 0.1]] * 5)
+    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    for label in ("[/b] x", "[red]x"):
+        labels = (label, *summary.labels[1:])
+        summary.model_copy(update={"labels": labels}).write(paths.SEQUENCES_SUMMARY)
+        assert not recommend(params, None, None, None)
+        assert f"is not shown to be better than always answering '{label}', which" in capsys.readouterr().out
+
+
 def test_the_results_of_other_data_never_answer(params: Params) -> None:
     write_results()
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
