@@ -165,14 +165,14 @@ def test_nothing_but_data(workspace: Path) -> None:
 def test_other_names_of_studies(workspace: Path) -> None:
     document = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     del document["race"]
-    document["studies"] = {"wide <nets>": document["studies"]["capacity"]}
-    document["champion"]["studies"] = ["wide <nets>"]
+    document["studies"] = {"wide_nets": document["studies"]["capacity"]}
+    document["champion"]["studies"] = ["wide_nets"]
     params = validate_params(document, "changed")
     write_summary(dataset="fashion_mnist")
-    write_study("wide <nets>", capacity_records(), params)
+    write_study("wide_nets", capacity_records(), params)
     report.run(params)
     made = read_page()
-    assert "wide <nets>" in made.text
+    assert "wide_nets" in made.text
     assert "Compared with the book" not in made.text
     assert "The effect of capacity" not in made.text
 

@@ -30,5 +30,5 @@ def test_the_page_defines_every_variable_that_it_uses(whole: Path) -> None:
 
 def test_templates_name_no_colour() -> None:
     files = [path for path in TEMPLATES.iterdir() if path.suffix in (".css", ".j2", ".js")]
-    assert len(files) == 22
+    assert len(files) == 23
     assert {path.name: found for path in files if (found := re.findall(r"#[0-9a-f]{3,6}\b", path.read_text()))} == {}

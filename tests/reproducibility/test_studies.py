@@ -59,8 +59,8 @@ def test_studies_killed_again_and_again_end_like_one_that_never_was(
 ) -> None:
     """SIGKILL, at moments from a seeded generator, to the driver, a worker or the workers' parent.
 
-    There are more studies if need be. A trial whose worker has died in all of its attempts is recorded as failed, and
-    rightly: no driver loses so many.
+    There are more studies if need be. A trial whose worker has died in all of its attempts ends the study, and rightly:
+    no driver loses so many.
     """
     moments = random.Random(2026)
     kills = {"driver": 0, "worker": 0}
