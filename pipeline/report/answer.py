@@ -80,7 +80,7 @@ def answer(results: Results) -> Answer:
         figures={"answer": figure},
         caption=(
             "Higher is more accurate, further left is smaller"
-            f"{'; the ring marks the network to use' * (recommended is not None)}. "
+            f"{'; the ring marks the champion' * (recommended is not None)}. "
             "Each point is a configuration: point at it or touch it for its numbers. "
             f"{baseline_words(results.baseline, accuracies_shown(studies, recommended)) if studies else ''}"
             f"{PLACED_BY_RACE * (results.race is not None)}Bars are 95 % intervals over seeds, cut at the edge where "

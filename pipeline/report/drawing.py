@@ -156,7 +156,7 @@ def cost_axis(axes: Axes, label: str) -> None:
 
 
 def ring(axes: Axes, x: float, y: float) -> None:
-    """Mark the network to use."""
+    """Mark the champion."""
     axes.plot(x, y, "o", markersize=17, markerfacecolor="none", markeredgecolor=MARK, markeredgewidth=2.4, zorder=5,
               clip_on=False)  # fmt: skip
 
@@ -169,7 +169,7 @@ def legend(table: pd.DataFrame, choice: NetworkSpec | Mapping[str, Any] | None) 
     ]
     if choice is not None:
         row = dict(choice) if isinstance(choice, NetworkSpec) else choice
-        label = f"recommended: {name_among(row, records(table))}"
+        label = f"champion: {name_among(row, records(table))}"
         handles.append(Line2D([], [], color=MARK, marker="o", markersize=12, markerfacecolor="none",
                               markeredgewidth=2.2, linestyle="none", label=label))  # fmt: skip
     return handles

@@ -55,7 +55,7 @@ def race(results: Results) -> Race | None:
             "Higher is more accurate; on the line at 0 is the leader. Bars are the intervals by which the race "
             f"decides: within the shaded band a network is at most {tolerance_words(rules.tolerance)} less accurate. "
             "Hollow marks have left, and their bars are those of that moment"
-            f"{'; the ring marks the network to use' * (chosen is not None)}. The axis is stretched near 0."
+            f"{'; the ring marks the champion' * (chosen is not None)}. The axis is stretched near 0."
         ),
         table=_table(table),
     )

@@ -219,7 +219,7 @@ def test_networks_that_differ_in_their_view_alone_are_told_apart(results: Result
     assert made.recipe.startswith("GRU, 1 layer of 8 units, reading columns; adam with")
     assert made.candidates is not None
     assert [row[0] for row in made.candidates.rows] == ["GRU 1×8 on columns", "GRU 1×8 on rows"]
-    assert "recommended: GRU 1×8 on columns" in texts(made.figures["answer"])
+    assert "champion: GRU 1×8 on columns" in texts(made.figures["answer"])
     assert limits(columns).sentences[1] == "The choice, GRU 1×8 on columns, reads the images as columns."
     assert answer(results).recipe is not None
     assert "reading" not in str(answer(results).recipe)

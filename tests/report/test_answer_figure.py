@@ -48,7 +48,7 @@ def test_figure_shows_every_configuration_twice(studies: dict[str, pd.DataFrame]
     shown = texts(svg)
     assert {"A finding", "SimpleRNN", "LSTM", "GRU", "1 layer", "2 layers", "99 %", "10,000"} <= set(shown)
     assert {"capacity: 5,000 samples", "search: 54,000 samples"} <= set(shown)
-    assert f"recommended: {network_name(choice)}" in shown
+    assert f"champion: {network_name(choice)}" in shown
     assert ElementTree.fromstring(svg).get("aria-label") == "What it shows"
 
 

@@ -207,5 +207,5 @@ def test_where_labels_are_random_no_network_is_recommended(nothing_to_learn: Par
     assert "\nElse it would be " in text
     assert doubt in page.text.partition("The answer")[0][:600]
     assert "No network is recommended: " in page.text[:400]
-    assert "the ring marks the network to use" not in page.text
-    assert "recommended: " not in paths.ANSWER.read_text(encoding="utf-8")
+    assert "the ring marks the champion" not in page.text
+    assert "champion: " not in paths.ANSWER.read_text(encoding="utf-8")

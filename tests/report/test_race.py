@@ -61,7 +61,7 @@ def test_every_entrant_is_drawn_and_the_choice_ringed(results: Results) -> None:
     assert hovers(svg)[8].startswith("GRU 2×51 mean+max, 29,335 parameters: shown to be at most 0.2 points worse than")
     accuracy, behind = chosen["validation_accuracy"], chosen["behind"]
     assert hovers(svg)[8].endswith(f"accuracy {accuracy:.2%} over 10 blocks, {100 * behind:.2f} points behind")
-    assert "recommended: GRU 2×51 mean+max" in texts(svg)
+    assert "champion: GRU 2×51 mean+max" in texts(svg)
     assert svg.count(f"stroke: {MARK}") > behind_the_leader(table, RULES, None, "alt").count(f"stroke: {MARK}")
 
 
