@@ -112,7 +112,8 @@ def recommend(
         f"validation {metric_name} "
         f"{percent(chosen['validation_accuracy'])} (95 % interval {bounds}, {chosen['seeds']} "
         f"seed{'s' * (chosen['seeds'] > 1)}), {number(chosen['predict_ms'])} ms for one prediction. "
-        f"{len(qualifying)} of {len(everything)} networks trained on {compared.train_samples:,} samples qualify.",
+        f"{len(qualifying)} of {len(everything)} networks trained on {compared.train_samples:,} samples qualify"
+        f"{f'; below are the {SHOWN} most accurate' * (len(qualifying) > SHOWN)}.",
         soft_wrap=True,
     )
     if certainty:

@@ -83,8 +83,7 @@ def _expectation(study: StudyDefinition, params: Params, journal: Journal, worke
         return kept
     left = f"{about(study.expected_seconds(workers, finished))} on {workers} worker{'s' * (workers > 1)}"
     if isinstance(study.study, RaceStudy):
-        others = f"{kept}; the others, fewer" if kept else "fewer"
-        return f"{others} as networks leave, take at most {left}"
+        return f"{kept}; the others, if no network leaves, take {left}" if kept else f"{left} if no network leaves"
     if kept:
         return f"{kept}, the others take {left}"
     return left if study.fixed_trials or journal.is_empty else f"{left}, less if some are finished already"

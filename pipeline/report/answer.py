@@ -311,7 +311,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         facts += [
             (f"test accuracy, {plural(metrics.seeds, 'seed')}", percent(metrics.test_accuracy)),
             ("its 95 % interval, %", interval(metrics.test_accuracy_low, metrics.test_accuracy_high)),
-            ("generalization gap, points", points(metrics.generalization_gap)),
+            ("train minus test, points", points(metrics.generalization_gap)),
         ]
         if metrics.metric is not None:
             against = champion_against_baseline(results.summary, metrics, metrics.metric)
