@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any, NamedTuple
 
 from pipeline.params.document import validate_params
 from pipeline.params.network import NetworkSpec, Sizes, parameter_count
-from pipeline.studies.estimate import training_seconds
+from pipeline.studies.estimate import REFERENCE_RATE, training_seconds
 from pipeline.studies.few_samples import fitted
 from pipeline.studies.proposals import configure
+from pipeline.training.graphs import EVALUATION_BATCH_SIZE
 
 LARGEST_UNITS = (64, 32, 16, 8)  # in the order to try: the first whose study fits into the time
+# Batches of a few long sequences cost their time steps, however few the units: smaller networks than those that take
+# up to so much of the shortest study's time would learn less and save nothing.
+HARDLY_LONGER = 1.1
 BATCH_SIZE = 16
 VALIDATION = 0.15  # of the sequences to learn from; the search chooses by it, the race by tenths
 RACE = {"entrants": ["capacity", "search"], "tolerance": 0.02, "max_blocks": 5}
@@ -28,20 +33,23 @@ class OwnStudy(NamedTuple):
     minutes: float
 
 
-def own_study(
-    document: dict[str, Any], sizes: Sizes, learning: int, minutes: float, workers: int, rate: float
-) -> OwnStudy:
-    """Studies that take at most `minutes` on these sequences, as far as that is known before, or else the smallest.
+def own_study(document: dict[str, Any], sizes: Sizes, learning: int, minutes: float, workers: int) -> OwnStudy:
+    """Studies that take at most `minutes` on these sequences, as far as that is known before.
+
+    Where none fits into them, it is the one with the largest networks that hardly takes longer than the shortest. The
+    time is that of a usual processor: the same sequences make the same studies, however fast this one is just now.
 
     `document` is params.yaml, whose settings of `data` and whose metric stay. Of the sequences `learning` are not for
-    testing. `rate` is that at which a core multiplies matrices, in operations a second.
+    testing.
     """
-    for units in LARGEST_UNITS:
-        small = _up_to(units, document, sizes)
-        seconds = _expected_seconds(small, units, sizes, learning, workers, rate)
-        if seconds <= 60 * minutes:
-            break
-    return OwnStudy(small, units, seconds / 60)
+    studies = [_up_to(units, document, sizes) for units in LARGEST_UNITS]
+    seconds = [
+        _expected_seconds(small, units, sizes, learning, workers)
+        for small, units in zip(studies, LARGEST_UNITS, strict=True)
+    ]
+    limit = max(60 * minutes, HARDLY_LONGER * min(seconds))
+    chosen = next(index for index, expected in enumerate(seconds) if expected <= limit)
+    return OwnStudy(studies[chosen], LARGEST_UNITS[chosen], seconds[chosen] / 60)
 
 
 def _up_to(largest: int, document: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
@@ -77,13 +85,13 @@ def _gru(units: int) -> NetworkSpec:
     return NetworkSpec(cell="gru", units=units, pooling="mean_max")
 
 
-def _expected_seconds(
-    small: dict[str, Any], largest: int, sizes: Sizes, learning: int, workers: int, rate: float
-) -> float:
+def _expected_seconds(small: dict[str, Any], largest: int, sizes: Sizes, learning: int, workers: int) -> float:
     """About how long all the studies take together, counted in trainings of GRUs."""
     defaults = fitted(validate_params(small, "params.yaml").training, learning)
+    # Few sequences are evaluated in fewer batches than they are trained in.
+    evaluated = defaults.batch_size * math.ceil(learning / EVALUATION_BATCH_SIZE)
     seconds = [
-        training_seconds(configure(_gru(units).model_dump(), defaults), learning, learning, sizes, rate)
+        training_seconds(configure(_gru(units).model_dump(), defaults), learning, evaluated, sizes, REFERENCE_RATE)
         for units in _three(largest)
     ]
     each = sum(seconds) / len(seconds)

@@ -25,7 +25,6 @@ from pipeline.params.file import read_document
 from pipeline.params.network import Sizes
 from pipeline.paths import PARAMS, REPORT, atomic_write
 from pipeline.progress import about
-from pipeline.training.machine import sgemm_rate
 
 # Small enough for minutes on two cores, large enough that networks learn and differ.
 VALIDATION = 500
@@ -41,7 +40,6 @@ LEFT_OUT = ("ablation",)  # with one seed it could not tell what a part of the r
 MINUTES = 5.0  # for a dataset of one's own
 MUCH_LONGER = 2  # than asked for: estimates are rough
 MUCH_SHORTER = 0.75  # of the time, with half of the steps: only then it is worth to cut them
-SECONDS_TO_MEASURE = 0.2
 # With few images to measure on, a race settles coarser questions, and sooner.
 RACE = {"tolerance": 0.02, "max_blocks": 5}
 
@@ -134,8 +132,7 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
         raise PipelineError(f"{path}: {too_few_for_folds(splits.groups)}")
     _, timesteps, features = splits.train.x.shape
     sizes = Sizes(timesteps, features, len(own.labels), token_count(splits) if params.data.tokens else None)
-    rate = sgemm_rate(SECONDS_TO_MEASURE)
-    study = own_study(document, sizes, learning, minutes, workers, rate)
+    study = own_study(document, sizes, learning, minutes, workers)
     study.document["tracking"] = {"experiment": f"{as_name(path.stem)}-quick"}
     print(
         f"quick: networks of up to {study.units} units, {about(60 * study.minutes)} on {workers} "
@@ -143,14 +140,14 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
     )
     if study.minutes > MUCH_LONGER * minutes:
         half = max(1, timesteps // 2)
-        shorter = own_study(document, sizes._replace(timesteps=half), learning, minutes, workers, rate)
+        shorter = own_study(document, sizes._replace(timesteps=half), learning, minutes, workers)
         advice = ""
         if shorter.minutes < MUCH_SHORTER * study.minutes:
             advice = (
                 f"; of up to {timesteps:,} steps `data.max_timesteps: {half}` in params.yaml leaves {half:,}, which "
                 f"takes about {shorter.minutes / study.minutes:.0%} of the time"
             )
-        print(f"quick: even this smallest study takes longer than the {minutes:g} minutes asked for{advice}")
+        print(f"quick: that is longer than the {minutes:g} minutes asked for, but no study is much shorter{advice}")
     return study.document
 
 

@@ -102,10 +102,10 @@ def test_a_file_of_ones_own_is_found_from_anywhere_and_studied_by_itself(
     assert params.tracking.experiment == "mine-quick", "never MNIST's"
     assert "views" not in params.studies
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("quick: networks of up to 8 units, about ")
+    assert first.startswith("quick: networks of up to 64 units, about ")
     assert second == (
-        "quick: even this smallest study takes longer than the 0.1 minutes asked for; of up to 5 steps "
-        "`data.max_timesteps: 2` in params.yaml leaves 2, which takes about 63% of the time"
+        "quick: that is longer than the 0.1 minutes asked for, but no study is much shorter; of up to 5 steps "
+        "`data.max_timesteps: 2` in params.yaml leaves 2, which takes about 67% of the time"
     )
 
 
@@ -117,7 +117,7 @@ def test_quick_advises_to_cut_steps_only_if_that_makes_it_much_shorter(
     np.savez(tmp_path / "short.npz", x=np.zeros((40, 2, 2)), y=["a", "b"] * 20)
     shrunk_to_own(document, str(tmp_path / "short.npz"), minutes=0.1)
     assert capsys.readouterr().out.splitlines()[1:] == [
-        "quick: even this smallest study takes longer than the 0.1 minutes asked for"
+        "quick: that is longer than the 0.1 minutes asked for, but no study is much shorter"
     ]
 
 
@@ -165,7 +165,7 @@ def test_tokens_are_studied_with_the_sizes_of_their_embeddings(tmp_path: Path, d
     small = shrunk_to_own(document, str(tmp_path / "words.npz"), minutes=0.1)
     assert small["studies"]["search"]["parameter_budgets"] == [
         parameter_count(NetworkSpec(cell="gru", units=units, pooling="mean_max"), 7, 1, 3, tokens=100)
-        for units in (2, 4, 8)
+        for units in (4, 16, 64)
     ]
 
 
