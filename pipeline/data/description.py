@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from pipeline.data.datasets import Dataset
 from pipeline.data.sequences import FOLDS, largest_class, too_few_for_folds
 from pipeline.data.splits import Splits
+from pipeline.params.network import EMBEDDING_WIDTH
 from pipeline.params.own import own_settings
 from pipeline.params.settings import DataParams
 
 FEW_VALIDATION_SAMPLES = 100
 LARGE_CLASS = 0.8
+SPARSE_TOKENS = 2  # so many numbers for each token that occurs
 
 
 def description(dataset: Dataset, splits: Splits, data: DataParams) -> dict[str, Any]:
@@ -64,7 +66,25 @@ def warnings(dataset: Dataset, splits: Splits, data: DataParams) -> tuple[str, .
         found.append(f"no validation sample is of the classes {', '.join(absent)}: nobody can see how well they do")
     if not data.tokens and _could_be_tokens(splits.train.x):
         found.append("all values are whole numbers, in one feature: are these tokens? Then data.tokens: true")
+    if data.tokens:
+        found += _about_tokens(splits)
     return tuple(found + _about_groups(dataset, splits))
+
+
+def _about_tokens(splits: Splits) -> list[str]:
+    numbers, occurring = token_count(splits), len(_occurring(splits))
+    if numbers <= SPARSE_TOKENS * occurring:
+        return []
+    return [
+        f"{occurring:,} different tokens occur, but their numbers go up to {numbers - 1:,}, and each number has an "
+        f"embedding: numbered from 0 to {occurring - 1:,}, networks would have {numbers - occurring:,} × "
+        f"{EMBEDDING_WIDTH} fewer parameters"
+    ]
+
+
+def _occurring(splits: Splits) -> NDArray[np.float32]:
+    values = np.unique(np.concatenate([np.unique(part.x) for part in (splits.train, splits.validation, splits.test)]))
+    return values[~np.isnan(values)]
 
 
 def _about_groups(dataset: Dataset, splits: Splits) -> list[str]:

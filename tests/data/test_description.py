@@ -153,3 +153,22 @@ def test_groups_that_are_fewer_than_folds_or_alone_with_a_class() -> None:
         "all samples to learn from of the classes c are in one fold: a training that holds it out does not know them"
         in (warned(lonely))
     )
+
+
+def test_numbers_of_tokens_that_never_occur_are_told() -> None:
+    dataset = dataset_of(PLENTY, features=1)
+    tokens = DATA.model_copy(update={"tokens": True})
+    for x in (dataset.train_x, dataset.test_x):
+        if x is not None:
+            x[:] = 7
+    dataset.train_x[3, 2] = 16_000_000
+    [sentence] = warned(dataset, tokens)
+    assert sentence == (
+        "2 different tokens occur, but their numbers go up to 16,000,000, and each number has an embedding: numbered "
+        "from 0 to 1, networks would have 15,999,999 × 32 fewer parameters"
+    )
+    dataset.train_x[3, 2] = 3
+    assert [sentence for sentence in warned(dataset, tokens) if "occur" in sentence] == [
+        "2 different tokens occur, but their numbers go up to 7, and each number has an embedding: numbered from 0 to "
+        "1, networks would have 6 × 32 fewer parameters"
+    ]
