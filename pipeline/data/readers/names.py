@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 Label = int | str
 
+# The two that many scripts, and some emoji, join or part letters with: Python does not call them printable.
+_JOINERS = dict.fromkeys((0x200C, 0x200D))
 _WHOLE = re.compile(r"([-+]?[0-9]{1,18})(\.0*)?")
 
 
@@ -60,9 +62,10 @@ def _text(value: object) -> str:
         text.encode()
     except UnicodeError as error:
         raise ValueError(f"{reprlib.repr(value)} is no text in UTF-8") from error
-    if not text:
+    shown = text.translate(_JOINERS)
+    if not shown:
         raise ValueError("it is missing (an empty text)")
-    if not text.isprintable():
+    if not shown.isprintable():
         raise ValueError(f"{reprlib.repr(text)} has characters that cannot be printed")
     return text
 

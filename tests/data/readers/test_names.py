@@ -25,6 +25,7 @@ def names(*written: object) -> tuple[object, ...]:
         (("9" * 30, "1"), ("1", "9" * 30)),
         ((b"b", "a "), ("a", "b")),
         (("zwölf", "Elf"), ("Elf", "zwölf")),
+        (("می\u200cروم", "👩\u200d💻"), ("می\u200cروم", "👩\u200d💻")),
     ],
 )
 def test_what_is_written_and_what_it_is_called(written: tuple[object, ...], expected: tuple[object, ...]) -> None:
@@ -42,6 +43,8 @@ def test_what_is_written_and_what_it_is_called(written: tuple[object, ...], expe
         ((1, "a"), "'a' is a text among numbers"),
         ((b"\xff", "a"), "is no text in UTF-8"),
         (("a", " "), r"it is missing \(an empty text\)"),
+        (("a", "\u200d"), r"it is missing \(an empty text\)"),
+        (("a", "b\u202ec"), r"has characters that cannot be printed"),
         (("a", "b\nc"), r"'b\\nc' has characters that cannot be printed"),
     ],
 )
