@@ -224,13 +224,16 @@ def predict(
 
 @app.command(rich_help_panel=CARE)
 def show(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or STUDY#TRIAL, for example: search#3")],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="A run's id, or STUDY#TRIAL, for example search#3, or champion, evaluate."),
+    ],
 ) -> None:
     """Everything that MLflow keeps about one run: parameters, figures, where it comes from, how to make it again."""
     with params_yaml() as params:
         from pipeline.commands.show import show_run
 
-        show_run(params.tracking.experiment, run)
+        show_run(params, run)
 
 
 @app.command(rich_help_panel=CARE)

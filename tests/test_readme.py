@@ -44,6 +44,7 @@ def test_the_answer_has_the_committed_figures_and_no_others() -> None:
         f"{metrics['seeds']} seeds",
         percent(metrics["test_accuracy"]),
         f"95 % interval {interval(metrics['test_accuracy_low'], metrics['test_accuracy_high'])} %",
+        f"seed {metrics['model_seed']}, with {percent(metrics['model_test_accuracy'])}",
         f"{100 * race['tolerance']:.2g} points",
         f"{race['blocks']} blocks",
     ]

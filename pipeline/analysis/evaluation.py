@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,20 +35,35 @@ _OtherMetric = Field(exclude_if=lambda value: value is None)  # not in the file 
 
 def load_models(folder: Path) -> dict[int, keras.Model]:
     """The models saved as `seed-N.keras` in `folder`, by seed in ascending order; PipelineError if there is none."""
-    models = _models(folder, "seed")
-    if not models:
-        raise PipelineError(f"{folder} has no seed-*.keras: run `python -m pipeline champion` first")
-    return models
+    champion_file(folder)
+    return {seed: load_model(path) for seed, path in _files(folder, "seed").items()}
 
 
 def load_best_models(folder: Path) -> dict[int, keras.Model]:
     """The models saved as `best-N.keras`, of the most accurate network; none where that is the champion itself."""
-    return _models(folder, "best")
+    return {seed: load_model(path) for seed, path in _files(folder, "best").items()}
 
 
-def _models(folder: Path, name: str) -> dict[int, keras.Model]:
+def champion_file(folder: Path) -> Path:
+    """The model of the champion, for everybody who uses it: that of the first seed, which no test data have chosen.
+
+    The models of other seeds say how much the seed matters. Raises PipelineError where there is none.
+    """
+    files = _files(folder, "seed")
+    if not files:
+        raise PipelineError(f"{folder} has no seed-*.keras: run `python -m pipeline champion` first")
+    return next(iter(files.values()))
+
+
+def sha256_of(file: Path) -> str:
+    """The hash of a model's file, by which its figures and its registered version are found."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _files(folder: Path, name: str) -> dict[int, Path]:
+    """The files `NAME-N.keras`, by N in ascending order."""
     files = {int(path.stem.removeprefix(f"{name}-")): path for path in folder.glob(f"{name}-*.keras")}
-    return {seed: load_model(files[seed]) for seed in sorted(files)}
+    return dict(sorted(files.items()))
 
 
 def predict(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -79,12 +95,14 @@ def predictions_table(probabilities: NDArray[np.float32], y: NDArray[np.int64]) 
 
 
 class Metrics(Document):
-    """metrics.json: the champion's figures on the test data, means over its seeds.
+    """metrics.json: the champion's figures on the test data, of networks of its size and of its model.
 
-    Accuracies are fractions, the loss is in nats, the gap is train minus test accuracy. `test_accuracy_sd` is None for
-    one seed; for the interval see `accuracy_interval`. Where networks are chosen by another metric than accuracy, that
-    is `metric`, and `test_score` its value, with the interval of `score_interval`; else they are None. `tested` is the
-    hash of what was measured, see `what_is_tested`.
+    Those of the size are means over the seeds. Accuracies are fractions, the loss is in nats, the gap is train minus
+    test accuracy. `test_accuracy_sd` is None for one seed; for the interval see `accuracy_interval`. Those of the
+    model, one of these networks, begin with `model_`: its seed, the hash of its file, its accuracy and the interval of
+    that over samples. Where networks are chosen by another metric than accuracy, that is `metric`, and `test_score` its
+    value, with the interval of `score_interval`; else they are None. `tested` is the hash of what was measured, see
+    `what_is_tested`.
     """
 
     dataset: str
@@ -100,11 +118,19 @@ class Metrics(Document):
     test_accuracy_high: float
     test_loss: float
     generalization_gap: float
+    model_seed: int
+    model_sha256: str
+    model_test_accuracy: float
+    model_test_accuracy_low: float
+    model_test_accuracy_high: float
     metric: Annotated[Metric | None, _OtherMetric] = None
     test_score: Annotated[float | None, _OtherMetric] = None
     test_score_low: Annotated[float | None, _OtherMetric] = None
     test_score_high: Annotated[float | None, _OtherMetric] = None
-    tested: str = ""  # as in files of earlier versions, of which nobody knows
+    model_test_score: Annotated[float | None, _OtherMetric] = None
+    model_test_score_low: Annotated[float | None, _OtherMetric] = None
+    model_test_score_high: Annotated[float | None, _OtherMetric] = None
+    tested: str
 
     @classmethod
     def read_for(cls, choice: Finalist, data_sha256: Sequence[str], metric: Metric, path: Path) -> Metrics | None:
@@ -112,7 +138,7 @@ class Metrics(Document):
 
         None where nothing was tested, or where it was another network, or other data.
         """
-        if not path.exists():
+        if not path.exists() or "model_sha256" not in path.read_text(encoding="utf-8"):  # an earlier version's
             return None
         metrics = cls.read(path)
         same = metrics.tested == what_is_tested(choice, data_sha256) and (metrics.metric or "accuracy") == metric
@@ -166,17 +192,23 @@ def champion_metrics(
     train: Mapping[int, NDArray[np.float32]],
     train_y: NDArray[np.int64],
     metric: Metric,
+    model_sha256: str,
 ) -> Metrics:
     """The champion's metrics on the data of these hashes; `test` and `train` hold each seed's probabilities
-    (n, classes) on the test data and on training data, and it was chosen by `metric`."""
+    (n, classes) on the test data and on training data, the first seed's first, and it was chosen by `metric`. The model
+    is the first seed's, whose file has `model_sha256`."""
+    seed, answers = next(iter(test.items()))
     accuracies = [accuracy(probabilities, test_y) for probabilities in test.values()]
     train_accuracy = np.mean([accuracy(probabilities, train_y) for probabilities in train.values()])
     low, high = accuracy_interval(accuracies, len(test_y))
+    model_low, model_high = accuracy_interval(accuracies[:1], len(test_y))
     by_metric: dict[str, Any] = {}
     if metric != "accuracy":
         scores = score_interval(metric, test_y, np.stack([each.argmax(axis=1) for each in test.values()]))
+        of_model = score_interval(metric, test_y, answers.argmax(axis=1)[np.newaxis])
         names = ("test_score", "test_score_low", "test_score_high")
-        by_metric = {"metric": metric, **dict(zip(names, scores, strict=True))}
+        by_metric = {"metric": metric} | dict(zip(names, scores, strict=True))
+        by_metric |= {f"model_{name}": value for name, value in zip(names, of_model, strict=True)}
     return Metrics(
         dataset=dataset,
         cell=choice.cell,
@@ -191,6 +223,11 @@ def champion_metrics(
         test_accuracy_high=high,
         test_loss=float(np.mean([cross_entropy(probabilities, test_y) for probabilities in test.values()])),
         generalization_gap=float(train_accuracy - np.mean(accuracies)),
+        model_seed=seed,
+        model_sha256=model_sha256,
+        model_test_accuracy=accuracies[0],
+        model_test_accuracy_low=model_low,
+        model_test_accuracy_high=model_high,
         tested=what_is_tested(choice, data_sha256),
         **by_metric,
     )

@@ -8,8 +8,10 @@ import numpy as np
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice, choose_by_race, choose_champion
+from pipeline.analysis.evaluation import Metrics, champion_file, sha256_of
 from pipeline.data.datasets import Manifest
 from pipeline.data.sequences import SequencesSummary, in_view, prepared_sequences
+from pipeline.errors import PipelineError
 from pipeline.locks import alone
 from pipeline.params.document import RACE, Params
 from pipeline.progress import TrialProgress
@@ -31,6 +33,27 @@ def choose(params: Params, summary: SequencesSummary) -> Choice:
     if names == (RACE,):
         return choose_by_race(study_definition(RACE, params, summary), studies[RACE], summary.learning_sha256)
     return choose_champion(studies, summary.validation.samples, summary.learning_sha256)
+
+
+def outdated(params: Params, summary: SequencesSummary, choice: Choice) -> str | None:
+    """Why `choice` is not what params.yaml and the studies that are there would choose now; None where it is."""
+    try:
+        now = choose(params, summary)
+    except PipelineError as error:
+        return str(error)
+    if now.choice.refit == choice.choice.refit:
+        return None
+    return (
+        f"{paths.CHOICE} has {choice.name_of(choice.choice)}, and not as params.yaml and data/studies have chosen "
+        f"since, {now.name_of(now.choice)}: run `dvc repro champion`"
+    )
+
+
+def tested_model(params: Params, summary: SequencesSummary, choice: Choice) -> Metrics | None:
+    """What metrics.json says of the model that is there now, of this choice; None where that was not tested."""
+    metrics = Metrics.read_for(choice.choice, summary.all_sha256, params.champion.metric, paths.METRICS)
+    same = metrics is not None and metrics.model_sha256 == sha256_of(champion_file(paths.CHAMPION))
+    return metrics if same else None
 
 
 def run(params: Params) -> None:
@@ -81,5 +104,6 @@ def _run(params: Params) -> None:
             input_example=input_example,
             metric=params.champion.metric,
             licence=Manifest.read(paths.MANIFEST).licence,
+            tested=tested_model(params, summary, choice),  # the same model may be registered again
         )
         print(f"champion: {outcome}")

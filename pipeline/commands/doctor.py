@@ -14,10 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import paths
+from pipeline.analysis.choice import Choice
+from pipeline.analysis.evaluation import champion_file
+from pipeline.commands.champion import outdated, tested_model
 from pipeline.data import datasets
 from pipeline.data.mirrors import Source, find_sources, probe
-from pipeline.errors import without_credentials
+from pipeline.data.sequences import prepared_sequences
+from pipeline.errors import PipelineError, without_credentials
 from pipeline.params.document import ExecutionParams, Params
+from pipeline.report.tested import model_words
 
 PACKAGES = ["tensorflow", "keras", "optuna", "distributed", "mlflow", "dvc", "pandas", "numpy"]
 PROBE_SECONDS = 5.0
@@ -33,6 +38,7 @@ def diagnose(params: Params, console: Console | None = None) -> bool:
         ("cores", f"{CPU_COUNT} usable of {os.cpu_count()}", True),
         ("BLAS", _blas(), True),
         *_data(params.data.dataset),
+        _champion(params),
         *_stores(),
         ("execution", _execution(params.execution), True),
     ]
@@ -95,6 +101,24 @@ def _data(dataset: str) -> list[Finding]:
         advice = ": set MNIST_MIRROR to a folder or URL that has it, or run make quick" if needed else ""
         findings.append((f"{known.name} from", f"{source.name}: {answer}{advice}", not needed))
     return findings
+
+
+def _champion(params: Params) -> Finding:
+    """The model that answers, how good it is, and whether it is that of params.yaml and of the data."""
+    if not paths.CHOICE.exists():
+        return "champion", "not made yet", True
+    try:
+        summary = prepared_sequences(params.data)
+        choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)
+        told = f"{choice.name_of(choice.choice)}, {champion_file(paths.CHAMPION)}"
+        tested = tested_model(params, summary, choice)
+        told += f", {model_words(tested)}" if tested else ", test accuracy not known: `dvc repro evaluate` measures it"
+        reason = outdated(params, summary, choice)
+        return "champion", f"{told}; it may not be the study's choice any more: {reason}" if reason else told, True
+    except FileNotFoundError as error:
+        return "champion", f"{error.filename} not found: `dvc repro` makes it", True
+    except PipelineError as error:
+        return "champion", str(error), True
 
 
 def _answer(source: Source, name: str) -> str:

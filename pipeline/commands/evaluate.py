@@ -41,10 +41,10 @@ def _tested_in_studies(params: Params, summary: SequencesSummary) -> list[Tested
 def run(params: Params) -> None:
     """Measure every seed's model on the test data; write metrics.json and the files named below.
 
-    predictions.csv and confusion.csv are those of the first seed's model, one row per test sequence. test.csv has every
-    network that was measured on the test data, compared with the champion and with the most accurate of the race.
-    mcnemar.json repeats the comparison of these two, and is null where they are one. prediction_times.csv says how long
-    each network that was compared takes to answer.
+    predictions.csv and confusion.csv are those of the champion's model, the first seed's, one row per test sequence.
+    test.csv has every network that was measured on the test data, compared with the champion and with the most accurate
+    of the race. mcnemar.json repeats the comparison of these two, and is null where they are one. prediction_times.csv
+    says how long each network that was compared takes to answer, the champion's model among them.
     """
     summary = prepared_sequences(params.data)
     choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)
@@ -62,9 +62,10 @@ def run(params: Params) -> None:
     train = {seed: evaluation.predict(model, train_x) for seed, model in models.items()}
 
     metrics = evaluation.champion_metrics(
-        choice.choice, summary.dataset, summary.all_sha256, test, test_y, train, train_y, params.champion.metric
-    )
-    predictions = evaluation.predictions_table(test[min(test)], test_y)
+        choice.choice, summary.dataset, summary.all_sha256, test, test_y, train, train_y, params.champion.metric,
+        evaluation.sha256_of(evaluation.champion_file(paths.CHAMPION)),
+    )  # fmt: skip
+    predictions = evaluation.predictions_table(test[metrics.model_seed], test_y)
     paths.write_csv(paths.PREDICTIONS, predictions)
     paths.write_csv(paths.CONFUSION, predictions[["actual", "predicted"]])
     best_models = evaluation.load_best_models(paths.CHAMPION)
@@ -77,7 +78,7 @@ def run(params: Params) -> None:
     compared = records(table.loc[table["role"] == "most accurate", COMPARISON])
     paths.write_json(paths.MCNEMAR, compared[0] if compared else None)
     networks = prediction_times.distinct_networks([choice.choice, *choice.candidates])
-    saved = {networks[0]: models[min(models)]}
+    saved = {networks[0]: models[metrics.model_seed]}
     shapes = {network.view: summary.shape_in(network.view) for network in networks}
     reading = reading_of(summary)
     if summary.scale == "standard":
@@ -89,15 +90,16 @@ def run(params: Params) -> None:
         log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
     seeds = f"{metrics.seeds} seed{'s' * (metrics.seeds > 1)}"
     print(
-        f"evaluate: test accuracy {metrics.test_accuracy:.2%} "
-        f"({metrics.test_accuracy_low:.2%} to {metrics.test_accuracy_high:.2%}, {seeds})" + _by_metric(metrics)
+        f"evaluate: test accuracy of networks of this size {metrics.test_accuracy:.2%} "
+        f"({metrics.test_accuracy_low:.2%} to {metrics.test_accuracy_high:.2%}, {seeds})"
+        f"{_by_metric(metrics, 'test_score')}; of the model to use, seed {metrics.model_seed}, "
+        f"{metrics.model_test_accuracy:.2%} ({metrics.model_test_accuracy_low:.2%} to "
+        f"{metrics.model_test_accuracy_high:.2%}){_by_metric(metrics, 'model_test_score')}"
     )
 
 
-def _by_metric(metrics: evaluation.Metrics) -> str:
+def _by_metric(metrics: evaluation.Metrics, name: str) -> str:
     if metrics.metric is None:
         return ""
-    return (
-        f", {METRIC_NAMES[metrics.metric]} {metrics.test_score:.2%} ({metrics.test_score_low:.2%} to "
-        f"{metrics.test_score_high:.2%})"
-    )
+    value, low, high = (getattr(metrics, f"{name}{suffix}") for suffix in ("", "_low", "_high"))
+    return f", {METRIC_NAMES[metrics.metric]} {value:.2%} ({low:.2%} to {high:.2%})"

@@ -2,6 +2,7 @@
 
 import sys
 import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice
-from pipeline.analysis.evaluation import load_models, predict
+from pipeline.analysis.evaluation import champion_file, predict
+from pipeline.commands.champion import outdated, tested_model
 from pipeline.data.own import RawSequences, read_raw
 from pipeline.data.sequences import SequencesSummary, as_sequences, prepared_sequences
 from pipeline.errors import PipelineError
@@ -19,7 +21,9 @@ from pipeline.params.document import Params
 from pipeline.params.network import CELLS, Cell
 from pipeline.params.own import TABLES
 from pipeline.params.settings import DataParams, View
-from pipeline.report.text import plural
+from pipeline.report.tested import model_words
+from pipeline.report.text import percent, plural
+from pipeline.training.model_file import load_model
 from pipeline.training.process import configure_tensorflow
 
 
@@ -29,24 +33,57 @@ def predict_file(path: Path, params: Params) -> None:
     Samples are as in the data the champion learned from. Of images `x` in an .npz is uint8 (n, height, width), which
     are turned into the champion's view of them, or sequences (n, timesteps, features) from 0 to 1 that are in this view
     already. Of one's own it is a file in any form that `data.dataset` may have, read as `prepare` reads it, but for
-    labels, which it need not have: values are not scaled, as the network does that. Notes on how it was read go to
-    standard error. Probabilities are means over the champion's seeds. Raises PipelineError for anything else, or where
-    there is no champion of these data.
+    labels, which it need not have: values are not scaled, as the network does that. The model is that of
+    `champion_file`. Notes on the model and on how the file was read go to standard error; where it has labels, so does
+    how many are right. Raises PipelineError for anything else, or where there is no champion of the data that
+    params.yaml asks for.
     """
+    file = champion_file(paths.CHAMPION)
+    summary = prepared_sequences(params.data)  # files are read as the sequences were
+    choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)  # labels and sizes are those of its data
+    chosen = choice.choice
+    read = _own(path, summary, params.data, chosen.cell) if summary.is_own else _images(path, summary, chosen.view)
+    x, written = read
+    for note in _about(file, choice, summary, params):
+        _tell(note)
     configure_tensorflow(params.training.instructions)  # with others than in the training the last digits differ
-    models = load_models(paths.CHAMPION).values()
-    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
-    if summary.is_own:
-        prepared_sequences(params.data)  # files are read as the sequences were
-    chosen = Choice.read_for(summary.learning_sha256, paths.CHOICE).choice  # labels and sizes are those of its data
-    x = _own(path, summary, params.data, chosen.cell) if summary.is_own else _images(path, summary, chosen.view)
-    probabilities = np.mean([predict(model, x) for model in models], axis=0)
+    probabilities = predict(load_model(file), x)
     labels = np.asarray(summary.labels)[probabilities.argmax(axis=1)]
+    if written is not None:
+        _tell(_right(written, labels, summary))
     table = pd.DataFrame({"predicted": labels, "probability": probabilities.max(axis=1).astype(float).round(6)})
     table.to_csv(sys.stdout, index_label="index", lineterminator="\n")
 
 
-def _images(path: Path, summary: SequencesSummary, view: View) -> NDArray[np.float32]:
+def _tell(note: str) -> None:
+    print(f"predict: {note}", file=sys.stderr)
+
+
+def _about(file: Path, choice: Choice, summary: SequencesSummary, params: Params) -> Iterator[str]:
+    """What the model is, how good it is, and whether the study would still choose it."""
+    model = f"{choice.name_of(choice.choice)}, {file}"
+    tested = tested_model(params, summary, choice)
+    if tested is None:
+        yield f"{model}; its test accuracy is not known: `dvc repro evaluate` measures it"
+    else:
+        yield f"{model}; {model_words(tested)}"
+    if reason := outdated(params, summary, choice):
+        yield f"this model may not be the study's choice any more: {reason}"
+
+
+def _right(written: Sequence[str], predicted: NDArray[Any], summary: SequencesSummary) -> str:
+    """How many of the labels that the file has are those predicted."""
+    unknown = sorted(set(written) - {str(label) for label in summary.labels})
+    if unknown:
+        return (
+            f"the file's labels are not compared with the answers, as the champion has not learned {unknown[0]!r}"
+            f"{f' and {len(unknown) - 1} more' * (len(unknown) > 1)}"
+        )
+    right = sum(label == str(answer) for label, answer in zip(written, predicted, strict=True))
+    return f"{right:,} of {len(written):,} labelled samples are right, {percent(right / len(written))}"
+
+
+def _images(path: Path, summary: SequencesSummary, view: View) -> tuple[NDArray[np.float32], list[str] | None]:
     x = _read(path)
     if x.ndim != 3:
         raise PipelineError(f"{path}: x must have three dimensions, samples first; it has the shape {x.shape}")
@@ -58,17 +95,19 @@ def _images(path: Path, summary: SequencesSummary, view: View) -> NDArray[np.flo
             f"{path}: the champion reads finite sequences of {timesteps} steps with {plural(features, 'feature')}, in "
             f"the view {view}, or images as in {summary.dataset}; x has the shape {x.shape}"
         )
-    return x.astype(np.float32)
+    return x.astype(np.float32), _labels(path, len(x))
 
 
-def _own(path: Path, summary: SequencesSummary, data: DataParams, cell: Cell) -> NDArray[np.float32]:
+def _own(
+    path: Path, summary: SequencesSummary, data: DataParams, cell: Cell
+) -> tuple[NDArray[np.float32], Sequence[str] | None]:
     """Raw values, NaN after the end of each sequence; read as `prepare` reads what the champion has learned from.
 
     A champion that is not recurrent has an input for each step of the longest sequence: all get as many steps.
     """
     found = read_raw(path, data)
     for note in found.notes:
-        print(f"predict: {note}", file=sys.stderr)
+        _tell(note)
     x = _in_order(path, found, summary)
     lengths = (~np.isnan(x).all(axis=2)).sum(axis=1)
     if not summary.padded:
@@ -83,10 +122,9 @@ def _own(path: Path, summary: SequencesSummary, data: DataParams, cell: Cell) ->
             f"{summary.dataset}; these have {lengths.min()} to {lengths.max()} steps with "
             f"{plural(x.shape[2], 'feature')}"
         )
-    if CELLS[cell].recurrent:
-        return x
-    missing_steps = summary.timesteps - x.shape[1]
-    return np.pad(x, ((0, 0), (0, missing_steps), (0, 0)), constant_values=np.nan)
+    if not CELLS[cell].recurrent:
+        x = np.pad(x, ((0, 0), (0, summary.timesteps - x.shape[1]), (0, 0)), constant_values=np.nan)
+    return x, found.written
 
 
 def _in_order(path: Path, found: RawSequences, summary: SequencesSummary) -> NDArray[np.float32]:
@@ -116,3 +154,13 @@ def _read(path: Path) -> NDArray[Any]:
             f"{path}: not an .npz with an array x of numbers, as numpy.savez(path, x=x) writes it"
         ) from error
     return found
+
+
+def _labels(path: Path, samples: int) -> list[str] | None:
+    """The array y of whole numbers, one for each sample; None where there is none that can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            y: NDArray[Any] = arrays["y"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    return list(map(str, y.tolist())) if y.shape == (samples,) and y.dtype.kind in "iu" else None

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import paths
+from pipeline.commands.champion import outdated
+from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.report.page import assemble, render
 from pipeline.report.results import load_results
@@ -17,9 +19,13 @@ CLOCK = {"pareto_fronts"}
 def run(params: Params) -> None:
     """Write report.html, answer.svg, figures/, book_table.csv, capacity.csv, views.csv and networks/.
 
-    A table is empty where there are no results for it, and a figure is not there.
+    A table is empty where there are no results for it, and a figure is not there. Raises PipelineError where the
+    studies that compete have all finished, and would choose another champion than the one that is there.
     """
     results = load_results(params)
+    finished = set(params.champion.studies) <= results.studies.keys()
+    if results.choice is not None and finished and (reason := outdated(params, results.summary, results.choice)):
+        raise PipelineError(reason)
     page = assemble(results)
     summaries = {f"{network.name}.txt": network.summary.encode() for network in page.networks}
     diagrams = {f"{network.name}.png": network.diagram for network in page.networks}

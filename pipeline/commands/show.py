@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,32 +12,77 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import paths
+from pipeline.analysis.choice import Choice
+from pipeline.commands.champion import outdated, tested_model
+from pipeline.data.sequences import prepared_sequences
 from pipeline.errors import PipelineError
-from pipeline.studies.results import has_results
+from pipeline.params.document import Params
+from pipeline.studies.results import has_results, study_definition
+from pipeline.tracking.outcomes import fingerprint_of
+from pipeline.tracking.registry import version_facts
 from pipeline.tracking.run_store import PARENT_TAG, RunStore
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+OUTCOMES = ("champion", "evaluate")
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 STUDY_AND_TRIAL = re.compile(r"([\w.-]+)(?:#(\d+))?")
 
 
-def show_run(experiment: str, name: str, console: Console | None = None) -> None:
-    """Print the run called `name`: a run's id, or STUDY#TRIAL, or STUDY; of several runs of a trial the newest.
+def show_run(params: Params, name: str, console: Console | None = None) -> None:
+    """Print the run called `name`: a run's id, or STUDY#TRIAL, or STUDY, or one of `OUTCOMES`; of several the newest.
 
-    Raises PipelineError where there is none.
+    Says if it is not a run of params.yaml and of the data that are there now. Raises PipelineError where there is none.
     """
-    store = RunStore(experiment)
-    run = _find(store, experiment, name)
+    store = RunStore(params.tracking.experiment)
+    run = _find(store, params.tracking.experiment, name)
     console = console or Console(highlight=False, markup=False)
-    console.print(_table(run, store.artifacts(run.info.run_id)))
+    console.print(_table(run, store.artifacts(run.info.run_id), _version(store, run)))
     tags = run.data.tags
+    if reason := _other_than_now(tags, params):
+        console.print(f"\nThis run is not of what is here now: {reason}", soft_wrap=True)
     if tags.get("git_dirty") == "true":
         patch = f"git.diff of run {tags.get(PARENT_TAG, run.info.run_id)}"
         console.print(f"\nThe sources had changes that no commit has; `git apply` {patch} first.", soft_wrap=True)
     if tags.get("reproduce"):
         console.print(f"\nTo make it again:\n  {tags['reproduce']}", soft_wrap=True)
+
+
+def _other_than_now(tags: Mapping[str, str], params: Params) -> str | None:
+    """Why the run does not answer for params.yaml, data/sequences and the studies that are there; None where it does.
+
+    Runs of other stages, such as a page without a study, are not compared.
+    """
+    try:
+        summary = prepared_sequences(params.data)
+        if (stage := tags.get("stage")) == "study":
+            now = study_definition(tags["study"], params, summary).fingerprint
+        elif stage in OUTCOMES:
+            choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)
+            if reason := outdated(params, summary, choice):
+                return reason
+            metrics = tested_model(params, summary, choice)
+            found = choice if stage == "champion" else metrics
+            now = "" if found is None else fingerprint_of(found, summary)
+        else:
+            return None
+    except FileNotFoundError as error:
+        return f"{error.filename} not found: `dvc repro` makes it"
+    except PipelineError as error:
+        return str(error)
+    if tags.get("fingerprint") == now:
+        return None
+    return (
+        "its fingerprint is another one than data, parameters and results have now. It stays true of its own data_md5, "
+        "parameters and git_commit, see above"
+    )
+
+
+def _version(store: RunStore, run: Run) -> dict[str, str]:
+    """What is known of the registered model that the run has made or tested; nothing where there is none."""
+    name, version = (run.data.tags.get(tag) for tag in ("model", "model_version"))
+    return version_facts(store.client, name, version) if name and version else {}
 
 
 def _find(store: RunStore, experiment: str, name: str) -> Run:
@@ -51,6 +97,9 @@ def _find(store: RunStore, experiment: str, name: str) -> Run:
     if parts is None:
         raise PipelineError(f"{name!r} is neither the id of a run nor STUDY#TRIAL, for example search#3")
     study, trial = parts[1], "" if parts[2] is None else str(int(parts[2]))
+    outcomes = store.search(f"tags.stage = '{name}' and tags.trial = ''") if name in OUTCOMES else []
+    if outcomes:
+        return outcomes[-1]
     runs = [run for run in store.search("tags.stage = 'study'") if run.data.tags["study"] == study]
     if not runs:
         known = sorted({run.data.tags["study"] for run in store.search("tags.stage = 'study'")})
@@ -68,7 +117,7 @@ def _find(store: RunStore, experiment: str, name: str) -> Run:
     return found[-1]
 
 
-def _table(run: Run, artifacts: list[str]) -> Table:
+def _table(run: Run, artifacts: list[str], version: dict[str, str]) -> Table:
     tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
     tags.pop("reproduce", None)
     started, ended = (
@@ -80,10 +129,13 @@ def _table(run: Run, artifacts: list[str]) -> Table:
         "parameters": run.data.params,
         "metrics, last value": {name: f"{value:.6g}" for name, value in run.data.metrics.items()},
         "where it comes from": {name: value for name, value in tags.items() if value},
+        "registered model": version,
         "artifacts": dict.fromkeys(artifacts, "") | {"in": str(run.info.artifact_uri)},
     }
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for title, entries in sections.items():
+        if not entries:
+            continue
         table.add_row(Text(title, style="bold"))
         ordered = entries.items() if title in (run.info.run_name, "artifacts") else sorted(entries.items())
         for name, value in ordered:

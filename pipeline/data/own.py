@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +26,13 @@ class RawSequences:
 
     `x` is float32 (n, timesteps, features), not scaled. A sequence that is shorter than the longest one ends in steps
     of which all features are NaN; nothing else is NaN or infinite. `notes` are sentences for the owner about how the
-    file was read.
+    file was read. `written` are the labels where they need not be there, and are: a text for each sequence.
     """
 
     x: NDArray[np.float32]
     features: tuple[str, ...]
     notes: tuple[str, ...]
+    written: tuple[str, ...] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,16 @@ def copies_of(name: str, stem: str) -> list[str]:
 
 
 def read_raw(path: Path, settings: DataParams) -> RawSequences:
-    """Read sequences to classify, in any form that those to learn from may have: they need no labels.
+    """Read sequences to classify, in any form that those to learn from may have: they need no labels, and such that
+    cannot be read count as none.
 
     Of a .ts the file is read that is named, and of an .npz `x`, not `x_test`. Raises PipelineError that names the
     mistake and the way out.
     """
     found = _found(at_home(path), settings, labelled=False)
-    return RawSequences(found.x, found.features, found.notes)
+    classes = found.classes
+    written = None if classes is None else tuple(str(classes.names[code]) for code in classes.codes)
+    return RawSequences(found.x, found.features, found.notes, written=written)
 
 
 def read_own(path: Path, settings: DataParams) -> OwnSequences:

@@ -15,7 +15,7 @@ from pipeline.report.baseline import champion_against_baseline
 from pipeline.report.drawing import baseline_words
 from pipeline.report.race import possible
 from pipeline.report.results import Results
-from pipeline.report.tested import described, named, pairs_ahead, shown
+from pipeline.report.tested import described, model_words, named, pairs_ahead, shown
 from pipeline.report.text import (
     Column,
     Table,
@@ -68,7 +68,7 @@ def answer(results: Results) -> Answer:
     title = "\n".join(textwrap.wrap(told, TITLE_WIDTH))
     figure = answer_figure(studies, results.baseline, recommended, title, alt)
     headline = f"{found}." if choice is None else _headline(choice)
-    lines = () if choice is None else (*_lines_of_the_test(results), *_lines_of_the_race(choice))
+    lines = () if choice is None else (*_lines_of_the_test(results), *_model(results), *_lines_of_the_race(choice))
     if doubt is not None:
         headline, lines = f"No network is recommended: {doubt}", (f"{found}.", *lines)
     return Answer(
@@ -266,6 +266,17 @@ def _lines_of_the_test(results: Results) -> list[str]:
     ]
 
 
+def _model(results: Results) -> list[str]:
+    """Which of the networks of this size one gets, and how good that one is."""
+    metrics = results.metrics
+    if metrics is None:
+        return []
+    return [
+        f"The model that predict gives you, and MLflow where it is registered, is one network of this size: seed "
+        f"{metrics.model_seed}, with {model_words(metrics)}."
+    ]
+
+
 def _tested(row: Mapping[str, Any]) -> str:
     seeds = "one seed" if row["seeds"] == 1 else f"mean of {row['seeds']} seeds"
     return f"{percent(row['test_accuracy'])} ({seeds})"
@@ -309,14 +320,18 @@ def _facts(results: Results) -> list[tuple[str, str]]:
     facts = []
     if (metrics := results.metrics) is not None:
         facts += [
-            (f"test accuracy, {plural(metrics.seeds, 'seed')}", percent(metrics.test_accuracy)),
+            (f"test accuracy of this size, {plural(metrics.seeds, 'seed')}", percent(metrics.test_accuracy)),
             ("its 95 % interval, %", interval(metrics.test_accuracy_low, metrics.test_accuracy_high)),
+            (f"test accuracy of the model, seed {metrics.model_seed}", percent(metrics.model_test_accuracy)),
             ("train minus test, points", points(metrics.generalization_gap)),
         ]
         if metrics.metric is not None:
             against = champion_against_baseline(results.summary, metrics, metrics.metric)
             facts += [
-                (f"test {METRIC_NAMES[metrics.metric]}, {plural(metrics.seeds, 'seed')}", percent(against.score)),
+                (
+                    f"test {METRIC_NAMES[metrics.metric]} of this size, {plural(metrics.seeds, 'seed')}",
+                    percent(against.score),
+                ),
                 ("its 95 % interval, %", interval(against.low, against.high)),
             ]
     if results.choice is not None:

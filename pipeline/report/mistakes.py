@@ -19,6 +19,7 @@ from pipeline.report.mistakes_figures import (
     reliability,
 )
 from pipeline.report.results import Results
+from pipeline.report.tested import model_words
 from pipeline.report.text import Table, interval, number, percent, points, shortened, text_table
 
 WORST_MISTAKES = 12
@@ -39,10 +40,12 @@ FREQUENT = (
 @dataclass(frozen=True)
 class Mistakes:
     """`comparisons` say what always answering the largest class is worth, and what the network is worth by the metric
-    that it was chosen by. `error` is the mean distance between the probabilities given and the accuracy; `figures` have
-    no pictures where a sequence is none, and no mistakes of many classes where there are none."""
+    that it was chosen by; `model` is the one whose answers follow. `error` is the mean distance between the
+    probabilities given and the accuracy; `figures` have no pictures where a sequence is none, and no mistakes of many
+    classes where there are none."""
 
     comparisons: tuple[str, ...]
+    model: str
     finding: str
     error: float
     figures: dict[str, str]
@@ -55,7 +58,7 @@ class Mistakes:
 
 def mistakes(results: Results) -> Mistakes | None:
     """The champion's mistakes; None where nothing was tested."""
-    if results.predictions is None:
+    if results.predictions is None or results.metrics is None:
         return None
     predictions, classes = results.predictions, results.summary.classes
     labels = [str(label) for label in results.summary.labels]
@@ -79,6 +82,7 @@ def mistakes(results: Results) -> Mistakes | None:
     }
     return Mistakes(
         comparisons=tuple(_comparisons(results)),
+        model=f"The model, seed {results.metrics.model_seed}: {model_words(results.metrics)}.",
         finding=finding,
         error=error,
         figures={name: svg for name, svg in figures.items() if svg is not None},
@@ -108,9 +112,9 @@ def _comparisons(results: Results) -> list[str]:
     if (metrics := results.metrics) is not None and metrics.metric is not None:
         against = champion_against_baseline(results.summary, metrics, metrics.metric)
         sentences.append(
-            f"Its {METRIC_NAMES[metrics.metric]}, by which networks were chosen, is {percent(against.score)} (95 % "
-            f"interval over {against.over}: {interval(against.low, against.high)}). For comparison: "
-            f"{against.baseline.name} {against.baseline.worth}."
+            f"The {METRIC_NAMES[metrics.metric]} of networks of this size, by which networks were chosen, is "
+            f"{percent(against.score)} (95 % interval over {against.over}: {interval(against.low, against.high)}). "
+            f"For comparison: {against.baseline.name} {against.baseline.worth}."
         )
     return sentences
 

@@ -14,7 +14,7 @@ from pipeline.analysis.choice import Choice, Competitors, Finalist, competitors
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
 from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.prediction_times import with_prediction_times
-from pipeline.data.sequences import SequencesSummary
+from pipeline.data.sequences import SequencesSummary, prepared_sequences
 from pipeline.documents import records
 from pipeline.lineage import Lineage, lineage
 from pipeline.params.document import RACE, Params
@@ -155,7 +155,7 @@ def load_results(params: Params) -> Results:
 
     Raises FileNotFoundError where there are not even data, and PipelineError for results of other data or parameters.
     """
-    summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    summary = prepared_sequences(params.data)
     studies = {name: read_results(name, params, summary) for name in params.studies if has_results(name)}
     answering = next((name for name in params.champion.studies if name in studies), None)
     choice = Choice.read_for(summary.learning_sha256, paths.CHOICE) if paths.CHOICE.exists() else None

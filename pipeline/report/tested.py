@@ -5,9 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.on_test_data import TO_BEST
 from pipeline.documents import records
 from pipeline.params.network import network_name
+from pipeline.params.settings import METRIC_NAMES
 from pipeline.report.results import Results
 from pipeline.report.text import NOTHING, Column, Table, interval, listed, number, percent, plural, points, text_table
 
@@ -23,6 +25,18 @@ def tested(results: Results) -> Tested | None:
     if results.test_table is None:
         return None
     return Tested(_finding(results.test_table), _table(results.test_table))
+
+
+def model_words(metrics: Metrics) -> str:
+    """How good the champion's model is: the one network that answers, not the mean over seeds."""
+    found = (
+        f"{percent(metrics.model_test_accuracy)} of the test sequences right (95 % interval over sequences "
+        f"{interval(metrics.model_test_accuracy_low, metrics.model_test_accuracy_high)} %)"
+    )
+    if metrics.metric is None:
+        return found
+    assert metrics.model_test_score is not None
+    return f"{found}, {METRIC_NAMES[metrics.metric]} {percent(metrics.model_test_score)}"
 
 
 def shown(table: pd.DataFrame, verdict: str, suffix: str = "") -> list[dict[str, Any]]:

@@ -13,24 +13,24 @@ import numpy as np
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice
+from pipeline.analysis.evaluation import Metrics, sha256_of
 from pipeline.data.sequences import SequencesSummary
 from pipeline.lineage import lineage
-from pipeline.params.document import TrackingParams, as_name
 from pipeline.params.network import network_name
-from pipeline.params.settings import METRIC_NAMES, Configuration, Metric
-from pipeline.tracking.model_card import model_card
+from pipeline.params.settings import Configuration, Metric
+from pipeline.tracking.model_card import input_words, model_card
 from pipeline.tracking.outcomes import fingerprint_of
+from pipeline.tracking.registry import award, registered_name, tell_accuracy
 from pipeline.tracking.run_store import RunStore, environment_variable
 from pipeline.tracking.runs import flattened, numbers, trial_parameters
-from pipeline.training.identity import stable_hash
 from pipeline.training.model_file import load_model
 from pipeline.training.process import tensorflow_silenced
 from pipeline.training.trials import TrialRecord
 
 if TYPE_CHECKING:
     import keras
-    from mlflow import MlflowClient
     from mlflow.models import ModelSignature
+    from mlflow.models.model import ModelInfo
 
 OWN_LAYER = '"module": "pipeline.'  # in the configuration of a model with a layer that is not Keras's
 NOT_REGISTERED = (
@@ -48,6 +48,7 @@ def log_champion(
     input_example: np.ndarray,
     metric: Metric,
     licence: str,
+    tested: Metrics | None,
 ) -> str:
     """Log the champion's trainings, one run a seed, and register the first seed's model: see `registered_name`.
 
@@ -57,7 +58,8 @@ def log_champion(
     takes nothing.
 
     `models` are .keras files in the order of `records`; `input_example` is float32 (n, timesteps, features), as the
-    networks read it; `metric` is that by which the champion was chosen; `licence` is that of the data.
+    networks read it; `metric` is that by which the champion was chosen; `licence` is that of the data;
+    `tested` is what is known of the first seed's model on the test data.
     """
     store = RunStore(experiment)
     chosen = choice.choice.model_dump(mode="json")
@@ -85,23 +87,25 @@ def log_champion(
                     found = {"outcome": NOT_REGISTERED.format(network_name(choice.choice))}
                 else:
                     model_name = registered_name(experiment, data)
-                    model_version = _register(run_id, model_name, model, input_example)
+                    says = input_words(choice.choice, data)
+                    info = _register(run_id, model_name, model, input_example, says)
+                    model_version = str(info.registered_model_version)
+                    for tag, text in {"model_sha256": sha256_of(path), "model_id": str(info.model_id)}.items():
+                        store.client.set_model_version_tag(model_name, model_version, tag, text)
                     card = model_card(choice, record, data, metric, licence, origin.reproduce)
                     store.client.update_model_version(model_name, model_version, card)
                     value = choice.choice.validation_accuracy
-                    alias, outcome = _award(store.client, model_name, model_version, value, metric, data)
-                    found = {"model_version": model_version, "alias": alias, "outcome": outcome}
+                    alias, outcome = award(store.client, model_name, model_version, value, metric, data)
+                    if tested is not None:
+                        tell_accuracy(store.client, model_name, model_version, tested)
+                    found = {
+                        "model": model_name, "model_version": model_version, "alias": alias, "outcome": outcome,
+                    }  # fmt: skip
                 for run in (parent_id, run_id):
                     store.log(run, tags=found)
             store.conclude(run_id, record)
         store.end(parent_id)
     return found["outcome"]
-
-
-def registered_name(experiment: str, data: SequencesSummary) -> str:
-    """The name of the experiment; that of one's own file is added where the experiment is called as MNIST's."""
-    as_mnist = experiment.startswith(TrackingParams().experiment)
-    return f"{experiment}-{as_name(Path(data.dataset).stem)}" if data.is_own and as_mnist else experiment
 
 
 def signature_of(model: keras.Model) -> ModelSignature:
@@ -116,8 +120,9 @@ def signature_of(model: keras.Model) -> ModelSignature:
     return ModelSignature(schema(model.input_shape), schema(model.output_shape))
 
 
-def _register(run_id: str, name: str, model: keras.Model, input_example: np.ndarray) -> str:
-    """Log the model as the run's, and register it; returns the version."""
+def _register(run_id: str, name: str, model: keras.Model, input_example: np.ndarray, says: str) -> ModelInfo:
+    """Log the model as the run's, and register it. A signature has no place for what values mean: that `says` the
+    model's metadata."""
     import mlflow
     from mlflow.models import Model
 
@@ -132,7 +137,7 @@ def _register(run_id: str, name: str, model: keras.Model, input_example: np.ndar
     # Only MLflow's global functions log a model. They try it on the example, and Keras draws a progress bar for that.
     store = environment_variable("MLFLOW_TRACKING_URI", paths.tracking_uri())
     with store, redirect_stdout(StringIO()), mlflow.start_run(run_id=run_id):
-        info = Model.log(
+        return Model.log(
             artifact_path=None,
             name="champion",
             flavor=KerasFlavor,
@@ -140,33 +145,7 @@ def _register(run_id: str, name: str, model: keras.Model, input_example: np.ndar
             model=model,
             signature=signature_of(model),
             input_example=input_example,
+            metadata={"input": says},
             pip_requirements=[f"{package}=={version(package)}" for package in ("tensorflow", "keras", "numpy")],
             registered_model_name=name,
         )
-    return str(info.registered_model_version)
-
-
-def _award(
-    client: MlflowClient, model: str, version: str, value: float, metric: Metric, data: SequencesSummary
-) -> tuple[str, str]:
-    """Give the model's new version an alias; returns it, with a sentence that says why.
-
-    `value` is the validation data's, by `metric`. Two files may have the same name: whether data are the same is told
-    by their hash.
-    """
-    same = {"metric": metric, "data_sha256": stable_hash(data.learning_sha256)}
-    for name, text in {"validation_accuracy": repr(value), "data": data.title, **same}.items():
-        client.set_model_version_tag(model, version, name, text)
-    this = f"{model} version {version}, validation {METRIC_NAMES[metric]} {value:.2%},"
-    champion = client.get_registered_model(model).aliases.get("champion")
-    if champion is None:
-        client.set_registered_model_alias(model, "champion", version)
-        return "champion", f"{this} is the first champion"
-    before = client.get_model_version(model, str(champion)).tags
-    if same.items() <= before.items() and value < float(before["validation_accuracy"]):
-        client.set_registered_model_alias(model, "challenger", version)
-        better = f"{float(before['validation_accuracy']):.2%}"
-        return "challenger", f"{this} is a challenger only: champion stays version {champion} with {better}"
-    client.set_registered_model_alias(model, "previous", str(champion))
-    client.set_registered_model_alias(model, "champion", version)
-    return "champion", f"{this} is the champion; the one before, version {champion}, has the alias previous"

@@ -6,20 +6,24 @@ from scipy import stats
 
 from pipeline.analysis.choice import Candidate, Choice
 from pipeline.analysis.configurations import CONFIDENCE, accuracy_interval, standard_error
+from pipeline.analysis.evaluation import Metrics
 from pipeline.data.sequences import SequencesSummary
 from pipeline.params.network import CELLS, network_name
 from pipeline.params.settings import METRIC_NAMES, Metric
 from pipeline.training.inputs import FOLDS
 from pipeline.training.trials import TrialRecord
 
+TEST_ACCURACY = "**Test accuracy** of this model"  # the line that begins so is written again when it is measured
 LONGEST_LIST = 800  # characters; MLflow's databases end a card at 5,000
 
 
 def model_card(
     choice: Choice, record: TrialRecord, data: SequencesSummary, metric: Metric, licence: str, reproduce: str
 ) -> str:
-    """Markdown; `record` is the training whose weights are registered, `metric` that by which it was chosen. Not in it:
-    the test accuracy, measured later."""
+    """Markdown; `record` is the training whose weights are registered, `metric` that by which it was chosen.
+
+    The test accuracy is measured later: see `accuracy_of_model`.
+    """
     chosen, configuration, result = choice.choice, record.trial.configuration, record.result
     assert result is not None, "a champion that failed is not registered"
     title = network_name(chosen)
@@ -46,15 +50,15 @@ Weights sha256 {result.weights_sha256}.
 
 **Validation {METRIC_NAMES[metric]}** of the configuration, before it was trained again: \
 {chosen.validation_accuracy:.2%} ({interval}{measured}). It was the criterion of the choice among \
-{len(choice.candidates)} configurations, and flatters a little for that reason. The test accuracy in the run \
-`evaluate` is a mean over the networks of all seeds, each measured by itself. The rule: \
+{len(choice.candidates)} configurations, and flatters a little for that reason. The rule: \
 {choice.rule}{_certainty(choice)}
 
-**Input.** Numbers of the type float32, in the shape (sequences, steps, features). {_input(chosen, data)}
+{TEST_ACCURACY}: not measured yet; `dvc repro evaluate` does it.
+
+**Input.** {input_words(chosen, data)}
 
 **Answer.** The probabilities of {data.classes} classes, in this order: {_listed(data.labels)}. \
-They are those of one network, seed {record.trial.seed}; `python -m pipeline predict` gives means over the networks \
-of all seeds.
+They are those of one network, seed {record.trial.seed}; `python -m pipeline predict` answers with the same one.
 
 **Limits.** It answers one of these classes for any input. Nothing is known of its accuracy on data from another source.
 
@@ -62,8 +66,22 @@ of all seeds.
 """
 
 
+def accuracy_of_model(metrics: Metrics) -> str:
+    """The line of the card that tells the model's own accuracy, once it is measured."""
+    right = f"{metrics.model_test_accuracy:.2%} ({CONFIDENCE:.0%} interval over sequences "
+    right += f"{metrics.model_test_accuracy_low:.2%} to {metrics.model_test_accuracy_high:.2%})"
+    if metrics.metric is not None:
+        right += f", {METRIC_NAMES[metrics.metric]} {metrics.model_test_score:.2%}"
+    seeds = f"{metrics.seeds} seed{'s' * (metrics.seeds > 1)}"
+    return f"{TEST_ACCURACY}: {right}. Networks of this size have {metrics.test_accuracy:.2%}, the mean of {seeds}."
+
+
+def input_words(chosen: Candidate, data: SequencesSummary) -> str:
+    """What the network reads, in sentences: type, shape and scale."""
+    return f"Numbers of the type float32, in the shape (sequences, steps, features). {_input(chosen, data)}"
+
+
 def _input(chosen: Candidate, data: SequencesSummary) -> str:
-    """What the network reads, in sentences."""
     if not data.is_own:
         timesteps, features = data.shape_in(chosen.view)
         each = f"{features:,} feature{'s' * (features > 1)}"

@@ -21,6 +21,7 @@ from pipeline.training.trials import TrialRecord
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
 
     from pipeline.data.sequences import SequencesSummary
 
@@ -205,12 +206,22 @@ class RunStore:
         metrics: Iterable[tuple[int, dict[str, float]]] = (),
         parameters: dict[str, str] | None = None,
         tags: dict[str, str] | None = None,
+        of: ModelVersion | None = None,
     ) -> None:
-        """Log metrics, as (step, values) pairs, parameters and tags in as few requests as MLflow allows."""
-        from mlflow.entities import Metric, Param, RunTag
+        """Log metrics, as (step, values) pairs, parameters and tags in as few requests as MLflow allows.
+
+        Metrics `of` a version are also on the page of its model, which becomes an input of the run.
+        """
+        from mlflow.entities import LoggedModelInput, Metric, Param, RunTag
+
+        model_id = of.tags.get("model_id") if of is not None else None
+        if model_id is not None:
+            self.client.log_inputs(run_id, models=[LoggedModelInput(model_id)])
 
         now = int(1000 * time.time())
-        points = [Metric(name, value, now, step) for step, values in metrics for name, value in values.items()]
+        points = [
+            Metric(name, value, now, step, model_id) for step, values in metrics for name, value in values.items()
+        ]
         entries = [Param(name, value) for name, value in (parameters or {}).items()]
         labels = [RunTag(name, value[:LONGEST_TAG]) for name, value in (tags or {}).items()]
         while points or entries or labels:

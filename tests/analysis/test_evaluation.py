@@ -1,5 +1,6 @@
 """Saved models measured: real networks, saved and loaded, on sequences small enough to check by hand."""
 
+import hashlib
 import shutil
 import tracemalloc
 from pathlib import Path
@@ -12,6 +13,7 @@ from pipeline import paths
 from pipeline.analysis import evaluation
 from pipeline.analysis.choice import Candidate, Choice, Finalist
 from pipeline.analysis.comparisons import mcnemar
+from pipeline.analysis.configurations import accuracy_interval
 from pipeline.analysis.on_test_data import COMPARISON
 from pipeline.commands import evaluate
 from pipeline.errors import PipelineError
@@ -27,9 +29,11 @@ SIZES = (6, 4, 3)  # time steps, features, classes
 PROBABILITIES = np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.2, 0.8]], dtype=np.float32)
 ACTUAL = np.array([0, 1, 1, 1])
 DATA = ("train", "validation", "test")  # hashes
+SHA = "5a" * 32  # of the model's file
 METRICS = [
     "dataset", "cell", "units", "depth", "bidirectional", "parameters", "seeds", "test_accuracy", "test_accuracy_sd",
-    "test_accuracy_low", "test_accuracy_high", "test_loss", "generalization_gap", "tested",
+    "test_accuracy_low", "test_accuracy_high", "test_loss", "generalization_gap", "model_seed", "model_sha256",
+    "model_test_accuracy", "model_test_accuracy_low", "model_test_accuracy_high", "tested",
 ]  # fmt: skip
 
 
@@ -68,7 +72,7 @@ def test_metrics_are_means_over_seeds() -> None:
     train_y = np.array([0, 0])
     train = {0: np.array([[1, 0], [0, 1]], dtype=np.float32), 1: np.array([[1, 0], [1, 0]], dtype=np.float32)}
     metrics = evaluation.champion_metrics(
-        finalist(), "toy", DATA, {0: PROBABILITIES, 1: better}, ACTUAL, train, train_y, "accuracy"
+        finalist(), "toy", DATA, {0: PROBABILITIES, 1: better}, ACTUAL, train, train_y, "accuracy", SHA
     )
     assert list(metrics.model_dump()) == METRICS
     assert metrics.seeds == 2
@@ -79,21 +83,36 @@ def test_metrics_are_means_over_seeds() -> None:
     losses = [-np.mean(np.log([0.7, 0.6, 0.1, 0.8])), -np.mean(np.log([0.7, 0.6, 0.9, 0.8]))]
     assert metrics.test_loss == pytest.approx(np.mean(losses), rel=1e-6)
     alone = evaluation.champion_metrics(
-        finalist(), "toy", DATA, {0: better}, ACTUAL, {0: train[0]}, train_y, "accuracy"
+        finalist(), "toy", DATA, {0: better}, ACTUAL, {0: train[0]}, train_y, "accuracy", SHA
     )
     assert (alone.seeds, alone.test_accuracy, alone.test_accuracy_sd) == (1, 1.0, None)
+    assert (alone.model_test_accuracy, alone.model_test_accuracy_low) == (alone.test_accuracy, alone.test_accuracy_low)
+
+
+def test_the_model_is_the_first_seeds_and_its_interval_is_over_samples() -> None:
+    """Whatever other seeds do; with them it would be another answer than that of the one network that is used."""
+    wrong = 1 - PROBABILITIES
+    metrics = evaluation.champion_metrics(
+        finalist(), "toy", DATA, {3: PROBABILITIES, 5: wrong}, ACTUAL, {3: PROBABILITIES}, ACTUAL, "accuracy", SHA
+    )
+    assert (metrics.test_accuracy, metrics.model_test_accuracy) == (0.5, 0.75)
+    assert (metrics.model_seed, metrics.model_sha256) == (3, SHA)
+    wilson = accuracy_interval([0.75], 4)
+    assert (metrics.model_test_accuracy_low, metrics.model_test_accuracy_high) == wilson
 
 
 def test_another_metric_is_there_beside_the_accuracies() -> None:
     other = np.array([[0.7, 0.3], [0.4, 0.6], [0.1, 0.9], [0.8, 0.2]], dtype=np.float32)  # right, right, right, wrong
     test = {0: PROBABILITIES, 1: other}
     metrics = evaluation.champion_metrics(
-        finalist(), "toy", DATA, test, ACTUAL, {0: PROBABILITIES}, ACTUAL, "balanced_accuracy"
+        finalist(), "toy", DATA, test, ACTUAL, {0: PROBABILITIES}, ACTUAL, "balanced_accuracy", SHA
     )
-    assert metrics.model_dump().keys() == {*METRICS, "metric", "test_score", "test_score_low", "test_score_high"}
+    scores = ["test_score", "test_score_low", "test_score_high"]
+    assert metrics.model_dump().keys() == {*METRICS, "metric", *scores, *(f"model_{name}" for name in scores)}
     assert metrics.test_accuracy == 0.75
     assert metrics.metric == "balanced_accuracy"
     assert metrics.test_score == pytest.approx((1 + 2 / 3) / 2)
+    assert metrics.model_test_score == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_the_interval_of_a_metric_covers_it() -> None:
@@ -133,7 +152,7 @@ def test_the_bootstrap_holds_one_draw_at_a_time() -> None:
 
 def test_figures_are_of_one_network_one_data_set_and_one_metric(tmp_path: Path) -> None:
     metrics = evaluation.champion_metrics(
-        finalist(), "toy", DATA, {0: PROBABILITIES}, ACTUAL, {0: PROBABILITIES}, ACTUAL, "accuracy"
+        finalist(), "toy", DATA, {0: PROBABILITIES}, ACTUAL, {0: PROBABILITIES}, ACTUAL, "accuracy", SHA
     )
     path = tmp_path / "metrics.json"
     assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) is None, "nothing was tested"
@@ -145,7 +164,7 @@ def test_figures_are_of_one_network_one_data_set_and_one_metric(tmp_path: Path) 
     assert evaluation.Metrics.read_for(longer, DATA, "accuracy", path) is None
     assert evaluation.Metrics.read_for(finalist(), (*DATA[:2], "other test data"), "accuracy", path) is None
     assert evaluation.Metrics.read_for(finalist(), DATA, "macro_f1", path) is None
-    metrics.model_copy(update={"tested": ""}).write(path)
+    paths.write_json(path, {"dataset": "toy", "test_accuracy": 0.75})
     assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) is None, "as earlier versions wrote it"
 
 
@@ -187,7 +206,7 @@ def test_stage_writes_what_the_models_say(champion: Path, capsys: pytest.Capture
     evaluate.run(params)
     shutil.copytree(paths.REPORTS, "first")
     evaluate.run(params)
-    assert capsys.readouterr().out.count("evaluate: test accuracy ") == 2
+    assert capsys.readouterr().out.count("evaluate: test accuracy of networks of this size ") == 2
     for path in (paths.METRICS, paths.PREDICTIONS, paths.CONFUSION, paths.MCNEMAR):
         assert path.read_bytes() == (champion / "first" / path.name).read_bytes()
     metrics = evaluation.Metrics.read(paths.METRICS)
@@ -203,7 +222,10 @@ def test_stage_writes_what_the_models_say(champion: Path, capsys: pytest.Capture
     assert metrics.test_accuracy == pytest.approx(np.mean(accuracies))
     assert metrics.generalization_gap == pytest.approx(np.mean(on_training) - np.mean(accuracies))
     predictions = pd.read_csv(paths.PREDICTIONS)
-    assert (predictions["actual"] == predictions["predicted"]).mean() == accuracies[0]
+    assert (predictions["actual"] == predictions["predicted"]).mean() == metrics.model_test_accuracy == accuracies[0]
+    model = paths.CHAMPION / "seed-2.keras"
+    assert evaluation.champion_file(paths.CHAMPION) == model, "10 comes after 2"
+    assert (metrics.model_seed, metrics.model_sha256) == (2, hashlib.sha256(model.read_bytes()).hexdigest())
     pd.testing.assert_frame_equal(pd.read_csv(paths.CONFUSION), predictions[["actual", "predicted"]])
 
     with np.load(paths.TEST) as test:

@@ -48,8 +48,9 @@ def test_the_files_say_what_the_saved_model_says(
     assert len(times) == 2 * len({(row.units, row.depth) for row in choice.candidates})
     assert times.loc[times["model"] == "saved", "units"].unique().tolist() == [choice.choice.units]
     told = capsys.readouterr().out
-    assert f"evaluate: test accuracy {metrics.test_accuracy:.2%} (" in told
-    assert told.rstrip().endswith(", 1 seed)")
+    assert f"evaluate: test accuracy of networks of this size {metrics.test_accuracy:.2%} (" in told
+    assert f", 1 seed); of the model to use, seed 0, {metrics.model_test_accuracy:.2%} (" in told
+    assert metrics.model_test_accuracy == metrics.test_accuracy, "of one seed it is the same network"
     assert all_runs()["evaluate"].data.metrics["test_accuracy"] == metrics.test_accuracy
 
 

@@ -1,4 +1,4 @@
-"""predict: the champion's answers for anybody's samples, as the mean over its seeds."""
+"""predict: the answers of the champion's model, the first seed's, for anybody's samples."""
 
 from io import StringIO
 from pathlib import Path
@@ -21,12 +21,20 @@ from tests.helpers.runs import choice
 from tests.helpers.sequences import params_with
 
 PARAMS = params_with({"one": {"sampler": "list", "trials": [{"cell": "gru", "units": 4}]}})
+PARAMS = PARAMS.model_copy(update={"data": DataParams(dataset="toy", view="columns", validation=3)})
+ROWS = PARAMS.model_copy(update={"data": DataParams(dataset="toy", validation=3)})
 OWN = PARAMS.model_copy(update={"data": DataParams(dataset="my.csv", validation=3)})
+NOTES = [  # of an example that no study has made
+    "predict: LSTM 1×4, data/models/champion/seed-0.keras; its test accuracy is not known: `dvc repro evaluate` "
+    "measures it",
+    "predict: this model may not be the study's choice any more: study one has not run: `dvc repro study@one` makes "
+    "data/studies/one",
+]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Two models of 6 steps with 4 features and the labels 3, 5 and 8, under the current folder."""
     monkeypatch.chdir(tmp_path)
     part = SplitSummary(samples=3, per_class=(1, 1, 1), sha256="0" * 64)
@@ -55,7 +63,7 @@ def test_images_are_read_in_the_champions_view(champion: list, capsys: pytest.Ca
     predict_file(Path("samples.npz"), PARAMS)
     table = pd.read_csv(StringIO(capsys.readouterr().out))
     x = as_sequences(images, "columns", 0)
-    expected = np.mean([model.predict(x, verbose=0) for model in champion], axis=0)
+    expected = champion[0].predict(x, verbose=0)
     assert table.columns.tolist() == ["index", "predicted", "probability"]
     assert table["predicted"].tolist() == np.array([3, 5, 8])[expected.argmax(axis=1)].tolist()
     np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
@@ -72,17 +80,17 @@ def test_a_champion_may_have_a_view_of_its_own(champion: list, capsys: pytest.Ca
     write_choice(summary, "columns")
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 6), dtype=np.uint8)
     np.savez("samples.npz", x=images)
-    predict_file(Path("samples.npz"), PARAMS)
+    predict_file(Path("samples.npz"), ROWS)
     table = pd.read_csv(StringIO(capsys.readouterr().out))
     x = as_sequences(images, "columns", 0)
-    expected = np.mean([model.predict(x, verbose=0) for model in champion], axis=0)
+    expected = champion[0].predict(x, verbose=0)
     np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
     np.savez("sequences.npz", x=x)  # in its own view, which the prepared sequences have not
-    predict_file(Path("sequences.npz"), PARAMS)
+    predict_file(Path("sequences.npz"), ROWS)
     pd.testing.assert_frame_equal(pd.read_csv(StringIO(capsys.readouterr().out)), table)
     np.savez("prepared.npz", x=as_sequences(images, "rows", 0))
     with pytest.raises(PipelineError, match=r"6 steps with 4 features, in the view columns, or .* shape \(5, 4, 6\)"):
-        predict_file(Path("prepared.npz"), PARAMS)
+        predict_file(Path("prepared.npz"), ROWS)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +124,37 @@ def test_a_champion_of_other_data_does_not_answer(champion: list) -> None:
     summary.model_copy(update={"train": other}).write(paths.SEQUENCES_SUMMARY)
     with pytest.raises(PipelineError, match=r"choice\.json was chosen from other data than data/sequences holds"):
         predict_file(Path("samples.npz"), PARAMS)
+
+
+def test_other_data_in_params_yaml_are_told_apart_from_those_that_are_there(champion: list) -> None:
+    np.savez("samples.npz", x=np.zeros((1, 6, 4), np.float32))
+    other = PARAMS.model_copy(update={"data": DataParams(dataset="mnist", view="columns", validation=3)})
+    with pytest.raises(PipelineError, match=r"data/sequences holds toy as columns, .*; params\.yaml asks for mnist as"):
+        predict_file(Path("samples.npz"), other)
+
+
+@pytest.mark.parametrize(
+    ("y", "note"),
+    [
+        (0, "predict: 5 of 5 labelled samples are right, 100.00 %"),
+        (1, "predict: 4 of 5 labelled samples are right, 80.00 %"),
+        (np.array([3, 5, 7, 9, 8]), "predict: the file's labels are not compared with the answers, as the champion has "
+         "not learned '7' and 1 more"),
+        (np.array([3, 5]), None),  # not one for each sample
+        (np.array([None] * 5), None),
+        (np.zeros(5), None),
+    ],
+)  # fmt: skip
+def test_labels_tell_how_many_are_right(
+    champion: list[Any], y: Any, note: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.random.default_rng(0).random((5, 6, 4), dtype=np.float32)
+    answers = np.array([3, 5, 8])[champion[0].predict(x, verbose=0).argmax(axis=1)]
+    if isinstance(y, int):  # so many are wrong
+        y = np.where(np.arange(5) < y, np.where(answers == 3, 5, 3), answers)
+    np.savez("samples.npz", x=x, y=y)
+    predict_file(Path("samples.npz"), PARAMS)
+    assert capsys.readouterr().err.splitlines() == NOTES + ([note] if note else [])
 
 
 @pytest.fixture
@@ -199,6 +238,19 @@ def test_ones_own_values_are_read_as_they_are_whatever_the_type_and_the_file(
     padded = x.astype(np.float32)
     padded[np.arange(6) >= lengths[:, None]] = np.nan
     files = write_forms(x, lengths)
+    labelled = [file for file in files if "labelled" in file.name]
+    assert len(labelled) == 4
+    expected = own_champion.predict(padded, verbose=0)
+    right = int((expected.argmax(axis=1) == np.arange(4) % 2).sum())
+    for file in files:
+        predict_file(file, OWN)
+        said = capsys.readouterr().err.splitlines()[-1]
+        if file.suffix == ".npz" and file in labelled:  # its labels are numbers
+            assert said.endswith("as the champion has not learned '0' and 3 more")
+        elif file in labelled:
+            assert said == f"predict: {right} of 4 labelled samples are right, {25 * right}.00 %"
+        else:
+            assert "label" not in said
     for dtype in ("uint8", "int16", "int64", "float16", "float32", "float64"):
         files.append(Path(f"{dtype}.npz"))
         np.savez(files[-1], x=x.astype(dtype), lengths=lengths)
@@ -224,6 +276,7 @@ def test_long_sequences_are_cut_and_gaps_filled_as_prepare_does(
     assert capsys.readouterr().err.splitlines() == [
         "predict: 2 of 3 sequences are longer than data.max_timesteps: cut after 4 steps",
         "predict: missing values replaced (data.missing: forward): 3 of 22",
+        *(note.replace("LSTM", "GRU") for note in NOTES),
     ]
 
 

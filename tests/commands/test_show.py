@@ -40,7 +40,10 @@ def test_a_trial_by_its_number_with_all_that_is_known() -> None:
         ("model_summary.txt",),
     } <= {tuple(part.strip() for part in line) for line in lines}
     assert result.output.startswith("#000 LSTM 1×8")
-    assert result.output.endswith("To make it again:\n  dvc repro study@capacity\n")
+    assert result.output.endswith(
+        "This run is not of what is here now: data/sequences/summary.json not found: `dvc repro` makes it\n\n"
+        "To make it again:\n  dvc repro study@capacity\n"
+    )
 
 
 def test_a_run_by_its_id_and_a_study_by_its_name() -> None:

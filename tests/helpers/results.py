@@ -285,12 +285,15 @@ def write_test_results(chosen: Finalist, right: np.ndarray) -> None:
     """metrics.json of a champion whose models, a row each, have these test samples right."""
     accuracies = right.mean(axis=1)
     low, high = accuracy_interval(accuracies.tolist(), TEST_SAMPLES)
+    model_low, model_high = accuracy_interval(accuracies[:1].tolist(), TEST_SAMPLES)
     data = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
     Metrics(
         dataset="mnist", cell=chosen.cell, units=chosen.units, depth=chosen.depth, bidirectional=chosen.bidirectional,
         parameters=chosen.parameters, seeds=len(right), test_accuracy=accuracies.mean(),
         test_accuracy_sd=accuracies.std(ddof=1), test_accuracy_low=low, test_accuracy_high=high, test_loss=0.0421,
-        generalization_gap=0.0061, tested=what_is_tested(chosen, data.all_sha256),
+        generalization_gap=0.0061, model_seed=0, model_sha256="a" * 64, model_test_accuracy=accuracies[0],
+        model_test_accuracy_low=model_low, model_test_accuracy_high=model_high,
+        tested=what_is_tested(chosen, data.all_sha256),
     ).write(paths.METRICS)  # fmt: skip
 
 

@@ -145,6 +145,7 @@ def test_the_first_lines_name_the_metric(results: Results) -> None:
         update={"champion": results.params.champion.model_copy(update={"metric": "balanced_accuracy"})}
     )
     figures = {"metric": "balanced_accuracy", "test_score": 0.97, "test_score_low": 0.96, "test_score_high": 0.98}
+    figures["model_test_score"] = 0.975
     by_metric = dataclasses.replace(results, params=params, metrics=measured(results, **figures))
     made = answer(by_metric)
     assert made.headline.startswith("Use GRU 2×51 mean+max")
@@ -154,7 +155,8 @@ def test_the_first_lines_name_the_metric(results: Results) -> None:
         "plain. On the test sequences GRU 2×51 mean+max has a balanced accuracy of 97.00 %."
     )
     assert by_metric.book_table.empty, "published numbers are accuracies"
-    assert dict(made.facts)["test balanced accuracy, 3 seeds"] == "97.00 %"
+    assert dict(made.facts)["test balanced accuracy of this size, 3 seeds"] == "97.00 %"
+    assert made.lines[2].endswith(" 98.51 to 98.95 %), balanced accuracy 97.50 %.")
     assert "Validation balanced accuracy" in made.figures["answer"]
     below = figures | {"test_accuracy": 0.05, "test_accuracy_low": 0.04, "test_accuracy_high": 0.06}
     made = answer(dataclasses.replace(by_metric, metrics=measured(results, **below)))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.params.document import Params
 from pipeline.report.book import book, order_finding
 from pipeline.report.page import assemble, render
 from pipeline.report.results import load_results
@@ -18,17 +19,22 @@ def test_published_numbers_stand_in_the_same_row(page: ReadPage) -> None:
     assert [row[8] for row in compared[1:]] == ["98.00 %", "97.60 %", "97.40 %", "98.30 %"]
 
 
+def params_of(dataset: str) -> Params:
+    params = project_params()
+    return params.model_copy(update={"data": params.data.model_copy(update={"dataset": dataset})})
+
+
 def test_the_books_numbers_are_for_mnist(workspace: Path) -> None:
     write_summary(dataset="fashion_mnist")
     write_study("book", book_records())
-    made = ReadPage(render(assemble(load_results(project_params()))))
+    made = ReadPage(render(assemble(load_results(params_of("fashion_mnist")))))
     assert "The published numbers are for mnist; this run has learned from fashion_mnist." in made.text
 
 
 def test_ones_own_sequences_are_not_compared_with_the_book(workspace: Path) -> None:
     write_summary(dataset="mine.csv")
     write_study("book", book_records())
-    results = load_results(project_params())
+    results = load_results(params_of("mine.csv"))
     assert book(results) is not None
     own = replace(results, summary=results.summary.model_copy(update={"padded": False}))
     assert book(own) is None

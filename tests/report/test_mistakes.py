@@ -17,6 +17,10 @@ def test_the_result_is_told_with_its_deviation(page: ReadPage, results: Results)
     wrong = int((results.predictions["predicted"] != results.predictions["actual"]).sum())
     assert wrong > 100
     assert f"{wrong} of 10,000 test sequences are put in a wrong class" in page.text
+    model = results.metrics.model_test_accuracy
+    assert wrong == round(10_000 * (1 - model))
+    assert f"The model, seed 0: {100 * model:.2f} % of the test sequences right (95 % interval over seq" in page.text
+    assert "From here to the end of this section all is of this model alone." in page.text
 
 
 def test_sequences_of_one_feature_are_no_pictures(results: Results) -> None:

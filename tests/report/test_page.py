@@ -167,6 +167,7 @@ def test_other_names_of_studies(workspace: Path) -> None:
     del document["race"]
     document["studies"] = {"wide_nets": document["studies"]["capacity"]}
     document["champion"]["studies"] = ["wide_nets"]
+    document["data"]["dataset"] = "fashion_mnist"
     params = validate_params(document, "changed")
     write_summary(dataset="fashion_mnist")
     write_study("wide_nets", capacity_records(), params)

@@ -12,7 +12,14 @@ from pipeline.analysis.configurations import complete_trials, configurations
 from pipeline.commands import report
 from pipeline.errors import PipelineError
 from pipeline.report.results import Results, load_results, with_training_times
-from tests.helpers.results import capacity_records, project_params, write_results, write_study, write_summary
+from tests.helpers.results import (
+    capacity_records,
+    project_params,
+    without_race,
+    write_results,
+    write_study,
+    write_summary,
+)
 from tests.helpers.trials import seeds, study
 
 
@@ -49,6 +56,25 @@ def test_results_of_other_parameters_never_answer(workspace: Path) -> None:
     write_study("capacity", capacity_records(), other)
     with pytest.raises(PipelineError, match="data/studies/capacity does not hold study capacity as"):
         report.run(params)
+
+
+def test_a_champion_of_other_parameters_never_answers(workspace: Path) -> None:
+    """The studies are those of params.yaml, but by its other rule they choose another network."""
+    write_results()
+    with pytest.raises(
+        PipelineError, match=r"choice\.json has GRU 2×51 mean\+max, and not as params\.yaml and .*, .*:"
+    ):
+        report.run(without_race())
+
+
+def test_sequences_of_another_data_set_never_answer(workspace: Path) -> None:
+    write_results()
+    params = project_params()
+    other = params.model_copy(update={"data": params.data.model_copy(update={"dataset": "mnist5k"})})
+    with pytest.raises(
+        PipelineError, match=r"data/sequences holds mnist as rows, .*; params\.yaml asks for mnist5k as"
+    ):
+        report.run(other)
 
 
 def test_results_with_a_file_missing_are_refused(workspace: Path) -> None:

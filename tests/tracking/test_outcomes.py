@@ -73,6 +73,11 @@ def test_evaluation_keeps_its_figures_and_files(home: Path) -> None:
         test_accuracy_high=0.96875,
         test_loss=0.25,
         generalization_gap=0.03125,
+        model_seed=0,
+        model_sha256="5a" * 32,
+        model_test_accuracy=0.9375,
+        model_test_accuracy_low=0.875,
+        model_test_accuracy_high=0.96875,
         tested="0" * 64,
     )
     metrics.write(paths.METRICS)
@@ -94,11 +99,16 @@ def test_evaluation_keeps_its_figures_and_files(home: Path) -> None:
         "test_accuracy_high": 0.96875,
         "test_loss": 0.25,
         "generalization_gap": 0.03125,
+        "model_seed": 0,
+        "model_test_accuracy": 0.9375,
+        "model_test_accuracy_low": 0.875,
+        "model_test_accuracy_high": 0.96875,
     }
     assert run.data.params == {
         "dataset": "mnist5k",
         "cell": "lstm",
         "bidirectional": "False",
+        "model_sha256": "5a" * 32,
         "tested": "0" * 64,
         "test_accuracy_sd": "null",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.readers.found import MOST_BYTES, damage, unfit
+from pipeline.errors import PipelineError
 
 KNOWN = ("x", "y", "lengths", "groups", "split", "x_test", "y_test", "lengths_test", "groups_test")
 _WRITE = "write it with numpy.savez(path, x=x, y=y)"
@@ -49,7 +50,7 @@ class Arrays:
 
 @contextmanager
 def opened(path: Path, labelled: bool) -> Iterator[Arrays]:
-    """The arrays of `path`, or `x` and `lengths` alone where it need not be labelled.
+    """The arrays of `path`, or `x`, `lengths` and a `y` that is fit alone where it need not be labelled.
 
     Raises PipelineError if they are not those that a reader knows, or too large.
     """
@@ -66,10 +67,11 @@ def opened(path: Path, labelled: bool) -> Iterator[Arrays]:
         elif "x" not in names:
             raise unfit(path, f"has no array x, only {names}")
         else:
-            names = [name for name in names if name in ("x", "lengths")]
+            names = [name for name in names if name in ("x", "lengths", "y")]
         headers = {}
         for name in names:
-            with damage(path, f"{name} is damaged"):
+            needed = labelled or name != "y"
+            with nullcontext() if needed else suppress(PipelineError), damage(path, f"{name} is damaged"):
                 headers[name] = _header(path, archive, name)
         if (stored := sum(header.stored_bytes for header in headers.values())) > MOST_BYTES:
             raise unfit(

@@ -21,7 +21,7 @@ MOST_VALUES = MOST_BYTES // np.dtype(np.float32).itemsize
 
 @dataclass(frozen=True)
 class Found:
-    """Sequences as a reader has found them, their values not yet checked. `classes`: None where labels are not read.
+    """Sequences as a reader has found them, their values not yet checked. `classes`: None where there are no labels.
 
     `x` is float32 (n, timesteps, features), `lengths` int64 (n,) from 1 to timesteps; steps after a sequence's length
     are NaN. `place(i, t, f)` says in the owner's own terms where x[i, t, f] stands. `is_test` is bool (n,).
@@ -47,6 +47,14 @@ def is_test_of(path: Path, split: Names) -> NDArray[np.bool_]:
     if wrong := [name for name in split.names if name not in ("train", "test")]:
         raise unfit(path, f'the split of a sequence must be "train" or "test", got {reprlib.repr(wrong[0])}')
     return np.array([name == "test" for name in split.names])[split.codes]
+
+
+def if_readable(labels: Callable[[], Names]) -> Names | None:
+    """Labels that need not be there; None where they cannot be read."""
+    try:
+        return labels()
+    except PipelineError:
+        return None
 
 
 @contextmanager

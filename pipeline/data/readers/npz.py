@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.readers.archive import Arrays, opened
-from pipeline.data.readers.found import Found, cut, is_test_of, room, unfit
+from pipeline.data.readers.found import Found, cut, if_readable, is_test_of, room, unfit
 from pipeline.data.readers.names import Names, names_of
 from pipeline.params.settings import DataParams
 
@@ -19,15 +19,20 @@ def read_npz(path: Path, settings: DataParams, labelled: bool) -> Found:
 
     `lengths` (n,) says after how many steps each sequence ends, `groups` (n,) whose it is, `split` (n,) whether it is
     for "train" or "test". Or `x_test` and `y_test` are for testing, then with `lengths_test` and `groups_test` if there
-    are such of training. Where it need not be `labelled`, `x` and `lengths` are read and nothing else.
+    are such of training. Where it need not be `labelled`, `x`, `lengths` and a fitting `y` are read and nothing else.
 
     Raises PipelineError that names the mistake.
     """
     with opened(path, labelled) as arrays:
+        if not labelled and arrays.headers.get("y", arrays.headers["x"]).shape[:1] != arrays.headers["x"].shape[:1]:
+            del arrays.headers["y"]
         _check_shapes(arrays)
         parts = [part for part in ("", "_test") if f"x{part}" in arrays.headers]
         lengths, notes = cut(np.concatenate([_lengths(arrays, part) for part in parts]), settings.max_timesteps)
-        labels = _names(arrays, "y", parts) if labelled else None
+        if labelled:
+            labels: Names | None = _names(arrays, "y", parts)
+        else:
+            labels = if_readable(lambda: _names(arrays, "y", parts)) if "y" in arrays.headers else None
         groups = _names(arrays, "groups", parts) if "groups" in arrays.headers else None
         x = _values(arrays, parts, lengths)
         is_test = None

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype, is_timedelta64_dtype
 
-from pipeline.data.readers.found import Found, cut, damage, is_test_of, room, unfit
+from pipeline.data.readers.found import Found, cut, damage, if_readable, is_test_of, room, unfit
 from pipeline.data.readers.names import Names, names_of
 from pipeline.params.settings import DataParams, TableColumns
 
@@ -134,7 +134,10 @@ def found_in(path: Path, table: pd.DataFrame, features: list[str], settings: Dat
         for name in ("group", "split")
         if name in features
     )
-    classes = rows.of_sequences(columns.label) if labelled else None
+    if labelled:
+        classes: Names | None = rows.of_sequences(columns.label)
+    else:
+        classes = if_readable(lambda: rows.of_sequences(columns.label)) if columns.label in table else None
     return Found(x, lengths, classes, tuple(features), place, groups, is_test, notes)
 
 

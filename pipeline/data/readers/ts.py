@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.readers.found import MOST_BYTES, MOST_VALUES, Found, cut, room, unfit
+from pipeline.data.readers.found import MOST_BYTES, MOST_VALUES, Found, cut, if_readable, room, unfit
 from pipeline.data.readers.names import Names, names_of
 from pipeline.params.settings import DataParams
 
@@ -48,7 +48,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
 def read_ts(path: Path, settings: DataParams, labelled: bool) -> Found:
     """Read NAME_TRAIN.ts and NAME_TEST.ts as training and test sequences, or a single file that has another name.
 
-    `?` and NaN are missing values. Where it need not be `labelled`, the file is read alone, and its labels are not.
+    `?` and NaN are missing values. Where it need not be `labelled`, the file is read alone.
     Raises PipelineError that names the mistake and its line.
     """
     parts = [_read(part, labelled) for part in (files_of(path) if labelled else (path,))]
@@ -66,7 +66,11 @@ def read_ts(path: Path, settings: DataParams, labelled: bool) -> Found:
     x = room(path, len(sequences), int(lengths.max()), features)
     for number, length in enumerate(lengths.tolist()):
         x[number, :length] = sequences[number][:length]
-    classes = _classes(path, [label for part in parts for label in part.labels]) if labelled else None
+    labels = [label for part in parts for label in part.labels]
+    if labelled:
+        classes: Names | None = _classes(path, labels)
+    else:
+        classes = if_readable(lambda: _classes(path, labels)) if _has_labels(parts[0]) else None
     is_test = np.arange(len(x)) >= len(parts[0].lines) if len(parts) == 2 else None
 
     def place(sequence: int, step: int, feature: int) -> str:
