@@ -26,7 +26,8 @@ from pipeline.training.trials import State, TrainingResult, Trial, TrialRecord
 
 SECONDS_TO_MEASURE = 0.2  # how fast this core is
 
-CAPPED = ("train_samples", "view")  # in trials.csv as used, not as asked for
+# Of the settings in tables: these are there as used, not as asked for, and this one is the same for a whole race.
+UNTOLD = ("train_samples", "view", "patience")
 
 
 class StudyDefinition:
@@ -122,7 +123,7 @@ class StudyDefinition:
         """Which of a race's networks a row of trials.csv is about."""
         for place, configuration in enumerate(self.entrants):
             as_used = configuration.model_dump() | {"learning_rate": configuration.effective_learning_rate}
-            same = ((row[name], value) for name, value in as_used.items() if name in row and name not in CAPPED)
+            same = ((row[name], value) for name, value in as_used.items() if name in row and name not in UNTOLD)
             if all(found == value or (pd.isna(found) and value is None) for found, value in same):
                 return place
         raise PipelineError(f"trial {row['number']} of {self.name} is of no network in this race")
@@ -226,7 +227,7 @@ class StudyDefinition:
             "training": self.defaults.model_dump(mode="json"),
             "versions": training_versions("optuna"),
         }
-        # Results of earlier versions had trainings that are said twice as two, and trials that differ in patience as one.
+        # Earlier versions' results had trainings that are said twice as two, and trials that differ in patience as one.
         if said_twice := self._said_twice():
             document["said_twice"] = said_twice
         if len({trial.configuration.patience for trial in self.fixed_trials}) > 1:

@@ -43,10 +43,10 @@ def _version(package: str) -> str:
 def as_trained(configuration: Configuration, prepared_view: View, most_samples: int) -> Configuration:
     """One form for all configurations that train alike to the last bit, whatever names they give to it.
 
-    `prepared_view` is the view of data/sequences, `most_samples` are all that a training may see. A rate and a view that
-    are left out are the default's; `adamw` is Adam, as the weight decay is a setting of its own; a single direction is
-    not merged; there is no residual around the first layer; a batch holds no more samples than there are; and a
-    patience that cannot run out before the last epoch stops nothing.
+    `prepared_view` is the view of data/sequences, `most_samples` are all that a training may see. A rate and a view
+    that are left out are the default's; `adamw` is Adam, as the weight decay is a setting of its own; a single
+    direction is not merged; there is no residual around the first layer; a batch holds no more samples than there are;
+    and a patience that cannot run out before the last epoch stops nothing.
     """
     one_epoch, longest = configuration.epochs == 1, configuration.epochs - 1
     patience = None if configuration.patience is None or one_epoch else min(configuration.patience, longest)

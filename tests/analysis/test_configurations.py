@@ -13,6 +13,7 @@ from scipy import stats
 from pipeline.analysis.configurations import (
     CONFIGURATION,
     accuracy_interval,
+    complete_trials,
     interval_over_seeds,
     is_configuration,
     mean_interval,
@@ -168,10 +169,10 @@ def test_rows_of_a_configuration_are_those_that_agree_in_everything(rows: list[d
 
 
 def test_every_setting_tells_configurations_apart() -> None:
-    on: dict[str, Any] = {"global_clipnorm": 1.0, "ema_momentum": 0.9}  # which are off, None, by default
-    rows = table(trial(0, 8, 0.9, **on))
+    on: dict[str, Any] = {"global_clipnorm": 1.0, "ema_momentum": 0.9, "patience": 2}  # which are None by default
+    rows = pd.DataFrame([trial(0, 8, 0.9, **on)])
     assert is_configuration(rows, trial(7, 8, 0.1, seed=5, **on)).all(), "number, seed and accuracy are no settings"
     for name in CONFIGURATION:
         assert not is_configuration(rows, trial(0, 8, 0.9, **on) | {name: "another"}).any(), name
         assert not is_configuration(rows, trial(0, 8, 0.9, **on) | {name: None}).any(), name
-    assert is_configuration(table(), trial(0, 8, 0.9)).tolist() == []
+    assert is_configuration(complete_trials(table()), trial(0, 8, 0.9)).tolist() == []
