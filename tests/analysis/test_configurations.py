@@ -24,6 +24,7 @@ from pipeline.analysis.configurations import (
     told_apart_by,
 )
 from pipeline.analysis.configurations import configurations as configurations_of
+from pipeline.params.settings import Configuration
 from tests.helpers.trials import table, trial
 
 
@@ -172,6 +173,7 @@ def test_rows_of_a_configuration_are_those_that_agree_in_everything(rows: list[d
 
 
 def test_every_setting_tells_configurations_apart() -> None:
+    assert set(CONFIGURATION) == set(Configuration.model_fields)
     on: dict[str, Any] = {"global_clipnorm": 1.0, "ema_momentum": 0.9, "patience": 2}  # which are None by default
     rows = pd.DataFrame([trial(0, 8, 0.9, **on)])
     assert is_configuration(rows, trial(7, 8, 0.1, seed=5, **on)).all(), "number, seed and accuracy are no settings"
