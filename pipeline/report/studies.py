@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.analysis.choice import best_first, named
-from pipeline.analysis.configurations import complete_trials, configurations
+from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations
 from pipeline.documents import records
 from pipeline.report.results import Results, with_training_times
 from pipeline.report.text import Column, Table, interval_of_accuracy, number, percent, points, text_table
@@ -70,6 +70,6 @@ def _table(study: StudyResults) -> Table:
     }  # fmt: skip
     rows = [
         row | {"interval": interval_of_accuracy(row["validation_accuracy_low"], row["validation_accuracy_high"])}
-        for row in named(records(best_first(timed)), list(columns))
+        for row in named(records(best_first(timed)), [name for name in columns if name in CONFIGURATION])
     ]
     return text_table(rows, columns, fold=["validation_accuracy_sd", "interval", *list(columns)[-12:]])
