@@ -11,8 +11,11 @@ from pipeline.analysis.comparisons import holm, mcnemar
 from pipeline.analysis.configurations import (
     CONFIGURATION,
     accuracy_interval,
+    all_complete_trials,
     complete_trials,
     configurations,
+    is_configuration,
+    told_apart_by,
 )
 from pipeline.params.settings import DEFAULT_LEARNING_RATES
 
@@ -33,6 +36,8 @@ PUBLISHED = pd.DataFrame(
 ).assign(
     bidirectional=False, batch_size=128, train_samples=60_000, recurrent_dropout=0.0, merge_mode="concat",
     unroll=False, view="rows", learning_rate=lambda table: table["optimizer"].map(DEFAULT_LEARNING_RATES),
+    pooling="last", layer_normalization=False, residual=False, learning_rate_schedule="constant", warmup_epochs=0.0,
+    weight_decay=0.0, global_clipnorm=np.nan, label_smoothing=0.0, ema_momentum=np.nan, patience=np.nan,
 )  # fmt: skip
 
 BOOK_COLUMNS = [
@@ -45,11 +50,10 @@ NEAR_THE_BOOK = 0.003  # a difference that another version of the library and an
 
 LAST_EPOCHS = 5
 
-ROW = ["cell", "units", "depth", "dropout", "optimizer", "epochs"]  # what tells the rows of `book_table` apart
-
 
 def book_table(trials: pd.DataFrame, during_fit: pd.DataFrame, test_samples: int) -> pd.DataFrame:
-    """The book study and the published figures: the columns `BOOK_COLUMNS`, a row per configuration.
+    """The book study and the published figures: a row per configuration, the columns `BOOK_COLUMNS` and those in which
+    rows differ that are alike in these.
 
     The study holds out the `test_samples` test data, so its validation figures are test figures. `train_accuracy` is
     measured after training with dropout off, `train_accuracy_during_fit` is Keras's running mean over the last epoch;
@@ -69,7 +73,8 @@ def book_table(trials: pd.DataFrame, during_fit: pd.DataFrame, test_samples: int
     table = configurations(trials).merge(running, on=CONFIGURATION, how="left")
     table = table.merge(PUBLISHED, on=list(PUBLISHED.columns.difference(published)), how="left")
     names = {"validation_accuracy": "test_accuracy", "validation_accuracy_sd": "test_accuracy_sd"}
-    return table.rename(columns=names)[BOOK_COLUMNS].astype({"source": object})
+    columns = [*BOOK_COLUMNS, *told_apart_by(table, [name for name in BOOK_COLUMNS if name in CONFIGURATION])]
+    return table.rename(columns=names)[columns].astype({"source": object})
 
 
 def far_from_the_book(trials: pd.DataFrame, curves: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -78,12 +83,13 @@ def far_from_the_book(trials: pd.DataFrame, curves: pd.DataFrame, table: pd.Data
     With them, as `lowest` and `highest`, the test accuracies that the same trainings went through in their last
     `LAST_EPOCHS` epochs: a single published run may have stopped at any of them.
     """
-    complete = complete_trials(trials)
-    last = curves.merge(complete[["number", *ROW]], on="number")
+    complete = all_complete_trials(trials)
+    row = [name for name in CONFIGURATION if name in table]
+    last = curves.merge(complete[["number", *row]], on="number")
     last = last[last["epoch"] > last["epochs"] - LAST_EPOCHS]
-    ranges = last.groupby(ROW)["validation_accuracy"].agg(lowest="min", highest="max").reset_index()
+    ranges = last.groupby(row, dropna=False)["validation_accuracy"].agg(lowest="min", highest="max").reset_index()
     far = table[(table["test_accuracy"] - table["book_test_accuracy"]).abs() > NEAR_THE_BOOK]
-    return far.merge(ranges, on=ROW, how="left")
+    return far.merge(ranges, on=row, how="left")
 
 
 def neighbours_compared(
@@ -94,10 +100,11 @@ def neighbours_compared(
     The first models of both are compared on the same samples, by McNemar's exact test adjusted by Holm's method.
     `mistakes` is the study's mistakes.csv.
     """
-    first = complete_trials(trials).groupby(ROW)["number"].min()
+    complete = all_complete_trials(trials)
     right = []
     for row in rows:
-        wrong = mistakes.loc[mistakes["number"] == first[tuple(row[name] for name in ROW)], "index"]
+        first = complete.loc[is_configuration(complete, row), "number"].min()
+        wrong = mistakes.loc[mistakes["number"] == first, "index"]
         right.append(~np.isin(np.arange(test_samples), wrong))
     tests = [mcnemar(one, other) for one, other in pairwise(right)]
     adjusted = holm([test.p_value for test in tests])

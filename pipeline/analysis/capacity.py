@@ -17,10 +17,12 @@ from pipeline.analysis.configurations import (
     CONFIDENCE,
     CONFIGURATION,
     ROUNDING,
+    all_complete_trials,
     complete_trials,
     configurations,
     interval_over_seeds,
     standard_error,
+    without_plain_patience,
 )
 
 MOST_SEEDS = 1000  # of a number of seeds that anybody would train
@@ -325,7 +327,7 @@ def budgets_table(trials: pd.DataFrame, budgets: Sequence[int], place_of: Callab
     partly lucky.
     """
     turn = trials["number"].map(place_of)
-    complete = complete_trials(trials)
+    complete = all_complete_trials(trials)
     rows = []
     for place, budget in enumerate(budgets):
         offered = complete[(turn[complete.index] == place) & (complete["parameters"] <= budget)]
@@ -341,13 +343,13 @@ def budgets_table(trials: pd.DataFrame, budgets: Sequence[int], place_of: Callab
 def capacity_table(trials: pd.DataFrame, held_out: str) -> pd.DataFrame:
     """The capacity study per configuration, smallest network of each cell first: the content of capacity.csv.
 
-    Columns: those of `CONFIGURATION`, parameters, seeds, then mean, sd, low and high of validation accuracy and
-    generalization gap, and the mean train accuracy (see `configurations`).
+    Columns: those of `CONFIGURATION` (patience only where the trials differ in it), parameters, seeds, then mean, sd,
+    low and high of validation accuracy and generalization gap, and the mean train accuracy (see `configurations`).
     """
     spread = ["", "_sd", "_low", "_high"]
     columns = [
         *CONFIGURATION, "parameters", "seeds", *(f"validation_accuracy{suffix}" for suffix in spread),
         "train_accuracy", *(f"generalization_gap{suffix}" for suffix in spread),
     ]  # fmt: skip
-    table = configurations(trials, held_out)[columns]
+    table = without_plain_patience(configurations(trials, held_out)[columns])
     return table.sort_values(["train_samples", "cell", "parameters"], kind="stable", ignore_index=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.configurations import COLUMNS, CONFIGURATION, complete_trials, configurations
+from pipeline.analysis.configurations import COLUMNS, CONFIGURATION, complete_trials, configurations, distinct
 from pipeline.documents import Document, Frozen, records
 from pipeline.errors import PipelineError
 from pipeline.params.document import RACE
@@ -38,6 +37,8 @@ RACE_RULE = (
 class Candidate(Configuration):
     """One of the configurations that competed. Figures are means over its seeds; `sd` is None for a single seed.
 
+    `patience` is told where the trials of its study differ in it. It has decided the epochs that count.
+
     Of a race accuracy and gap are those of `over_all_blocks`, which can be compared. There are also `behind`, by how
     much the leader was more accurate when both were last compared, with its bounds, as fractions, None for the leader;
     `left_after`, the block after which it left, None if it stayed; `as_good`, whether it is shown to be as good as
@@ -63,8 +64,7 @@ class Candidate(Configuration):
 
 
 OF_THE_RACE = ("behind", "behind_low", "behind_high", "left_after", "as_good", "reason")
-# Patience decides the epochs that count.
-CANDIDATE = [name for name in Candidate.model_fields if name != "patience" and name not in OF_THE_RACE]
+CANDIDATE = [name for name in Candidate.model_fields if name not in OF_THE_RACE]
 
 
 class Finalist(Candidate):
@@ -199,6 +199,7 @@ def over_all_blocks(trials: pd.DataFrame) -> pd.DataFrame:
     table = configurations(trials, "fold")
     if table.empty:
         return table
+    trials = complete_trials(trials)
     place = trials.groupby(CONFIGURATION, sort=False, dropna=False).ngroup()  # the row of `table`
     in_all_blocks = table["seeds"] == table["seeds"].max()
     leader = table["validation_accuracy"].where(in_all_blocks).idxmax()
@@ -219,14 +220,29 @@ def name_among(network: Mapping[str, Any], networks: Sequence[Mapping[str, Any]]
     return f"{name} on {view.replace('_', ' ')}" if several and view else name
 
 
-def distinct_names(networks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The `name_among` these of each; where two have the same, dropout and learning rate tell them apart."""
-    names = [name_among(row, networks) for row in networks]
-    often = Counter(names)
-    return [
-        name if often[name] == 1 else f"{name}, dropout {row['dropout']:.3g}, rate {row['learning_rate']:.3g}"
+def distinct_names(networks: Sequence[Mapping[str, Any]], besides: Sequence[str] = ()) -> list[str]:
+    """The `name_among` these of each; where two have the same, their settings tell them apart.
+
+    These are dropout and learning rate if they differ in either, and all others in which they differ. What stands
+    `besides` the names in a table tells its rows apart already.
+    """
+    names = [network_name(row) if "view" in besides else name_among(row, networks) for row in networks]
+    shares: dict[str, set[tuple[float | None, float | None]]] = {}
+    for name, row in zip(names, networks, strict=True):
+        shares.setdefault(name, set()).add((row.get("dropout"), row.get("learning_rate")))
+    names = [
+        name
+        if len(shares[name]) == 1 or {"dropout", "learning_rate"} <= set(besides)
+        else f"{name}, dropout {row['dropout']:.3g}, rate {row['learning_rate']:.3g}"
         for name, row in zip(names, networks, strict=True)
     ]
+    return distinct(names, networks, besides)
+
+
+def named(networks: Sequence[Mapping[str, Any]], besides: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The rows of a table with their `distinct_names` as `network`."""
+    names = distinct_names(networks, besides)
+    return [{**row, "network": name} for row, name in zip(networks, names, strict=True)]
 
 
 def choose_champion(
@@ -381,4 +397,5 @@ def _left_out(studies: Mapping[str, pd.DataFrame], samples: int) -> list[LeftOut
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row with Python's own types, None for NaN."""
     values = {key: value.item() if isinstance(value, np.generic) else value for key, value in row.items()}
-    return {key: None if pd.isna(value) else value for key, value in values.items()}
+    plain = {key: None if pd.isna(value) else value for key, value in values.items()}
+    return plain | {"patience": plain["patience"] and int(plain["patience"])}  # no whole number in a column with NaN

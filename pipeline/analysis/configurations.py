@@ -17,7 +17,7 @@ CONFIGURATION = [
     "cell", "units", "depth", "bidirectional", "dropout", "optimizer", "learning_rate", "batch_size",
     "train_samples", "epochs", "recurrent_dropout", "merge_mode", "unroll", "view", "pooling",
     "layer_normalization", "residual", "learning_rate_schedule", "warmup_epochs", "weight_decay", "global_clipnorm",
-    "label_smoothing", "ema_momentum",
+    "label_smoothing", "ema_momentum", "patience",
 ]  # fmt: skip
 
 MEASURES = ["validation_accuracy", "train_accuracy", "validation_loss", "generalization_gap"]
@@ -32,12 +32,66 @@ ROUNDING = 1e-9  # far below one sample in any data set: values nearer than this
 
 
 def complete_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    """The rows of trials.csv that ran to their end and have a validation accuracy.
+    """The rows of trials.csv that ran to their end and have a validation accuracy, each training once.
 
-    Pruned trials are left out because a training cut short has a smaller gap than its network would have.
+    Pruned trials are left out because a training cut short has a smaller gap than its network would have. A training
+    that a sampler has proposed again tells nothing new.
     """
+    complete = all_complete_trials(trials)
+    return complete[~complete.duplicated([*CONFIGURATION, "seed"])]
+
+
+def all_complete_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """The same, with what was proposed again: each counts for the budget that it was proposed for."""
+    trials = with_patience(trials)
     kept = trials[(trials["state"] == "COMPLETE") & trials["validation_accuracy"].notna()]
     return kept.astype({"parameters": "int64", "best_epoch": "int64"})
+
+
+def with_patience(trials: pd.DataFrame) -> pd.DataFrame:
+    """`trials` with their patience: NaN where trials.csv has no such column, since they do not differ in it."""
+    return trials if "patience" in trials else trials.assign(patience=np.nan)
+
+
+def without_plain_patience(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` as it is written: with a column `patience` only where there is any."""
+    return table.drop(columns="patience") if table["patience"].isna().all() else table
+
+
+def told_apart_by(table: pd.DataFrame, shown: Sequence[str]) -> list[str]:
+    """The columns of `CONFIGURATION` in which rows of `table` differ that are alike in all that is `shown`."""
+    hidden = [name for name in CONFIGURATION if name in table and name not in shown]
+    alike = table.groupby(list(shown), dropna=False)
+    return [name for name in hidden if (alike[name].nunique(dropna=False) > 1).any()]
+
+
+def distinct(names: Sequence[str], rows: Sequence[Mapping[str, Any]], besides: Sequence[str] = ()) -> list[str]:
+    """The names of rows; where several have the same, with the settings in which these differ: `GRU 1×8, patience 1`.
+
+    Rows that differ in what stands `besides` the name are told apart already. A setting that rows do not have tells
+    nothing.
+    """
+    keys = [(name, *(setting_in_words(row.get(key)) for key in besides)) for name, row in zip(names, rows, strict=True)]
+    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for key, row in zip(keys, rows, strict=True):
+        alike.setdefault(key, []).append(row)
+    differing = {
+        key: [name for name in CONFIGURATION if len({setting_in_words(row.get(name)) for row in same}) > 1]
+        for key, same in alike.items()
+    }
+    return [
+        ", ".join([key[0], *(f"{name.replace('_', ' ')} {setting_in_words(row.get(name))}" for name in differing[key])])
+        for key, row in zip(keys, rows, strict=True)
+    ]
+
+
+def setting_in_words(value: Any) -> str:
+    """The value of a setting, for people."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, str):
+        return value.replace("_", " ")
+    return "none" if pd.isna(value) else f"{value:g}"
 
 
 def configurations(trials: pd.DataFrame, held_out: str = "validation") -> pd.DataFrame:
@@ -62,9 +116,9 @@ def configurations(trials: pd.DataFrame, held_out: str = "validation") -> pd.Dat
 
 
 def is_configuration(table: pd.DataFrame, configuration: Mapping[str, Any]) -> pd.Series:
-    """Which rows of `table` are of that configuration, as booleans; None and NaN are the same."""
+    """Which rows of `table` are of that configuration, as far as it is told, as booleans; None and NaN are the same."""
     same = pd.Series(True, index=table.index)
-    for name in CONFIGURATION:
+    for name in [name for name in CONFIGURATION if name in configuration]:
         value = configuration[name]
         same &= table[name].isna() if pd.isna(value) else table[name] == value
     return same

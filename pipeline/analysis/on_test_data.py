@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pipeline.analysis.comparisons import SIGNIFICANCE, holm, mcnemar
-from pipeline.analysis.configurations import CONFIDENCE, accuracy_interval
+from pipeline.analysis.configurations import CONFIDENCE, accuracy_interval, told_apart_by
 from pipeline.params.network import NetworkSpec, network_name
 from pipeline.params.settings import Configuration
 
@@ -68,7 +68,9 @@ def networks_of(
 
 
 def on_test_data(champion: Tested, others: Sequence[Tested]) -> pd.DataFrame:
-    """The content of test.csv: the champion's row, then the others', the most accurate first; columns `TEST_COLUMNS`.
+    """The content of test.csv: the champion's row, then the others', the most accurate first.
+
+    Columns: `TEST_COLUMNS`, and those in which rows differ that are alike in what these say of networks.
 
     `test_accuracy` is the mean over seeds, with deviation and interval as in metrics.json (`accuracy_interval`). The
     columns `COMPARISON` compare this network with the champion, and those that end in `TO_BEST` with the one whose role
@@ -84,7 +86,9 @@ def on_test_data(champion: Tested, others: Sequence[Tested]) -> pd.DataFrame:
     networks = [champion, *others]
     best = next((other for other in others if other.role == "most accurate"), None)
     rows = [_row(one) | _comparison(one, champion, "") | _comparison(one, best, TO_BEST) for one in networks]
-    table = pd.DataFrame(rows, columns=TEST_COLUMNS)
+    settings = pd.DataFrame([row | _settings(one) for row, one in zip(rows, networks, strict=True)])
+    hidden = told_apart_by(settings, ["role", *NetworkSpec.model_fields, *SETTINGS])
+    table = pd.DataFrame(rows, columns=TEST_COLUMNS).join(settings[hidden])
     p_values = table[["p_value", f"p_value{TO_BEST}"]].to_numpy(float)  # (networks, 2)
     tests = ~np.isnan(p_values)
     tests[0] = False  # the champion with the most accurate: one test with that network's row
@@ -103,13 +107,17 @@ def on_test_data(champion: Tested, others: Sequence[Tested]) -> pd.DataFrame:
     return pd.concat([table.head(1), ordered], ignore_index=True)
 
 
+def _settings(tested: Tested) -> dict[str, object]:
+    return tested.configuration.model_dump() | {"learning_rate": tested.configuration.effective_learning_rate}
+
+
 def _row(tested: Tested) -> dict[str, object]:
-    configuration, accuracies = tested.configuration, tested.right.mean(axis=1)
+    accuracies = tested.right.mean(axis=1)
     low, high = accuracy_interval(accuracies.tolist(), tested.right.shape[1])
-    return configuration.model_dump(include={*NetworkSpec.model_fields, *SETTINGS}) | {
+    told = {*NetworkSpec.model_fields, *SETTINGS}
+    return {name: value for name, value in _settings(tested).items() if name in told} | {
         "role": tested.role,
-        "network": network_name(configuration),
-        "learning_rate": configuration.effective_learning_rate,
+        "network": network_name(tested.configuration),
         "parameters": tested.parameters,
         "seeds": len(accuracies),
         "test_accuracy": accuracies.mean(),

@@ -2,7 +2,14 @@
 
 import pandas as pd
 
-from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations, interval_over_seeds
+from pipeline.analysis.configurations import (
+    CONFIGURATION,
+    complete_trials,
+    configurations,
+    interval_over_seeds,
+    told_apart_by,
+)
+from pipeline.params.network import NetworkSpec
 
 VIEW_COLUMNS = [
     "cell", "units", "depth", "view", "parameters", "train_samples", "epochs", "seeds", "validation_accuracy",
@@ -11,7 +18,8 @@ VIEW_COLUMNS = [
 
 
 def views_table(trials: pd.DataFrame, held_out: str) -> pd.DataFrame:
-    """Each configuration in each view, compared with the first view at equal budget: the columns `VIEW_COLUMNS`.
+    """Each configuration in each view, compared with the first view at equal budget: the columns `VIEW_COLUMNS`, those
+    in which rows differ that are alike in these, and those of a network that is more than plain layers.
 
     `difference` is the mean difference of validation accuracy to the first view, paired by seed, with its 95 %
     `interval_over_seeds`; NaN for the first view itself, the interval also for a single seed. `held_out` is what the
@@ -33,4 +41,7 @@ def views_table(trials: pd.DataFrame, held_out: str) -> pd.DataFrame:
             rows.append(difference)
     differences = pd.DataFrame(rows, columns=[*CONFIGURATION, "difference", "difference_low", "difference_high"])
     table = configurations(trials, held_out).merge(differences, on=CONFIGURATION, how="left")
-    return table[VIEW_COLUMNS]
+    hidden = told_apart_by(table, [name for name in VIEW_COLUMNS if name in CONFIGURATION])
+    plain = {name: field.default for name, field in NetworkSpec.model_fields.items() if not field.is_required()}
+    hidden += [name for name, value in plain.items() if (table[name].dropna() != value).any()]
+    return table[[*VIEW_COLUMNS, *(name for name in CONFIGURATION if name in hidden and name not in VIEW_COLUMNS)]]

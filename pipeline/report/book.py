@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.analysis.book import LAST_EPOCHS, NEAR_THE_BOOK, far_from_the_book, neighbours_compared
 from pipeline.analysis.comparisons import SIGNIFICANCE
+from pipeline.analysis.configurations import CONFIGURATION, distinct
 from pipeline.documents import records
 from pipeline.params.network import CELLS
 from pipeline.report.results import Results
@@ -115,7 +116,7 @@ def order_finding(
 
 def _output_layer(table: pd.DataFrame) -> str | None:
     """The gain from an output layer inside the cell over SimpleRNN; None where the two were not trained alike."""
-    setting = ["units", "depth", "dropout", "optimizer", "epochs"]
+    setting = [name for name in CONFIGURATION if name in table and name != "cell"]
     pairs = table[table["cell"] == "elman_output"].merge(table[table["cell"] == "simple_rnn"], on=setting)
     if pairs.empty:
         return None
@@ -139,11 +140,13 @@ def _side(difference: float) -> str:
 
 
 def _table(table: pd.DataFrame) -> Table:
+    shown = records(table)
+    cells = distinct([CELLS[row["cell"]].title for row in shown], shown, ["units", "optimizer"])
     rows = [
         row
-        | {"cell": CELLS[row["cell"]].title, "source": row["source"] if isinstance(row["source"], str) else NOTHING}
+        | {"cell": cell, "source": row["source"] if isinstance(row["source"], str) else NOTHING}
         | {"interval": interval(row["test_accuracy_low"], row["test_accuracy_high"])}
-        for row in records(table)
+        for row, cell in zip(shown, cells, strict=True)
     ]
     columns: dict[str, Column] = {
         "cell": ("cell", str), "units": ("units", number), "optimizer": ("optimizer", str),

@@ -13,9 +13,10 @@ from pipeline.analysis.capacity import (
     returns_of_growth,
     saturation_capacity,
 )
+from pipeline.analysis.choice import distinct_names, named
 from pipeline.analysis.configurations import ROUNDING
 from pipeline.documents import records
-from pipeline.params.network import CELLS, network_name
+from pipeline.params.network import CELLS
 from pipeline.params.studies import RaceStudy
 from pipeline.report import capacity_figures
 from pipeline.report.results import Results
@@ -102,7 +103,7 @@ def _findings(table: pd.DataFrame) -> list[str]:
     for _, group in table.groupby(["train_samples", "cell"], sort=False):
         if len(group) < 2:
             continue
-        rows = records(group)
+        rows = named(records(group))
         small, large = (extreme(rows, key=lambda row: row["parameters"]) for extreme in (min, max))
         best = max(rows, key=lambda row: row["validation_accuracy"])
         highest = percent(best["validation_accuracy"])
@@ -114,7 +115,7 @@ def _findings(table: pd.DataFrame) -> list[str]:
             f"generalization gap from {points(small['generalization_gap'])} to "
             f"{points(large['generalization_gap'])} points; "
             + (
-                f"{network_name(best)} is the most accurate with {highest}."
+                f"{best['network']} is the most accurate with {highest}."
                 if equal == 1
                 else f"{equal} of {len(rows)} networks have the highest, {highest}."
             )
@@ -154,9 +155,8 @@ def _table(table: pd.DataFrame) -> Table:
     }
     rows = [
         row
-        | {"network": network_name(row)}
         | {name: bounds(row[f"{measure}_low"], row[f"{measure}_high"]) for measure, (name, bounds) in spread.items()}
-        for row in records(table)
+        for row in named(records(table), ["train_samples"])
     ]
     return text_table(rows, {
         "network": ("network", str), "train_samples": ("samples", number), "parameters": ("parameters", number),
@@ -224,11 +224,11 @@ def _enough(seeds: int, held_out: str) -> str:
 
 
 def _returns(returns: pd.DataFrame) -> Table:
+    rows = named(records(returns), ["train_samples"])
+    larger = distinct_names([row | {"units": row["next_units"]} for row in rows], ["train_samples"])
     rows = [
-        row
-        | {"network": network_name(row), "next": network_name(row | {"units": row["next_units"]})}
-        | {"interval": interval(row["difference_low"], row["difference_high"])}
-        for row in records(returns)
+        row | {"next": name, "interval": interval(row["difference_low"], row["difference_high"])}
+        for row, name in zip(rows, larger, strict=True)
     ]
     return text_table(rows, {
         "network": ("from", str), "next": ("to", str), "train_samples": ("samples", number),
@@ -268,8 +268,7 @@ def _verdict(row: Mapping[str, Any]) -> str:
 
 
 def _overfitting(table: pd.DataFrame) -> Table:
-    rows = [row | {"network": network_name(row)} for row in records(table)]
-    return text_table(rows, {
+    return text_table(named(records(table), ["train_samples"]), {
         "network": ("network", str), "train_samples": ("samples", number), "parameters": ("parameters", number),
         "seeds": ("seeds", number), "onset_epoch": ("onset, epoch", number),
         "onset_share": ("seen in, of the seeds", percent), "overfit_at_end": ("loss risen since, nats", number),

@@ -6,8 +6,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
+from pipeline.analysis.choice import named
+from pipeline.analysis.configurations import CONFIGURATION, setting_in_words, told_apart_by
 from pipeline.documents import records
-from pipeline.params.network import CELLS, Cell, network_name
+from pipeline.params.network import CELLS, Cell
 from pipeline.report.drawing import count_tick, depth_legend, fit_to_marks, line_style, points_tick, styled, to_svg
 from pipeline.report.palette import INK, MARK
 from pipeline.report.text import in_order, plural
@@ -16,32 +18,40 @@ from pipeline.report.text import in_order, plural
 def capacity_maps(table: pd.DataFrame, alt: str) -> str:
     """Validation accuracy and gap over units and layers, a map for each cell and number of samples, as SVG.
 
-    `table` is that of `capacity.capacity_table`. The stronger the colour, the larger the number in it.
+    Networks with the same units, layers and samples are on maps of their own, one for each of their settings. `table`
+    is that of `capacity.capacity_table`. The stronger the colour, the larger the number in it.
     """
     cells = in_order(table["cell"].tolist())
-    samples = sorted(set(table["train_samples"]))
+    told = told_apart_by(table, ["cell", "units", "depth", "train_samples"])
+    table = pd.DataFrame(named(records(table.sort_values("train_samples", kind="stable")), ["train_samples"]))
+    groups = [group for _, group in table.groupby(["train_samples", *told], sort=False, dropna=False)]
     measures = {"validation_accuracy": "accuracy, %", "generalization_gap": "gap, points"}
     hover: dict[str, str] = {}
     with styled():
-        figure = Figure(figsize=(10.5, 1.1 + 1.5 * len(samples)), layout="constrained")
-        panels = figure.subplots(len(samples), 2 * len(cells), squeeze=False)
-        for row, count in enumerate(samples):
+        figure = Figure(figsize=(10.5, 1.1 + 1.5 * len(groups)), layout="constrained")
+        panels = figure.subplots(len(groups), 2 * len(cells), squeeze=False)
+        for row, group in enumerate(groups):
+            count = group["train_samples"].iloc[0]
+            settings = "".join(f"{name.replace('_', ' ')} {setting_in_words(group[name].iloc[0])}\n" for name in told)
             for position, (measure, cell) in enumerate((m, c) for m in measures for c in cells):
                 axes = panels[row, position]
-                part = table[(table["cell"] == cell) & (table["train_samples"] == count)]
+                part = group[group["cell"] == cell]
                 colour = CELLS[cell].colour if measure == "validation_accuracy" else MARK
                 of_all = table[measure][table["train_samples"] == count]
-                hover |= _draw_map(axes, part, measure, colour, (of_all.min(), of_all.max()))
+                gid = f"map-{measure}-{cell}-{count}" + f"-{row}" * bool(told)
+                hover |= _draw_map(axes, part, measure, colour, (of_all.min(), of_all.max()), gid)
                 if row == 0:
                     axes.set_title(f"{CELLS[cell].title}\n{measures[measure]}")
-                if row == len(samples) - 1:
+                if row == len(groups) - 1:
                     axes.set_xlabel("units")
                 if position == 0:
-                    axes.set_ylabel(f"{count:,}\nsamples\nlayers")
+                    axes.set_ylabel(f"{count:,}\nsamples\n{settings}layers")
         return to_svg(figure, alt, hover)
 
 
-def _draw_map(axes: Axes, part: pd.DataFrame, measure: str, colour: str, limits: tuple[float, float]) -> dict[str, str]:
+def _draw_map(
+    axes: Axes, part: pd.DataFrame, measure: str, colour: str, limits: tuple[float, float], prefix: str
+) -> dict[str, str]:
     """Draw one map; returns what a pointer resting on its fields shows."""
     hover = {}
     units, depths = sorted(set(part["units"])), sorted(set(part["depth"]))
@@ -50,11 +60,11 @@ def _draw_map(axes: Axes, part: pd.DataFrame, measure: str, colour: str, limits:
     for row in records(part):
         x, y = units.index(row["units"]), depths.index(row["depth"])
         share = (row[measure] - low) / (high - low) if high > low else 0.5
-        gid = f"map-{measure}-{row['cell']}-{row['train_samples']}-{x}-{y}"
+        gid = f"{prefix}-{x}-{y}"
         axes.fill_between([x - 0.5, x + 0.5], y - 0.5, y + 0.5, color=colour, alpha=0.08 + 0.5 * share, linewidth=0,
                           gid=gid)  # fmt: skip
         hover[gid] = (
-            f"{network_name(row)}, {row['parameters']:,} parameters, {row['train_samples']:,} samples: accuracy "
+            f"{row['network']}, {row['parameters']:,} parameters, {row['train_samples']:,} samples: accuracy "
             f"{row['validation_accuracy']:.2%}, gap {100 * row['generalization_gap']:.2f} points"
         )
         axes.text(x, y, f"{100 * row[measure]:.1f}", ha="center", va="center", fontsize=9)
@@ -75,14 +85,19 @@ def gap_against_samples(table: pd.DataFrame, alt: str) -> str:
     units = sorted(set(table["units"]))
     strengths = {size: 0.35 + 0.65 * place / max(len(units) - 1, 1) for place, size in enumerate(units)}
     samples = sorted(set(table["train_samples"]))
+    told = told_apart_by(table, ["cell", "units", "depth", "train_samples"])
+    settings = [name for name in CONFIGURATION if name in table and name != "train_samples"]
+    table = pd.DataFrame(named(records(table), ["train_samples"]))
     hover: dict[str, str] = {}
     with styled():
         figure = Figure(figsize=(8.4, 3.8), layout="constrained")
         panels = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
         for axes, cell in zip(panels, cells, strict=True):
             axes.set_title(CELLS[cell].title)
-            for _, line in table[table["cell"] == cell].groupby(["units", "depth"]):
-                hover |= _draw_gaps(axes, line.sort_values("train_samples"), cell, strengths[line["units"].iloc[0]])
+            lines = table[table["cell"] == cell].groupby(settings, sort=False, dropna=False)
+            for place, (_, line) in enumerate(lines):
+                line = line.sort_values("train_samples")
+                hover |= _draw_gaps(axes, line, cell, strengths[line["units"].iloc[0]], f"-{place}" * bool(told))
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(FixedLocator(samples))
             axes.xaxis.set_major_formatter(count_tick)
@@ -99,7 +114,7 @@ def gap_against_samples(table: pd.DataFrame, alt: str) -> str:
         return to_svg(figure, alt, hover)
 
 
-def _draw_gaps(axes: Axes, line: pd.DataFrame, cell: Cell, strength: float) -> dict[str, str]:
+def _draw_gaps(axes: Axes, line: pd.DataFrame, cell: Cell, strength: float, suffix: str) -> dict[str, str]:
     """Draw one network's line; returns what a pointer resting on its points shows."""
     hover = {}
     colour, style = CELLS[cell].colour, line_style(int(line["depth"].iloc[0]))
@@ -108,11 +123,11 @@ def _draw_gaps(axes: Axes, line: pd.DataFrame, cell: Cell, strength: float) -> d
     axes.vlines(line["train_samples"], line["generalization_gap_low"], line["generalization_gap_high"], color=colour,
                 alpha=strength, linewidth=0.8)  # fmt: skip
     for row in records(line):
-        gid = f"samples-{cell}-{row['units']}-{row['depth']}-{row['train_samples']}"
+        gid = f"samples-{cell}-{row['units']}-{row['depth']}-{row['train_samples']}{suffix}"
         axes.plot(row["train_samples"], row["generalization_gap"], CELLS[cell].marker, color=colour, alpha=strength,
                   gid=gid)  # fmt: skip
         hover[gid] = (
-            f"{network_name(row)}, {row['train_samples']:,} samples: gap "
+            f"{row['network']}, {row['train_samples']:,} samples: gap "
             f"{100 * row['generalization_gap']:.2f} points, {plural(row['seeds'], 'seed')}"
         )
     return hover

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.analysis.choice import Finalist
+from pipeline.analysis.choice import Finalist, named
 from pipeline.analysis.comparisons import SIGNIFICANCE, paired_comparisons
 from pipeline.documents import records
 from pipeline.params.network import CELLS, NetworkSpec, network_name
@@ -71,13 +71,13 @@ def _findings(table: pd.DataFrame, choice: Finalist) -> list[str]:
             + (f", and with {most} no p-value can be below {number(2.0 ** (1 - most))}" if most > 1 else "")
             + f"; to compare {len(table)} at {100 * SIGNIFICANCE:g} % takes {needed} seeds."
         )
-    known = records(table.dropna(subset=["difference"]))
+    known = named(records(table.dropna(subset=["difference"])))
     if known:
         row = max(known, key=lambda row: row["difference"])
         bounds = interval(row["difference_low"], row["difference_high"])
         spread = "too few seeds for an interval" if pd.isna(row["difference_low"]) else f"95 % interval {bounds}"
         sentences.append(
-            f"The largest mean difference is {points(row['difference'])} points, by {network_name(row)} with "
+            f"The largest mean difference is {points(row['difference'])} points, by {row['network']} with "
             f"{row['parameters']:,} parameters ({spread})"
             + (f"; the largest of {len(known)} owes some of it to luck." if len(known) > 1 else ".")
         )
@@ -104,10 +104,6 @@ def _mcnemar_finding(results: Results) -> str:
 
 
 def _table(table: pd.DataFrame) -> Table:
-    rows = [
-        row | {"network": network_name(row)} | {"interval": interval(row["difference_low"], row["difference_high"])}
-        for row in records(table)
-    ]
     columns: dict[str, Column] = {
         "network": ("network", str), "parameters": ("parameters", number), "seeds": ("seeds shared", number),
         "difference": ("larger minus choice, points", points), "interval": ("95 % interval, points", str),
@@ -116,6 +112,10 @@ def _table(table: pd.DataFrame) -> Table:
         "learning_rate": ("learning rate", number), "batch_size": ("batch size", number),
         "epochs": ("epochs at most", number),
     }  # fmt: skip
+    rows = [
+        row | {"interval": interval(row["difference_low"], row["difference_high"])}
+        for row in named(records(table), list(columns)[-5:])
+    ]
     return text_table(rows, columns, fold=list(columns)[-5:])
 
 
@@ -129,7 +129,7 @@ def differences(table: pd.DataFrame, choice: NetworkSpec | Mapping[str, Any], al
         figure = Figure(figsize=(6.2, 3.6), layout="constrained")
         axes = figure.subplots()
         axes.axhline(0, color=MARK, linewidth=2)
-        for index, row in enumerate(records(table.dropna(subset=["difference"]))):
+        for index, row in enumerate(named(records(table.dropna(subset=["difference"])))):
             cell, gid = CELLS[row["cell"]], f"difference-{index}"
             shown = row["verdict"] in ("better", "worse")
             axes.vlines(row["parameters"], row["difference_low"], row["difference_high"], color=cell.colour,
@@ -137,7 +137,7 @@ def differences(table: pd.DataFrame, choice: NetworkSpec | Mapping[str, Any], al
             axes.plot(row["parameters"], row["difference"], cell.marker, color=cell.colour, gid=gid,
                       fillstyle="full" if shown else "none")  # fmt: skip
             hover[gid] = (
-                f"{network_name(row)}, {row['parameters']:,} parameters: {100 * row['difference']:+.2f} points over "
+                f"{row['network']}, {row['parameters']:,} parameters: {100 * row['difference']:+.2f} points over "
                 f"{plural(row['seeds'], 'seed')}; {row['verdict']}"
             )
         axes.set_title(f"Validation accuracy minus that of {network_name(choice)}, points", color=INK)

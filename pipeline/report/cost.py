@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pipeline.analysis.capacity import equal_budget, pareto_front
 from pipeline.analysis.choice import distinct_names
-from pipeline.analysis.configurations import CONFIGURATION
+from pipeline.analysis.configurations import CONFIGURATION, distinct
 from pipeline.analysis.prediction_times import BATCH_SIZES
 from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
@@ -109,11 +109,13 @@ def _prediction(times: pd.DataFrame | None) -> Prediction | None:
         f"({number(low)} to {number(high)}). On another machine, expect the times of large batches in that proportion, "
         "and those of one sequence less so. Where the rate was low, this machine was busy with something else."
     )
+    shown = records(times)
+    names = distinct([network_name(row) for row in shown], shown, ["model", "batch_size"])
     rows = [
         row
-        | {"network": network_name(row)}
+        | {"network": name}
         | {"quartiles": f"{number(row['lower_quartile_ms'])} to {number(row['upper_quartile_ms'])}"}
-        for row in records(times)
+        for row, name in zip(shown, names, strict=True)
     ]
     return Prediction(tuple(sentences), text_table(rows, {
         "network": ("network", str), "model": ("weights", str), "batch_size": ("sequences a call", number),

@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.analysis.choice import named
 from pipeline.analysis.comparisons import SIGNIFICANCE
+from pipeline.analysis.configurations import distinct
 from pipeline.analysis.least_squares import EXPONENTS
 from pipeline.analysis.scaling import LEAST, NAMES, SETTINGS, Law, checked, fitted_laws
 from pipeline.documents import records
@@ -63,22 +65,12 @@ def scaling(results: Results) -> Scaling | None:
 def titles(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """A name for each of these `SETTINGS`: cell, layers and directions where they are not plain, and what else sets it
     apart."""
-    plain = [_title(each) for each in settings]
-    names = []
-    for name, each in zip(plain, settings, strict=True):
-        alike = [other for other, same in zip(settings, plain, strict=True) if same == name]
-        different = [key for key in SETTINGS if len({_value(other[key]) for other in alike}) > 1]
-        names.append(", ".join([name, *(f"{key.replace('_', ' ')} {_value(each[key])}" for key in different)]))
-    return names
+    return distinct([_title(each) for each in settings], [{name: each[name] for name in SETTINGS} for each in settings])
 
 
 def _title(settings: Mapping[str, Any]) -> str:
     name = f"{'bi-' if settings['bidirectional'] else ''}{CELLS[settings['cell']].title}"
     return name if settings["depth"] == 1 else f"{name}, {settings['depth']} layers"
-
-
-def _value(setting: Any) -> str:
-    return "none" if pd.isna(setting) else str(setting)
 
 
 def _missing(table: pd.DataFrame, laws: Sequence[Law]) -> str | None:
@@ -196,10 +188,9 @@ def _laws(names: Sequence[str], laws: Sequence[Law]) -> Table:
 def _test(checks: Sequence[pd.DataFrame]) -> Table:
     rows = [
         row
-        | {"network": network_name(row), "interval": interval(row["predicted_low"], row["predicted_high"])}
+        | {"interval": interval(row["predicted_low"], row["predicted_high"])}
         | {"ratio": row["error"] / row["predicted"], "inside": "yes" if row["inside"] else "no"}
-        for check in checks
-        for row in records(check)
+        for row in named([row for check in checks for row in records(check)], ["train_samples"])
     ]
     return text_table(rows, {
         "network": ("network", str), "parameters": ("parameters", number), "train_samples": ("samples", number),

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from pipeline.analysis.choice import best_first
-from pipeline.analysis.configurations import complete_trials, configurations
+from pipeline.analysis.choice import best_first, named
+from pipeline.analysis.configurations import CONFIGURATION, complete_trials, configurations
 from pipeline.documents import records
-from pipeline.params.network import network_name
 from pipeline.report.results import Results, with_training_times
 from pipeline.report.text import Column, Table, interval_of_accuracy, number, percent, points, text_table
 from pipeline.studies.results import StudyResults
@@ -57,12 +56,6 @@ def _table(study: StudyResults) -> Table:
     timed = with_training_times(
         configurations(study.trials, study.summary.held_out), complete_trials(study.trials), study.timings
     )
-    rows = [
-        row
-        | {"network": network_name(row)}
-        | {"interval": interval_of_accuracy(row["validation_accuracy_low"], row["validation_accuracy_high"])}
-        for row in records(best_first(timed))
-    ]
     columns: dict[str, Column] = {
         "network": ("network", str), "parameters": ("parameters", number),
         "validation_accuracy": (f"{measured} accuracy", percent), "validation_accuracy_sd": ("sd, points", points),
@@ -75,4 +68,8 @@ def _table(study: StudyResults) -> Table:
         "learning_rate_schedule": ("schedule", str), "warmup_epochs": ("warm-up epochs", number),
         "weight_decay": ("weight decay", number), "global_clipnorm": ("gradients clipped at", number),
     }  # fmt: skip
+    rows = [
+        row | {"interval": interval_of_accuracy(row["validation_accuracy_low"], row["validation_accuracy_high"])}
+        for row in named(records(best_first(timed)), [name for name in columns if name in CONFIGURATION])
+    ]
     return text_table(rows, columns, fold=["validation_accuracy_sd", "interval", *list(columns)[-12:]])

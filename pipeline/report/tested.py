@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.analysis.configurations import distinct
 from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.on_test_data import TO_BEST
 from pipeline.documents import records
@@ -94,16 +95,18 @@ def _table(table: pd.DataFrame) -> Table:
     against = {"": "the champion"}
     if shown(table, "the most accurate", TO_BEST):
         against[TO_BEST] = "the most accurate"
+    tested = records(table)
+    names = distinct([network_name(row) for row in tested], tested, ["role", "optimizer", "epochs"])
     rows = [
         row
-        | {"network": network_name(row)}
+        | {"network": name}
         | {"interval": interval(row["test_accuracy_low"], row["test_accuracy_high"])}
         | {
             f"difference_interval{suffix}": interval(row[f"difference_low{suffix}"], row[f"difference_high{suffix}"])
             for suffix in against
         }
         | {f"pairs{suffix}": pairs_ahead(row, suffix) for suffix in against}
-        for row in records(table)
+        for row, name in zip(tested, names, strict=True)
     ]
     columns: dict[str, Column] = {
         "network": ("network", str), "role": ("role or study", str), "optimizer": ("optimizer", str),

@@ -1,11 +1,14 @@
 """Section "Rows or columns": the same networks with the image read another way."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from pipeline.analysis.configurations import distinct
 from pipeline.documents import records
-from pipeline.params.network import CELLS, network_name
+from pipeline.params.network import network_name
 from pipeline.report.results import Results
 from pipeline.report.text import Table, interval, number, percent, plural, points, text_table
 
@@ -27,9 +30,9 @@ def views(results: Results) -> Views | None:
 def _findings(table: pd.DataFrame) -> list[str]:
     """A sentence for each network and view but the first."""
     sentences = []
-    for row in records(table[table["difference"].notna()]):
+    for row in _named(records(table[table["difference"].notna()])):
         change = (
-            f"{CELLS[row['cell']].title} {row['depth']}×{row['units']}: {_words(row['view'])} instead of "
+            f"{row['network']}: {_words(row['view'])} instead of "
             f"{_words(table['view'].iloc[0])} change validation accuracy by {points(row['difference'])} points"
         )
         seeds = plural(row["seeds"], "seed")
@@ -44,12 +47,15 @@ def _findings(table: pd.DataFrame) -> list[str]:
     return sentences
 
 
+def _named(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    plain = [network_name({"bidirectional": False, **row}) for row in rows]
+    names = distinct(plain, rows, ["view", "train_samples"])
+    return [{**row, "network": name} for row, name in zip(rows, names, strict=True)]
+
+
 def _table(table: pd.DataFrame) -> Table:
     rows = [
-        row
-        | {"network": network_name(row | {"bidirectional": False})}
-        | {"interval": interval(row["difference_low"], row["difference_high"])}
-        for row in records(table)
+        row | {"interval": interval(row["difference_low"], row["difference_high"])} for row in _named(records(table))
     ]
     return text_table(rows, {
         "network": ("network", str), "view": ("a time step is one of the", _words),

@@ -18,7 +18,7 @@ from pipeline.params.studies import GridStudy, ListStudy, RaceStudy, SampledStud
 from pipeline.studies.estimate import REFERENCE_RATE, study_seconds, training_seconds, typical_configurations
 from pipeline.studies.few_samples import Settings, fitted, small_batch
 from pipeline.studies.proposals import configure, constants, fixed_trials
-from pipeline.training.identity import stable_hash, training_key, training_versions
+from pipeline.training.identity import as_trained, stable_hash, training_key, training_versions
 from pipeline.training.inputs import FOLDS
 from pipeline.training.machine import sgemm_rate
 from pipeline.training.task import ShouldPrune, TrainingTask
@@ -26,7 +26,8 @@ from pipeline.training.trials import State, TrainingResult, Trial, TrialRecord
 
 SECONDS_TO_MEASURE = 0.2  # how fast this core is
 
-CAPPED = ("train_samples", "view")  # in trials.csv as used, not as asked for
+# Of the settings in tables: these are there as used, not as asked for, and this one is the same for a whole race.
+UNTOLD = ("train_samples", "view", "patience")
 
 
 class StudyDefinition:
@@ -103,7 +104,9 @@ class StudyDefinition:
 
     def proposed_trial(self, number: int, fields: Mapping[str, Any]) -> Trial:
         """The trial that a sampler has proposed: `fields` are those of a configuration that are not the default's."""
-        return Trial(number, self._capped(configure(dict(fields), self.defaults)), self.study.seed)
+        assert isinstance(self.study, SampledStudy)
+        configuration = self._capped(configure(dict(fields), self.defaults))
+        return Trial(number, self._as_first_said(configuration, self.study.space), self.study.seed)
 
     def recorded_trial(self, row: Mapping[str, Any]) -> Trial:
         """The trial that a row of trials.csv is about."""
@@ -120,10 +123,16 @@ class StudyDefinition:
         """Which of a race's networks a row of trials.csv is about."""
         for place, configuration in enumerate(self.entrants):
             as_used = configuration.model_dump() | {"learning_rate": configuration.effective_learning_rate}
-            same = ((row[name], value) for name, value in as_used.items() if name in row and name not in CAPPED)
+            same = ((row[name], value) for name, value in as_used.items() if name in row and name not in UNTOLD)
             if all(found == value or (pd.isna(found) and value is None) for found, value in same):
                 return place
         raise PipelineError(f"trial {row['number']} of {self.name} is of no network in this race")
+
+    def as_trained(self, configuration: Configuration) -> Configuration:
+        """The same for all configurations that train alike over these sequences; see `identity.as_trained`."""
+        learning = self.summary.train.samples + self.summary.validation.samples
+        held_out = {"validation": self.summary.validation.samples, "fold": learning // FOLDS, "test": 0}
+        return as_trained(configuration, self.summary.view, learning - held_out[self.study.held_out])
 
     def train_samples(self, trial: Trial) -> int:
         """How many samples the trial asks for, all there are where it does not say."""
@@ -218,6 +227,11 @@ class StudyDefinition:
             "training": self.defaults.model_dump(mode="json"),
             "versions": training_versions("optuna"),
         }
+        # Earlier versions' results had trainings that are said twice as two, and trials that differ in patience as one.
+        if said_twice := self._said_twice():
+            document["said_twice"] = said_twice
+        if len({trial.configuration.patience for trial in self.fixed_trials}) > 1:
+            document["told_apart_by"] = ["patience"]
         if isinstance(self.study, SampledStudy) and self.study.pruner:
             document["pruned_after"] = self.pruning_epochs[0]
         if overriding := self._overriding():
@@ -262,8 +276,29 @@ class StudyDefinition:
         return configuration.model_copy(update={"train_samples": None})
 
     def _distinct_trials(self, study: ListStudy | GridStudy) -> list[Trial]:
-        runs = [(self._capped(trial.configuration), trial.seed) for trial in fixed_trials(study, self.defaults)]
+        """Each training once, in the words in which the study says it first."""
+        said: dict[Configuration, Configuration] = {}
+        runs = []
+        for trial in fixed_trials(study, self.defaults):
+            configuration = self._capped(trial.configuration)
+            runs.append((said.setdefault(self.as_trained(configuration), configuration), trial.seed))
         return [Trial(number, *run) for number, run in enumerate(dict.fromkeys(runs))]
+
+    def _said_twice(self) -> int:
+        """How many trainings of a list or grid have been said before in other words."""
+        if not isinstance(self.study, ListStudy | GridStudy):
+            return 0
+        trials = fixed_trials(self.study, self.defaults)
+        return len({(self._capped(trial.configuration), trial.seed) for trial in trials}) - len(self.fixed_trials)
+
+    def _as_first_said(self, configuration: Configuration, space: Space) -> Configuration:
+        """The same training in the words that come first among the lists of the space."""
+        form = self.as_trained(configuration)
+        for name in Space.model_fields:
+            axis = getattr(space, name)
+            ways = [configuration.model_copy(update={name: value}) for value in axis] if isinstance(axis, tuple) else []
+            configuration = next((way for way in ways if self.as_trained(way) == form), configuration)
+        return configuration
 
     def _check_views(self) -> None:
         if self.summary.is_own and self.study.of_images:

@@ -67,6 +67,7 @@ class _FixedEngine:
         self._observers = observers
         self._open: dict[int, Trial] = {}  # asked, not told
         self._early: dict[int, TrialRecord] = {}  # finished, not told
+        self._twins: dict[int, list[Trial]] = {}  # of a trial that is training: others that wait for its result
 
     @property
     def window(self) -> int:
@@ -101,7 +102,11 @@ class _FixedEngine:
             if isinstance(event, Finished):
                 if event.result is not None:
                     self._journal.put(self._definition.key(trial, event.result.stopped_after), event.result)
-                self._early[event.key] = self._definition.record(trial, event.result, error=event.error)
+                for same in (trial, *self._twins.pop(event.key, [])):
+                    reused = same is not trial
+                    self._early[same.number] = self._definition.record(
+                        same, event.result, error=event.error, reused=reused
+                    )
             else:
                 for observer in self._observers:
                     tell_progress(observer, trial, event)
@@ -204,13 +209,22 @@ class _SampledEngine(_FixedEngine):
         return self._definition.proposed_trial(number, fields), proposal
 
     def _finished_before(self, trial: Trial) -> TrainingResult | None:
-        same = (trial.configuration, trial.seed)
         for record in self.records:  # the sampler repeats itself: trained to its end once is enough
-            if record.state == "COMPLETE" and (record.trial.configuration, record.trial.seed) == same:
+            if record.state == "COMPLETE" and _are_one_training(record.trial, trial):
                 return record.result
         kept = [result for key in self._definition.possible_keys(trial) if (result := self._journal.get(key))]
         return as_pruned(kept, self._sampling.should_prune(trial.number))
 
     def _submit(self, trial: Trial) -> None:
+        if self._study.pruner is None:  # which may stop one of two that are the same, and not the other
+            training = (other for other in self._open.values() if other.number < trial.number)
+            twins = (one for one in training if one.number not in self._early and _are_one_training(one, trial))
+            if (twin := next(twins, None)) is not None:
+                self._twins.setdefault(twin.number, []).append(trial)
+                return
         task = self._definition.task(trial, self._sequences, self._sampling.should_prune(trial.number))
         self._cluster.submit(trial.number, task, priority=trial.number)
+
+
+def _are_one_training(one: Trial, other: Trial) -> bool:
+    return (one.configuration, one.seed) == (other.configuration, other.seed)

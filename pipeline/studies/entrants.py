@@ -14,6 +14,7 @@ from pipeline.params.settings import Configuration
 from pipeline.params.studies import GridStudy, ListStudy, SampledStudy
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.proposals import budget_places, configure
+from pipeline.training.identity import as_trained
 
 # Two networks that differ in nothing of these differ in how they are trained: one of them is enough.
 SHAPE = [name for name in NetworkSpec.model_fields if "dropout" not in name]
@@ -82,18 +83,20 @@ def largest_admitted(studies: Studies) -> float:
 
 
 def _distinct(found: list[Configuration], studies: Studies) -> list[Configuration]:
-    # A rate that is Keras's default may be left out or written out.
-    distinct = {
-        entrant.model_copy(update={"learning_rate": entrant.effective_learning_rate}): entrant
-        for entrant in reversed(found)
-    }
+    data = _first(studies).summary
+    learning = data.train.samples + data.validation.samples
+    distinct = {as_trained(entrant, data.view, learning): entrant for entrant in reversed(found)}
     return sorted(distinct.values(), key=lambda entrant: _size(entrant, studies))
 
 
 def _size(entrant: Configuration, studies: Studies) -> int:
     """Its parameters, on the data that all the studies share."""
+    return parameter_count(entrant.network, *_first(studies).summary.sizes)
+
+
+def _first(studies: Studies) -> StudyDefinition:
     definition, _ = next(iter(studies.values()))
-    return parameter_count(entrant.network, *definition.summary.sizes)
+    return definition
 
 
 def _complete(trials: pd.DataFrame) -> pd.DataFrame:

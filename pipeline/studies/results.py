@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 
 from pipeline import paths
 from pipeline.data.sequences import SequencesSummary
@@ -33,7 +35,8 @@ class TrialRow(Frozen):
     """A row of trials.csv: nothing in it depends on the clock. Figures that a failed trial lacks are None.
 
     Figures are those of the best epoch. Losses are in nats, accuracies and the gap are fractions. `train_samples` and
-    `view` are as used, `learning_rate` is the optimizer's default where none was asked for.
+    `view` are as used, `learning_rate` is the optimizer's default where none was asked for. `patience` is there where
+    the study's trials differ in it.
     """
 
     number: int
@@ -70,9 +73,11 @@ class TrialRow(Frozen):
     global_clipnorm: float | None
     label_smoothing: float
     ema_momentum: float | None
+    patience: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
 
 
-TRIAL_COLUMNS = list(TrialRow.model_fields)
+#: Those of every trials.csv.
+TRIAL_COLUMNS = [name for name in TrialRow.model_fields if name != "patience"]
 
 
 class StudySummary(Document):
@@ -189,7 +194,7 @@ def has_results(name: str) -> bool:
 
 def study_summary(definition: StudyDefinition, records: Sequence[TrialRecord]) -> StudySummary:
     """The content of best.json."""
-    complete = [trial_row(record) for record in records if record.state == "COMPLETE"]
+    complete = [row for row in trial_rows(records) if row.state == "COMPLETE"]
     processors = sorted({record.result.processor for record in records if record.result})
     return StudySummary(
         study=definition.name,
@@ -204,14 +209,24 @@ def study_summary(definition: StudyDefinition, records: Sequence[TrialRecord]) -
 
 def trials_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
     """One row per trial: the columns of `TrialRow`."""
-    rows = [trial_row(record).model_dump() for record in records]
-    return pd.DataFrame(rows, columns=TRIAL_COLUMNS).astype({"parameters": "Int64", "best_epoch": "Int64"})
+    rows = trial_rows(records)
+    columns = [*TRIAL_COLUMNS, *["patience"] * any(row.patience for row in rows)]
+    counts = [name for name in ("parameters", "best_epoch", "patience") if name in columns]
+    table = pd.DataFrame([row.model_dump() for row in rows], columns=columns)
+    return table.astype(dict.fromkeys(counts, "Int64"))
 
 
-def trial_row(record: TrialRecord) -> TrialRow:
+def trial_rows(records: Sequence[TrialRecord]) -> list[TrialRow]:
+    """The records of a study as rows of trials.csv."""
+    differ = len({record.trial.configuration.patience for record in records}) > 1
+    return [trial_row(record, tell_patience=differ) for record in records]
+
+
+def trial_row(record: TrialRecord, *, tell_patience: bool = False) -> TrialRow:
     """A record as a row of trials.csv."""
     configuration, result = record.trial.configuration, record.result
-    settings = configuration.model_dump(include=set(TRIAL_COLUMNS))
+    told = {*TRIAL_COLUMNS, *["patience"] * tell_patience}
+    settings = configuration.model_dump(include=told)
     as_used = {
         "learning_rate": configuration.effective_learning_rate,
         "train_samples": record.train_samples,
@@ -274,13 +289,17 @@ def mistakes_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
 
 
 def network_texts(records: Sequence[TrialRecord]) -> dict[str, NetworkText]:
-    """Each network of the study once, by its file name."""
-    results = {
-        record.trial.configuration.network.file_name: record.result for record in reversed(records) if record.result
-    }
+    """Each network of the study once, by its file name; with the view, where that gives it another text."""
+    texts: dict[str, dict[NetworkText, str]] = {}  # the views that have each text, the first one of each
+    for record in records:
+        if record.result is not None:
+            diagram = with_stable_names(record.result.model_dot)
+            text = NetworkText(summary=record.result.model_summary, diagram=diagram)
+            texts.setdefault(record.trial.configuration.network.file_name, {}).setdefault(text, record.view)
     return {
-        name: NetworkText(summary=result.model_summary, diagram=with_stable_names(result.model_dot))
-        for name, result in sorted(results.items())
+        name if len(views) == 1 else f"{name}-{view}": text
+        for name, views in sorted(texts.items())
+        for text, view in views.items()
     }
 
 

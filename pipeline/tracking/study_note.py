@@ -1,6 +1,7 @@
 """A study told in Markdown: MLflow shows it on top of the parent run."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -66,7 +67,7 @@ def _table(table: pd.DataFrame, held_out: str) -> list[str]:
     rows = [
         [
             network_name(row),
-            *(f"{row[name]:.3g}" if isinstance(row[name], float) else str(row[name]) for name in varying),
+            *(_setting(row[name]) for name in varying),
             f"{row['parameters']:,}",
             str(row["seeds"]),
             f"{row['validation_accuracy']:.2%}"
@@ -78,3 +79,10 @@ def _table(table: pd.DataFrame, held_out: str) -> list[str]:
     lines = [headers, ["---"] * len(headers), *rows]
     title = f"The {len(shown)} best of {len(table)} configurations" if len(shown) < len(table) else "All configurations"
     return [f"{title}, mean ± standard deviation over seeds:", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
+
+
+def _setting(value: Any) -> str:
+    """As in params.yaml."""
+    if pd.isna(value):
+        return "null"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

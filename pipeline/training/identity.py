@@ -9,7 +9,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.params.settings import Configuration
+from pipeline.params.network import NetworkSpec
+from pipeline.params.settings import Configuration, View
 
 # Part of every study's fingerprint and of every training's key: raise it whenever the same configuration, data and seed
 # may train differently.
@@ -37,6 +38,30 @@ def training_versions(*more: str) -> dict[str, str]:
 @functools.cache
 def _version(package: str) -> str:
     return importlib.metadata.version(package)  # reads files each time
+
+
+def as_trained(configuration: Configuration, prepared_view: View, most_samples: int) -> Configuration:
+    """One form for all configurations that train alike to the last bit, whatever names they give to it.
+
+    `prepared_view` is the view of data/sequences, `most_samples` are all that a training may see. A rate and a view
+    that are left out are the default's; `adamw` is Adam, as the weight decay is a setting of its own; a single
+    direction is not merged; there is no residual around the first layer; a batch holds no more samples than there are;
+    and a patience that cannot run out before the last epoch stops nothing.
+    """
+    one_epoch, longest = configuration.epochs == 1, configuration.epochs - 1
+    patience = None if configuration.patience is None or one_epoch else min(configuration.patience, longest)
+    plain = NetworkSpec.model_fields
+    return configuration.model_copy(
+        update={
+            "learning_rate": configuration.effective_learning_rate,
+            "optimizer": "adam" if configuration.optimizer == "adamw" else configuration.optimizer,
+            "view": configuration.view or prepared_view,
+            "merge_mode": configuration.merge_mode if configuration.bidirectional else plain["merge_mode"].default,
+            "residual": configuration.residual and configuration.depth > 1,
+            "batch_size": min(configuration.batch_size, configuration.train_samples or most_samples),
+            "patience": patience,
+        }
+    )
 
 
 def training_key(

@@ -102,3 +102,23 @@ def test_neighbours_are_compared_on_the_same_samples_by_their_first_models() -> 
     first, second = neighbours_compared(rows, trials, mistakes, 100)
     assert first == (10, pytest.approx(2 * 2 / 2**10))  # Holm: the smaller of two p-values counts twice
     assert second == (0, 1.0)
+
+
+def test_rows_that_differ_in_anything_are_told_apart_and_none_is_taken_for_the_books() -> None:
+    """`neighbours_compared` and `far_from_the_book` then take the trials of each for its own."""
+    plain = Configuration(cell="simple_rnn", units=256, dropout=0.2, optimizer="sgd", epochs=20)
+    others = [
+        plain.model_copy(update=update) for update in ({"pooling": "mean"}, {"weight_decay": 0.1}, {"patience": 5})
+    ]
+    records_ = [record(number, one, 0, 60_000) for number, one in enumerate([plain, *others])]
+    trials = trials_table(records_)
+    result = book_table(trials, during_fit_table(records_), 10_000)
+    assert result["book_test_accuracy"].notna().tolist() == [True, False, False, False]
+    assert set(result.columns) - set(BOOK_COLUMNS) == {"pooling", "weight_decay", "patience"}
+    beside = result.assign(book_test_accuracy=0.5)
+    far = far_from_the_book(trials, curves_table(records_), beside)
+    assert (far["highest"] >= result["test_accuracy"]).all()
+    assert far["highest"].nunique() == 4
+    mistakes = pd.DataFrame({"number": [0] * 10 + [1] * 30, "index": [*range(10), *range(30)]})
+    first, *_ = neighbours_compared(records(result), trials, mistakes, 100)
+    assert first[0] == 20

@@ -233,6 +233,14 @@ def test_names_tell_networks_apart() -> None:
     assert third == "GRU 1×16"
 
 
+def test_names_tell_whatever_else_tells_networks_apart() -> None:
+    rows = [trial(0, 8, 0.9, patience=1), trial(1, 8, 0.8, patience=None, batch_size=64)]
+    assert distinct_names(rows) == ["GRU 1×8, batch size 128, patience 1", "GRU 1×8, batch size 64, patience none"]
+    choice = choose_champion({"capacity": pd.DataFrame(rows)}, 1000)
+    assert [candidate.patience for candidate in choice.candidates] == [1, None]
+    assert choice.name_of(choice.best) == "GRU 1×8, batch size 128, patience 1"
+
+
 def test_names_say_the_view_where_networks_read_several() -> None:
     rows = [trial(0, 8, 0.9), trial(1, 8, 0.9, view="permuted_pixels"), trial(2, 8, 0.9, view="columns", dropout=0.5)]
     assert distinct_names(rows) == ["GRU 1×8 on rows", "GRU 1×8 on permuted pixels", "GRU 1×8 on columns"]

@@ -13,13 +13,18 @@ from scipy import stats
 from pipeline.analysis.configurations import (
     CONFIGURATION,
     accuracy_interval,
+    all_complete_trials,
+    complete_trials,
+    distinct,
     interval_over_seeds,
     is_configuration,
     mean_interval,
     overlapping_interval,
     standard_error,
+    told_apart_by,
 )
 from pipeline.analysis.configurations import configurations as configurations_of
+from pipeline.params.settings import Configuration
 from tests.helpers.trials import table, trial
 
 
@@ -168,10 +173,49 @@ def test_rows_of_a_configuration_are_those_that_agree_in_everything(rows: list[d
 
 
 def test_every_setting_tells_configurations_apart() -> None:
-    on: dict[str, Any] = {"global_clipnorm": 1.0, "ema_momentum": 0.9}  # which are off, None, by default
-    rows = table(trial(0, 8, 0.9, **on))
+    assert set(CONFIGURATION) == set(Configuration.model_fields)
+    on: dict[str, Any] = {"global_clipnorm": 1.0, "ema_momentum": 0.9, "patience": 2}  # which are None by default
+    rows = pd.DataFrame([trial(0, 8, 0.9, **on)])
     assert is_configuration(rows, trial(7, 8, 0.1, seed=5, **on)).all(), "number, seed and accuracy are no settings"
     for name in CONFIGURATION:
         assert not is_configuration(rows, trial(0, 8, 0.9, **on) | {name: "another"}).any(), name
         assert not is_configuration(rows, trial(0, 8, 0.9, **on) | {name: None}).any(), name
-    assert is_configuration(table(), trial(0, 8, 0.9)).tolist() == []
+    assert is_configuration(complete_trials(table()), trial(0, 8, 0.9)).tolist() == []
+
+
+def test_trials_that_differ_in_patience_alone_are_two_configurations() -> None:
+    rows = [
+        trial(number, 8, 0.9, seed=number % 2, patience=patience) for number, patience in enumerate([1, 1, None, None])
+    ]
+    trials = pd.read_csv(io.StringIO(pd.DataFrame(rows).to_csv(index=False)))
+    assert configurations_of(trials)["seeds"].tolist() == [2, 2]
+    assert configurations_of(trials)["patience"].tolist() == pytest.approx([1, np.nan], nan_ok=True)
+    assert configurations_of(trials.drop(columns="patience"))["seeds"].tolist() == [2]
+
+
+def test_a_training_that_is_there_twice_counts_once() -> None:
+    once = [trial(0, 8, 0.90, seed=0), trial(1, 8, 0.92, seed=1)]
+    result = configurations_of(table(*once, trial(2, 8, 0.92, seed=1)))
+    pd.testing.assert_frame_equal(result, configurations_of(table(*once)))
+    assert result["seeds"].tolist() == [2]
+    assert len(all_complete_trials(table(*once, trial(2, 8, 0.92, seed=1)))) == 3
+
+
+def test_the_columns_that_tell_rows_apart() -> None:
+    rows = table(trial(0, 8, 0.9), trial(1, 8, 0.9, dropout=0.1), trial(2, 16, 0.9, optimizer="sgd", pooling="mean"))
+    assert told_apart_by(rows, ["units"]) == ["dropout"]
+    assert told_apart_by(rows, ["cell"]) == ["units", "dropout", "optimizer", "pooling"]
+    assert told_apart_by(rows, ["units", "dropout"]) == []
+
+
+def test_names_that_are_the_same_get_the_settings_that_differ() -> None:
+    rows = [
+        trial(0, 8, 0.9, patience=1), trial(1, 8, 0.9, patience=None), trial(2, 8, 0.9, patience=1, unroll=True),
+        trial(3, 16, 0.9, patience=2, learning_rate_schedule="cosine"),
+    ]  # fmt: skip
+    names = ["GRU 1×8", "GRU 1×8", "GRU 1×8", "GRU 1×16"]
+    assert distinct(names, rows) == [
+        "GRU 1×8, unroll no, patience 1", "GRU 1×8, unroll no, patience none", "GRU 1×8, unroll yes, patience 1",
+        "GRU 1×16",
+    ]  # fmt: skip
+    assert distinct(names[:2], rows[:2], besides=["patience"]) == names[:2]

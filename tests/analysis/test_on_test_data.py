@@ -106,3 +106,12 @@ def test_a_studys_networks_have_all_their_seeds_and_only_complete_ones() -> None
     assert first.right.tolist() == [[True] * 4 + [False], [False, True, True, True, False]]
     assert second.right.all()
     assert second.right.shape == (1, 5)
+
+
+def test_networks_that_look_alike_have_the_column_in_which_they_differ() -> None:
+    champion = Tested("champion", GRU, 400, answers([1]))
+    twins = [Tested("book", LSTM.model_copy(update={"batch_size": size}), 600, answers([size])) for size in (32, 64)]
+    table = on_test_data(champion, twins)
+    assert table.columns.tolist() == [*TEST_COLUMNS, "batch_size"]
+    assert sorted(table["batch_size"][1:]) == [32, 64]
+    assert on_test_data(champion, twins[:1]).columns.tolist() == TEST_COLUMNS

@@ -26,3 +26,14 @@ def test_views_are_compared_seed_by_seed() -> None:
     assert (other["difference_low"], other["difference_high"]) == pytest.approx((expected.low, expected.high))
     assert views_table(table(*rows[:1], *rows[3:4]), "fold")["difference_low"].isna().all()
     assert views_table(trials_table([]), "fold").columns.tolist() == VIEW_COLUMNS
+
+
+def test_what_else_tells_networks_apart_is_there_too() -> None:
+    """A direction that all have is in the name of each; a pooling is there where it differs."""
+    rows = [
+        trial(number, 8, 0.9, view=view, bidirectional=True, dropout=dropout, weight_decay=0.1)
+        for number, (view, dropout) in enumerate([("rows", 0.0), ("columns", 0.0), ("rows", 0.1), ("columns", 0.1)])
+    ]
+    result = views_table(table(*rows), "validation")
+    assert result.columns.tolist() == [*VIEW_COLUMNS, "bidirectional", "dropout"]
+    assert result["dropout"].tolist() == [0.0, 0.0, 0.1, 0.1]

@@ -100,7 +100,7 @@ def test_networks_are_named_by_what_sets_them_apart(results: Results) -> None:
     names = [
         "GRU, learning rate 0.001, global clipnorm none",
         "bi-GRU",
-        "GRU, learning rate 0.004, global clipnorm 1.0",
+        "GRU, learning rate 0.004, global clipnorm 1",
         "LSTM, 2 layers",
     ]
     told = dict(sentence.split(": ", maxsplit=1) for sentence in made.growth)

@@ -36,3 +36,15 @@ def test_an_interval_of_two_seeds_does_not_hide_the_gaps() -> None:
     wide = table.assign(generalization_gap_low=-1.0, generalization_gap_high=1.0)
     ticks = [float(text.replace("−", "-")) for text in texts(gap_against_samples(wide, "gaps")) if NUMBER.match(text)]
     assert max(ticks) < 300 * table["generalization_gap"].max()
+
+
+def test_networks_that_differ_in_a_setting_have_maps_and_lines_of_their_own() -> None:
+    table = capacity_table(trials_table(capacity_records(seeds=2)), "fold")
+    fewer = pd.concat([table.assign(train_samples=1000), table])
+    twins = pd.concat([fewer.assign(patience=1.0), fewer.assign(patience=float("nan"))], ignore_index=True)
+    maps = capacity_maps(twins, "maps")
+    assert len(hovers(maps)) == 2 * len(twins)
+    assert {"patience 1", "patience none"} <= set(texts(maps))
+    gaps = hovers(gap_against_samples(twins, "gaps"))
+    assert len(gaps) == len(twins)
+    assert sum("GRU 1×8, patience none, 1,000 samples" in hover for hover in gaps) == 1

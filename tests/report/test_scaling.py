@@ -126,7 +126,7 @@ def test_laws_are_named_by_what_sets_them_apart() -> None:
     both_ways = lawful_study().assign(cell="lstm", bidirectional=True)
     laws = fitted_laws(pd.concat([*others, both_ways], ignore_index=True), HELD_OUT)
     assert titles([law.settings for law in laws]) == [
-        "GRU, dropout 0.0",
+        "GRU, dropout 0",
         "GRU, dropout 0.2",
         "LSTM, 2 layers",
         "bi-LSTM",

@@ -2,9 +2,12 @@
 
 import dataclasses
 
+import pandas as pd
+
 from pipeline.report.results import Results
 from pipeline.report.studies import studies
 from tests.helpers.pages import ReadPage
+from tests.helpers.trials import seeds
 
 
 def test_configurations_come_best_first(page: ReadPage) -> None:
@@ -26,3 +29,15 @@ def test_a_study_that_is_gone_is_named(results: Results) -> None:
     assert [study.name for study in made] == list(results.params.studies)
     gone = [study.name for study in made if study.missing and study.missing.startswith("This study has not run")]
     assert gone == [name for name in results.params.studies if name != "capacity"]
+
+
+def test_rows_that_look_alike_have_names_that_tell_them_apart(results: Results) -> None:
+    twins = [
+        seeds(8, accuracies, merge_mode="concat", patience=patience, batch_size=size)
+        for patience, size, accuracies in ((1, 64, [0.9, 0.8]), (None, 64, [0.7, 0.9]), (1, 32, [0.6, 0.7]))
+    ]
+    trials = pd.concat(twins, ignore_index=True).assign(number=range(6))
+    book = dataclasses.replace(results.studies["book"], trials=trials, timings=results.studies["book"].timings[:0])
+    shown = next(study for study in studies(dataclasses.replace(results, studies={"book": book})) if study.table)
+    assert shown.table is not None
+    assert [row[0] for row in shown.table.rows] == ["GRU 1×8, patience 1", "GRU 1×8, patience none", "GRU 1×8"]

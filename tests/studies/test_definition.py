@@ -7,11 +7,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.storages import InMemoryStorage
 
+from pipeline.analysis.configurations import complete_trials, configurations
 from pipeline.data.sequences import SequencesSummary
 from pipeline.errors import PipelineError
 from pipeline.params.settings import Configuration
+from pipeline.params.studies import Grid
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.results import trials_table
 from pipeline.training.trials import Trial, TrialRecord
@@ -65,6 +69,96 @@ def test_more_samples_than_there_are_mean_all_of_them_once() -> None:
     ]  # fmt: skip
     assert (study.total, study.most_samples_asked, study.available_samples) == (4, 20_000, 96)
     assert [study.train_samples(trial) for trial in study.fixed_trials] == [10, 10, 96, 96]
+
+
+# Of every axis of a grid values that differ, and others that are the same, if not to the eye.
+AXES: dict[str, list[Any]] = {
+    "cell": ["gru", "lstm"],
+    "units": [4, 8],
+    "depth": [1, 2],
+    "bidirectional": [False, True],
+    "dropout": [0.0, 0.1],
+    "recurrent_dropout": [0.0, 0.1],
+    "merge_mode": ["concat", "sum", "mul"],
+    "unroll": [False, True],
+    "pooling": ["mean", "mean_max"],
+    "layer_normalization": [False, True],
+    "residual": [False, True],
+    "optimizer": ["sgd", "adam", "adamw", "rmsprop"],
+    "learning_rate": [None, 0.001, 0.01, 0.02],
+    "batch_size": [32, 96, 156, 100_000],
+    "train_samples": [None, 40, 96, 20_000],
+    "epochs": [1, 2, 5],
+    "view": [None, "rows", "columns"],
+    "patience": [None, 1, 3, 4, 70],
+}
+VARIED = st.lists(st.sampled_from(sorted(AXES)), max_size=4, unique=True)
+
+
+@st.composite
+def grids(draw: st.DrawFn) -> dict[str, Any]:
+    """A grid in which up to four axes vary, besides those that must have a value."""
+    axes = dict.fromkeys(["cell", "units", *draw(VARIED)])
+    space = {name: draw(st.lists(st.sampled_from(AXES[name]), min_size=1, max_size=4)) for name in axes}
+    held_out = draw(st.sampled_from(["validation", "fold", "test"]))
+    space = {"pooling": ["mean"]} | space  # residual layers that read both ways need one
+    return {"sampler": "grid", "seeds": draw(st.integers(1, 3)), "held_out": held_out, "space": space}
+
+
+def test_every_axis_of_a_grid_is_varied_here() -> None:
+    assert set(AXES) == set(Grid.model_fields)
+
+
+@settings(max_examples=60, deadline=None)
+@given(grids())
+def test_the_analysis_counts_each_training_of_a_grid_once(study: dict[str, Any]) -> None:
+    definition = beside_a_search(study)
+    records = [
+        definition.record(trial, toy_result(definition.task(trial, Path()))) for trial in definition.fixed_trials
+    ]
+    keys = {definition.recorded_key(record) for record in records}
+    table = pd.read_csv(io.StringIO(trials_table(records).to_csv(index=False)))
+    assert len(keys) == len(records) == len(complete_trials(table))
+    counted = configurations(table)
+    assert counted["seeds"].tolist() == [study["seeds"]] * len(counted)
+    assert counted["seeds"].sum() == len(keys)
+    forms = {definition.as_trained(trial.configuration) for trial in definition.fixed_trials}
+    assert len(counted) == len(forms), "and what is the same is there once"
+
+
+def beside_a_search(study: dict[str, Any]) -> StudyDefinition:
+    """The study with a search beside it, which competes for the champion."""
+    return StudyDefinition("grid", params_with({"grid": study, "s": SEARCH}), SUMMARY)
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "kept"),
+    [
+        ("learning_rate", [None, 0.001, 0.002], [None, 0.002]),
+        ("learning_rate", [0.001, None], [0.001]),
+        ("optimizer", ["adamw", "sgd", "adam"], ["adamw", "sgd"]),
+        ("view", ["rows", None, "columns"], ["rows", "columns"]),
+        ("merge_mode", ["sum", "concat"], ["sum"]),
+        ("residual", [True, False], [True]),
+        ("batch_size", [95, 96, 1000], [95, 96]),
+        ("patience", [None, 1, 4, 5], [None, 1, 4]),
+        ("train_samples", [96, None, 10], [None, 10]),
+    ],
+)
+def test_what_is_said_in_two_ways_is_trained_once_as_it_is_said_first(
+    axis: str, values: list[Any], kept: list[Any]
+) -> None:
+    space = {"cell": ["gru"], "units": [4], "epochs": [5], "learning_rate": [0.01]} | {axis: values}
+    grid = beside_a_search({"sampler": "grid", "space": space})
+    assert [getattr(trial.configuration, axis) for trial in grid.fixed_trials] == kept
+    once = beside_a_search({"sampler": "grid", "space": space | {axis: kept}})
+    assert grid.fixed_trials == once.fixed_trials
+    if axis == "patience":
+        return
+    sampled = beside_a_search({"sampler": "random", "trials": 3, "space": space})
+    proposed = [sampled.proposed_trial(0, {"cell": "gru", "units": 4, axis: value}) for value in values]
+    assert len({sampled.key(trial) for trial in proposed}) == len(kept)
+    assert {getattr(trial.configuration, axis) for trial in proposed} == set(kept)
 
 
 def test_other_views_are_made_from_rows() -> None:

@@ -209,7 +209,7 @@ def test_a_repeated_configuration_takes_the_result_that_is_there(tmp_path: Path)
     narrow = SEARCH | {"space": {"cell": ["gru"], "units": [2, 4], "epochs": [5]}, "sampler": "random", "pruner": None}
     cluster = ToyCluster(0)
     records = run(tmp_path, cluster, narrow)
-    assert len(cluster.trained) < 14
+    assert len(cluster.trained) == 2, "also where the same is proposed while it trains"
     assert [record.trial.number for record in records if not record.reused] == sorted(cluster.trained)
     by_units = {(r.trial.configuration.units, r.result.weights_sha256) for r in records if r.result is not None}
     assert len(by_units) == 2

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.params.settings import Configuration
 from pipeline.studies.results import (
     FILES,
     TABLES,
+    TRIAL_COLUMNS,
     NetworkText,
     StudyResults,
     StudySummary,
@@ -79,6 +81,20 @@ def test_a_row_says_what_was_used_where_nothing_was_asked_for() -> None:
     assert trial_row(FAILED).parameters is None
 
 
+def test_patience_is_told_where_trials_differ_in_it() -> None:
+    patient = replace(DONE, trial=Trial(2, DONE.trial.configuration.model_copy(update={"patience": 3}), 7))
+    table = trials_table([DONE, patient])
+    assert table.columns.tolist() == [*TRIAL_COLUMNS, "patience"]
+    assert [row.rpartition(",")[2] for row in table.to_csv(index=False).splitlines()] == ["patience", "", "3"]
+    assert trials_table([patient, patient]).columns.tolist() == TRIAL_COLUMNS
+    best = study_summary(definition_of(GRID), [patient, DONE]).best
+    assert best is not None
+    assert best.model_dump()["patience"] == 3
+    alone = study_summary(definition_of(GRID), [patient]).best
+    assert alone is not None
+    assert "patience" not in alone.model_dump()
+
+
 def test_epoch_tables_have_a_row_for_each_epoch_trained() -> None:
     curves, during = curves_table([DONE, FAILED]), during_fit_table([DONE, FAILED])
     assert curves.to_csv(index=False).splitlines()[2] == "0,2,0.30000000000000004,0.875,0.7,0.75"
@@ -102,6 +118,16 @@ def test_networks_are_told_once_and_by_names_that_are_the_same_everywhere() -> N
     again = TrialRecord(Trial(2, DONE.trial.configuration, 8), "COMPLETE", 90, "rows", RESULT)
     texts = network_texts([DONE, FAILED, again])
     assert texts == {"gru-1x4": NetworkText(summary="summary", diagram="digraph {\nnode0 -> node1\n}")}
+
+
+def test_a_network_that_looks_otherwise_in_another_view_is_told_for_each() -> None:
+    longer = replace(DONE, view="pixels", result=replace(RESULT, model_summary="longer"))
+    same = replace(DONE, view="columns")
+    texts = network_texts([DONE, longer, same])
+    assert {name: text.summary for name, text in texts.items()} == {
+        "gru-1x4-rows": "summary",
+        "gru-1x4-pixels": "longer",
+    }
 
 
 def test_a_summary_counts_and_names_the_best(tmp_path: Path) -> None:

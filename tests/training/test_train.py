@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.params.settings import Configuration
 from pipeline.training.build import build
 from pipeline.training.graphs import EVALUATION_BATCH_SIZE, traced_graphs
-from pipeline.training.identity import derived_seed
+from pipeline.training.identity import as_trained, derived_seed
 from pipeline.training.inputs import TrainingData
 from pipeline.training.train import TrainingFailed, _sha256, learning_rates, train
 from pipeline.training.trials import EpochMetrics
@@ -47,6 +47,39 @@ def test_the_same_arguments_give_the_same_weights_whatever_global_generators_do(
     assert first.weights_sha256 == again.weights_sha256 == _sha256(model.get_weights())
     assert first.epochs == again.epochs
     assert other.weights_sha256 != first.weights_sha256
+
+
+# Pairs of ways to ask for a training: the first ones are the same, the last ones are not, but alike.
+PLAIN: dict[str, Any] = {"cell": "simple_rnn", "units": 3, "batch_size": 32, "epochs": 3}
+SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {"learning_rate": 0.001}),
+    ({"weight_decay": 0.1}, {"weight_decay": 0.1, "optimizer": "adamw"}),
+    ({}, {"view": "rows"}),
+    ({}, {"merge_mode": "mul"}),
+    ({}, {"residual": True}),
+    ({"batch_size": 96}, {"batch_size": 200}),
+    ({"train_samples": 40, "batch_size": 40}, {"train_samples": 40, "batch_size": 96}),
+    ({"patience": 2}, {"patience": 70}),
+    ({"epochs": 1}, {"epochs": 1, "patience": 1}),
+]
+OTHERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {"learning_rate": 0.0011}),
+    ({}, {"optimizer": "adamw", "weight_decay": 0.1}),
+    ({"bidirectional": True}, {"bidirectional": True, "merge_mode": "mul"}),
+    ({"depth": 2}, {"depth": 2, "residual": True}),
+    ({"batch_size": 96}, {"batch_size": 95}),
+    ({"learning_rate": 1.0, "patience": 1}, {"learning_rate": 1.0}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), [*SAME, *OTHERS])
+def test_two_trainings_have_one_form_if_they_come_out_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    data = training_data()
+    asked = [Configuration(**PLAIN | changes) for changes in (one, other)]
+    results = [train(configuration, data, seed=3)[1] for configuration in asked]
+    forms = {as_trained(configuration, "rows", 96) for configuration in asked}
+    assert len({(result.weights_sha256, result.best_epoch, result.epochs) for result in results}) == len(forms)
+    assert len(forms) == (1 if (one, other) in SAME else 2)
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
