@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline import paths
-from pipeline.errors import PipelineError, without_credentials
+from pipeline.errors import PipelineError, why_closed, without_credentials
 from pipeline.lineage import Lineage, uncommitted_changes
 from pipeline.tracking.runs import epoch_figures, final_figures, save_artifacts
 from pipeline.training.identity import stable_hash
@@ -175,9 +175,10 @@ class RunStore:
             SQLAlchemyError,
             CommandError,
             OSError,
+            ModuleNotFoundError,
             PipelineError,
         ) as error:  # requests' are OSErrors
-            raise StoreAway(str(error).split("\n")[0] or type(error).__name__) from error
+            raise StoreAway(why_closed(error)) from error
 
     @contextmanager
     def logging(self) -> Iterator[None]:
