@@ -105,6 +105,12 @@ def test_a_server_that_ends_the_session_ends_no_study(postgresql: str) -> None:
     free_again(postgresql)
 
 
+def test_a_lock_that_wants_another_driver_says_which_is_here() -> None:
+    with pytest.raises(PipelineError, match=r"the driver 'psycopg2', which is not installed: .* postgresql:// "):
+        with alone_in_database("study a", "postgresql+psycopg2://me@127.0.0.1:1/database"):
+            pass
+
+
 @pytest.mark.parametrize("url", ["sqlite:///nowhere/optuna.db", "mysql://me@127.0.0.1:1/database"])
 def test_another_database_has_no_lock(url: str) -> None:
     with alone_in_database("study a", url):
