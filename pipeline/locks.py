@@ -46,7 +46,8 @@ def alone(what: str) -> Iterator[None]:
     try:
         lock = LockFile(str(file), content_template=f"process {{pid}} on {{hostname}} ({command}, since {now})")
     except LockError as error:
-        raise _held(what, file.read_text(encoding="utf-8", errors="replace").strip(), "end it by") from error
+        holder = file.read_text(encoding="utf-8", errors="replace").strip() or "another process"
+        raise PipelineError(f"{what} is held by {holder}: {way_out(holder)}") from error
     try:
         yield
     finally:
@@ -71,22 +72,19 @@ def alone_in_database(what: str, url: str) -> Iterator[None]:
         connection = engine.connect()
         connection.execute(text(SESSION), {"name": f"process {os.getpid()} on {socket.gethostname()[:40]}"})
         free = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
-        holder = "" if free else connection.scalar(text(HOLDER), {"key": key}) or ""
+        holder = "" if free else connection.scalar(text(HOLDER), {"key": key}) or "another process"
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         raise storage_closed(url, error) from error
     with closing(connection):
         if not free:
-            raise _held(what, holder, "end it there by")
+            raise PipelineError(f"{what} is held by {holder}: {way_out(holder)}")
         yield
 
 
-def _held(what: str, holder: str, end: str) -> PipelineError:
-    holder = holder or "another process"
-    return PipelineError(
-        f"{what} is held by {holder}: let it finish, or {end} `kill {_pid(holder)}`; finished work is kept"
-    )
-
-
-def _pid(holder: str) -> str:
+def way_out(holder: str) -> str:
+    """How to get what `holder` holds."""
     words = holder.split()
-    return words[1] if words[:1] == ["process"] and len(words) > 1 else "PID"
+    if words[:1] != ["process"] or len(words) < 4:  # it is just beginning
+        return "let it finish"
+    elsewhere = "" if words[3] == socket.gethostname() else f" on {words[3]}"
+    return f"let it finish, or end it by `kill {words[1]}`{elsewhere}; finished work is kept"

@@ -12,12 +12,12 @@ import pytest
 
 from pipeline import paths
 from pipeline.errors import PipelineError
-from pipeline.locks import alone, alone_in_database
+from pipeline.locks import alone, alone_in_database, way_out
 
 ROOT = Path(__file__).parents[1]
 HOLD = """
 import sys, time
-from pipeline.locks import alone, alone_in_database
+from pipeline.locks import alone, alone_in_database, way_out
 with alone("study a") if len(sys.argv) == 1 else alone_in_database("study a", sys.argv[1]):
     print("held", flush=True)
     time.sleep(600)
@@ -70,7 +70,7 @@ def test_in_postgresql_the_lock_is_that_of_all_machines(
         pass
     said = str(caught.value)
     assert said.startswith(f"study a is held by process {other.pid} on {socket.gethostname()[:40]} (since 20")
-    assert f"end it there by `kill {other.pid}`" in said
+    assert said.endswith(f"UTC): let it finish, or end it by `kill {other.pid}`; finished work is kept")
     with alone_in_database("study b", postgresql), alone_in_database("study a", postgresql_for_mlflow):
         pass
     kill(other)
@@ -124,3 +124,10 @@ def test_a_postgresql_that_does_not_answer_is_named_without_its_password() -> No
             pass
     assert "secret" not in str(caught.value)
     assert str(caught.value).endswith("; check OPTUNA_STORAGE")
+
+
+def test_a_process_is_ended_on_the_machine_that_it_runs_on() -> None:
+    assert way_out("process 7 on laptop (since noon)") == (
+        "let it finish, or end it by `kill 7` on laptop; finished work is kept"
+    )
+    assert way_out("another process") == "let it finish"

@@ -3,6 +3,7 @@
 import copy
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -198,9 +199,24 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
     }
     # DVC does not look at somebody's own file: where that has changed, another copy is what it sees.
     steps = [["pipeline", "download"]] * is_own(dataset) + [["dvc", "repro"]]
-    if any(subprocess.run([sys.executable, "-m", *step], cwd=folder, env=environment).returncode for step in steps):
+    if any(_status([sys.executable, "-m", *step], folder, environment) for step in steps):
         raise PipelineError(f"the run in {folder} stopped; the reason stands above")
     print(f"\nDone in {time.monotonic() - started:.0f} seconds.")
     print(f"The report:          open {folder / REPORT} in a browser")
     print(f"Every run:           make ui, then experiment {experiment} at http://127.0.0.1:5000")
     print("The study in full:   make repro")
+
+
+def _status(command: list[str], folder: Path, environment: dict[str, str]) -> int:
+    """The exit status of a command.
+
+    What stops this process, Ctrl-C or `docker stop`, reaches the command and its children once, and as Ctrl-C does. They
+    are a group of their own for that, and are waited for: with the first process of a container all others are killed.
+    """
+    with subprocess.Popen(command, cwd=folder, env=environment, process_group=0) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
+            raise
