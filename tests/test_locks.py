@@ -2,8 +2,8 @@
 
 import os
 import signal
-import subprocess
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -92,9 +92,9 @@ def free_again(url: str) -> None:
 def test_in_postgresql_too_it_is_free_after_the_block_however_that_ends(postgresql: str) -> None:
     with pytest.raises(KeyboardInterrupt), alone_in_database("study a", postgresql):
         raise KeyboardInterrupt
-    with alone_in_database("study a", postgresql), pytest.raises(PipelineError, match=rf"by process {os.getpid()} on"):
-        with alone_in_database("study a", postgresql):
-            pass
+    held = pytest.raises(PipelineError, match=rf"held by process {os.getpid()} on")
+    with alone_in_database("study a", postgresql), held, alone_in_database("study a", postgresql):
+        pass
 
 
 def test_a_server_that_ends_the_session_ends_no_study(postgresql: str) -> None:
@@ -106,9 +106,9 @@ def test_a_server_that_ends_the_session_ends_no_study(postgresql: str) -> None:
 
 
 def test_a_lock_that_wants_another_driver_says_which_is_here() -> None:
-    with pytest.raises(PipelineError, match=r"the driver 'psycopg2', which is not installed: .* postgresql:// "):
-        with alone_in_database("study a", "postgresql+psycopg2://me@127.0.0.1:1/database"):
-            pass
+    told = pytest.raises(PipelineError, match=r"the driver 'psycopg2', which is not installed: .* postgresql:// ")
+    with told, alone_in_database("study a", "postgresql+psycopg2://me@127.0.0.1:1/database"):
+        pass
 
 
 @pytest.mark.parametrize("url", ["sqlite:///nowhere/optuna.db", "mysql://me@127.0.0.1:1/database"])
@@ -119,9 +119,11 @@ def test_another_database_has_no_lock(url: str) -> None:
 
 def test_a_postgresql_that_does_not_answer_is_named_without_its_password() -> None:
     url = "postgresql://me:secret@127.0.0.1:1/database"
-    with pytest.raises(PipelineError, match=r"storage postgresql://\*\*\*@127\.0\.0\.1:1/database: .*refused") as caught:
-        with alone_in_database("study a", url):
-            pass
+    with (
+        pytest.raises(PipelineError, match=r"\*\*\*@127\.0\.0\.1:1/database: .*refused") as caught,
+        alone_in_database("a", url),
+    ):
+        pass
     assert "secret" not in str(caught.value)
     assert str(caught.value).endswith("; check OPTUNA_STORAGE")
 

@@ -210,8 +210,8 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
 def _status(command: list[str], folder: Path, environment: dict[str, str]) -> int:
     """The exit status of a command.
 
-    What stops this process, Ctrl-C or `docker stop`, reaches the command and its children once, and as Ctrl-C does. They
-    are a group of their own for that, and are waited for: with the first process of a container all others are killed.
+    Whatever stops this process, Ctrl-C or `docker stop`, stops the command and its children as Ctrl-C does, and once:
+    for that they are a group of their own. They are waited for, as a container dies with its first process.
     """
     with subprocess.Popen(command, cwd=folder, env=environment, process_group=0) as process:
         try:

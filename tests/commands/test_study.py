@@ -109,7 +109,8 @@ def test_with_both_databases_in_postgresql_it_is_the_same_study(
     for file in ("trials.csv", "curves.csv"):
         assert contents("search")[file] == before[file]
     urls = (postgresql, f"sqlite:///{finished}/optuna.db")
-    there, here = ([(t.params, t.values) for t in optuna.load_study(study_name=name, storage=url).trials] for url in urls)
+    studies = [optuna.load_study(study_name=name, storage=url) for url in urls]
+    there, here = ([(trial.params, trial.values) for trial in study.trials] for study in studies)
     assert there == here
     assert {run.info.status for run in all_runs().values()} == {"FINISHED"}
     assert len(all_runs()) == 4

@@ -428,7 +428,12 @@ def test_an_experiment_that_is_deleted_meanwhile_stops_no_study(
 
 @pytest.mark.parametrize(
     "address",
-    ["http://127.0.0.1:9", "sqlite:////proc/nowhere/mlflow.db", "nonsense://there", "postgresql+psycopg2://me@there/db"],
+    [
+        "http://127.0.0.1:9",
+        "sqlite:////proc/nowhere/mlflow.db",
+        "nonsense://there",
+        "postgresql+psycopg2://me@there/db",
+    ],
 )
 def test_an_address_that_never_works_stops_no_study(
     address: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
