@@ -213,7 +213,9 @@ def _status(command: list[str], folder: Path, environment: dict[str, str]) -> in
     Whatever stops this process, Ctrl-C or `docker stop`, stops the command and its children as Ctrl-C does, and once:
     for that they are a group of their own. They are waited for, as a container dies with its first process.
     """
+    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a script's `&` has it ignored, which children inherit
     with subprocess.Popen(command, cwd=folder, env=environment, process_group=0) as process:
+        signal.signal(signal.SIGINT, ours)
         try:
             return process.wait()
         except KeyboardInterrupt:

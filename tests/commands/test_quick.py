@@ -218,10 +218,16 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_quick_alone_ends_its_stage_in_order_before_it(signal_number: int) -> None:
-    """As `docker stop` sends it: whatever outlives the first process of a container is killed with it."""
-    quick = subprocess.Popen([sys.executable, "-c", QUICK], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+@pytest.mark.parametrize(
+    ("before", "signal_number"), [("", signal.SIGINT), ("", signal.SIGTERM), ("trap '' INT; ", signal.SIGTERM)]
+)
+def test_a_signal_to_quick_alone_ends_its_stage_in_order_before_it(before: str, signal_number: int) -> None:
+    """As `docker stop` sends it: whatever outlives the first process of a container is killed with it.
+
+    A script that starts quick in the background has it ignore SIGINT.
+    """
+    command = ["/bin/sh", "-c", f'{before}exec "$0" -c "$1"', sys.executable, QUICK]
+    quick = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert quick.stdout is not None
     assert quick.stdout.readline() == "training\n"
     quick.send_signal(signal_number)
