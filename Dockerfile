@@ -1,8 +1,10 @@
 # The whole pipeline, small, in a container: "In a container" in docs/using.md.
-FROM python:3.12-slim
+FROM python:3.12-slim-bookworm
 
+# The libraries are what Graphviz, which a wheel brings, expects every system to have.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends git make \
+    && apt-get install --yes --no-install-recommends \
+        git make libexpat1 libglib2.0-0 libx11-6 libxext6 libxrender1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home runner \
     && install --directory --owner=runner --group=runner /project
