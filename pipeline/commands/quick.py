@@ -3,7 +3,6 @@
 import copy
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -199,26 +198,9 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
     }
     # DVC does not look at somebody's own file: where that has changed, another copy is what it sees.
     steps = [["pipeline", "download"]] * is_own(dataset) + [["dvc", "repro"]]
-    if any(_status([sys.executable, "-m", *step], folder, environment) for step in steps):
+    if any(subprocess.run([sys.executable, "-m", *step], cwd=folder, env=environment).returncode for step in steps):
         raise PipelineError(f"the run in {folder} stopped; the reason stands above")
     print(f"\nDone in {time.monotonic() - started:.0f} seconds.")
     print(f"The report:          open {folder / REPORT} in a browser")
     print(f"Every run:           make ui, then experiment {experiment} at http://127.0.0.1:5000")
     print("The study in full:   make repro")
-
-
-def _status(command: list[str], folder: Path, environment: dict[str, str]) -> int:
-    """The exit status of a command.
-
-    Whatever stops this process, Ctrl-C or `docker stop`, stops the command and its children as Ctrl-C does, and once:
-    for that they are a group of their own. They are waited for, as a container dies with its first process.
-    """
-    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a script's `&` has it ignored, which children inherit
-    with subprocess.Popen(command, cwd=folder, env=environment, process_group=0) as process:
-        signal.signal(signal.SIGINT, ours)
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait()
-            raise

@@ -1,8 +1,5 @@
 """`python -m pipeline quick`: the real params.yaml made small, and the workspace that it runs in."""
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,46 +186,3 @@ def test_mistake_in_the_real_params_is_reported_as_such(tmp_path: Path) -> None:
     ):
         make_workspace(tmp_path, tmp_path / "quick", "mnist5k")
     assert not (tmp_path / "quick").exists()
-
-
-STAGE = """
-import time
-print("training", flush=True)
-try:
-    time.sleep(600)
-except KeyboardInterrupt:
-    time.sleep(0.5)
-    print("ended in order", flush=True)
-"""
-DVC = f"""
-import signal, subprocess, sys
-stage = subprocess.Popen([sys.executable, "-c", {STAGE!r}])
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # as DVC does while a stage runs
-stage.wait()
-"""
-QUICK = f"""
-import os, signal, sys
-from pathlib import Path
-from pipeline.commands.quick import _status
-signal.signal(signal.SIGTERM, signal.default_int_handler)
-try:
-    _status([sys.executable, "-c", {DVC!r}], Path(), dict(os.environ))
-except KeyboardInterrupt:
-    print("stopped")
-"""
-
-
-@pytest.mark.parametrize(
-    ("before", "signal_number"), [("", signal.SIGINT), ("", signal.SIGTERM), ("trap '' INT; ", signal.SIGTERM)]
-)
-def test_a_signal_to_quick_alone_ends_its_stage_in_order_before_it(before: str, signal_number: int) -> None:
-    """As `docker stop` sends it: whatever outlives the first process of a container is killed with it.
-
-    A script that starts quick in the background has it ignore SIGINT.
-    """
-    command = ["/bin/sh", "-c", f'{before}exec "$0" -c "$1"', sys.executable, QUICK]
-    quick = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert quick.stdout is not None
-    assert quick.stdout.readline() == "training\n"
-    quick.send_signal(signal_number)
-    assert quick.communicate(timeout=60)[0].splitlines() == ["ended in order", "stopped"]
