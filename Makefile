@@ -7,7 +7,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 
 PYTHON = .venv/bin/python
 
-.PHONY: help quick report test repro ui dashboard lint venv bench lock
+.PHONY: help quick report test repro ui dashboard lint venv bench lock audit
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -53,6 +53,15 @@ lock: .venv/installed-dev  ## make the locks again, from pyproject.toml: each wi
 	@$(COMPILE) --output-file requirements.lock
 	@$(COMPILE) --constraint requirements.lock --extra dev --output-file requirements-dev.lock
 	@$(COMPILE) --constraint requirements-dev.lock --extra bench --output-file requirements-bench.lock
+
+# Strict: a package that pypi.org has no answer for is not one without advisories.
+audit: .venv/installed-dev  ## ask pypi.org for known vulnerabilities of what a run and the tests install
+	@$(PYTHON) -m uv tool run pip-audit==2.10.1 --strict --disable-pip --progress-spinner off \
+		--requirement requirements-dev.lock || { \
+		echo "error: not everything is audited and clean, as said above. If it is that a package could not be audited," \
+			"or that there is no connection: pypi.org's advisories cannot be had here, run this where they can" >&2; \
+		exit 1; \
+	}
 
 # Plain pip and venv must do; uv, where it is on the PATH, is faster and can fetch a Python that fits.
 define install

@@ -33,7 +33,7 @@ CURES = {
     errno.ENOTDIR: ": something else than a folder is in the way; move it",
     errno.EISDIR: ": a folder is in the way of a file; move it",
 }
-DATABASES = ("sqlalchemy", "sqlite3", "optuna", "psycopg2", "alembic")
+DATABASES = ("sqlalchemy", "sqlite3", "optuna", "psycopg", "alembic")
 
 STAGES = "Stages, in the order in which dvc.yaml runs them"
 CARE = "Looking after it"

@@ -44,3 +44,19 @@ class PipelineError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(without_credentials(message))
+
+
+def why_closed(error: Exception) -> str:
+    """In one line, why a database did not open."""
+    missing = error if isinstance(error, ModuleNotFoundError) else error.__cause__  # Optuna wraps it
+    if isinstance(missing, ModuleNotFoundError):
+        return (
+            f"it wants the driver {missing.name!r}, which is not installed: those of addresses that begin with "
+            "postgresql:// or sqlite:/// are"
+        )
+    return str(error).split("\n")[0] or type(error).__name__
+
+
+def storage_closed(url: str, error: Exception) -> PipelineError:
+    """The Optuna storage at `url` did not open."""
+    return PipelineError(f"cannot open the Optuna storage {url}: {why_closed(error)}; check OPTUNA_STORAGE")

@@ -1,15 +1,34 @@
 """One process at a time, for what two would spoil: a study, the champion, a workspace."""
 
 import hashlib
+import os
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 from zc.lockfile import LockError, LockFile  # type: ignore[import-untyped]
 
 from pipeline import paths
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, storage_closed
+
+# The name tells who holds a lock. No server ends the session for being idle, and one whose machine is gone ends soon.
+SESSION = """
+    SELECT set_config(name, value, false)
+    FROM pg_settings JOIN (VALUES
+        ('application_name', CAST(:name AS text)), ('idle_session_timeout', '0'),
+        ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6')
+    ) AS wanted (name, value) USING (name)
+"""
+# Address and moment are hidden from a user who is neither the holder nor a superuser.
+HOLDER = """
+    SELECT application_name || coalesce(' (' || nullif(concat_ws(', ', host(client_addr),
+        to_char(backend_start AT TIME ZONE 'UTC', '"since" YYYY-MM-DD HH24:MI:SS "UTC"')), '') || ')', '')
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = :key
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 @contextmanager
@@ -28,15 +47,44 @@ def alone(what: str) -> Iterator[None]:
         lock = LockFile(str(file), content_template=f"process {{pid}} on {{hostname}} ({command}, since {now})")
     except LockError as error:
         holder = file.read_text(encoding="utf-8", errors="replace").strip() or "another process"
-        raise PipelineError(
-            f"{what} is held by {holder}: let it finish, or end it by `kill {_pid(holder)}`; finished work is kept"
-        ) from error
+        raise PipelineError(f"{what} is held by {holder}: {way_out(holder)}") from error
     try:
         yield
     finally:
         lock.close()
 
 
-def _pid(holder: str) -> str:
+@contextmanager
+def alone_in_database(what: str, url: str) -> Iterator[None]:
+    """As `alone`, but among all machines that use the PostgreSQL at `url`; does nothing for another database.
+
+    The lock belongs to a connection. PostgreSQL frees it when the process dies, and two minutes after its machine does.
+    """
+    if not url.startswith("postgresql"):
+        yield
+        return
+    from sqlalchemy import NullPool, create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    key = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], signed=True)
+    try:
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, pool_reset_on_return=None)
+        connection = engine.connect()
+        connection.execute(text(SESSION), {"name": f"process {os.getpid()} on {socket.gethostname()[:40]}"})
+        free = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
+        holder = "" if free else connection.scalar(text(HOLDER), {"key": key}) or "another process"
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise storage_closed(url, error) from error
+    with closing(connection):
+        if not free:
+            raise PipelineError(f"{what} is held by {holder}: {way_out(holder)}")
+        yield
+
+
+def way_out(holder: str) -> str:
+    """How to get what `holder` holds."""
     words = holder.split()
-    return words[1] if words[:1] == ["process"] and len(words) > 1 else "PID"
+    if words[:1] != ["process"] or len(words) < 4:  # it is just beginning
+        return "let it finish"
+    elsewhere = "" if words[3] == socket.gethostname() else f" on {words[3]}"
+    return f"let it finish, or end it by `kill {words[1]}`{elsewhere}; finished work is kept"

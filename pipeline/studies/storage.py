@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline import paths
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, storage_closed
 from pipeline.training.train import TrainingFailed
 from pipeline.training.trials import TrialRecord
 
@@ -142,13 +142,15 @@ def open_database(url: str) -> RDBStorage:
         atexit.register(storage.engine.dispose)
         return storage
     except Exception as error:  # SQLAlchemy's many kinds of "no database there"
-        reason = str(error).splitlines()[0]
-        raise PipelineError(f"cannot open the Optuna storage {url}: {reason}; check OPTUNA_STORAGE") from error
+        raise storage_closed(url, error) from error
 
 
 def storage_in_a_shell() -> str:
     """How a shell command names the storage; no password is in it."""
-    return '"$OPTUNA_STORAGE"' if os.environ.get("OPTUNA_STORAGE") else shlex.quote(paths.optuna_storage())
+    url = os.environ.get("OPTUNA_STORAGE", "")
+    if url.startswith("postgres://"):  # which Optuna's own commands do not take
+        return '"postgresql${OPTUNA_STORAGE#postgres}"'
+    return '"$OPTUNA_STORAGE"' if url else shlex.quote(paths.optuna_storage())
 
 
 def has_study(url: str, name: str) -> bool:

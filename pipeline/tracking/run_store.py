@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline import paths
-from pipeline.errors import PipelineError, without_credentials
+from pipeline.errors import PipelineError, why_closed, without_credentials
 from pipeline.lineage import Lineage, uncommitted_changes
 from pipeline.tracking.runs import epoch_figures, final_figures, save_artifacts
 from pipeline.training.identity import stable_hash
@@ -52,6 +52,7 @@ class RunStore:
     def __init__(self, experiment: str) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # a new database reports every table otherwise
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # a server has two lines for each run
         from mlflow import MlflowClient
 
         uri = paths.tracking_uri()
@@ -65,10 +66,10 @@ class RunStore:
         except StoreAway as error:
             if isinstance(error.__cause__, PipelineError):
                 raise
-            raise StoreAway(
-                f"the MLflow store {self.where} cannot be used: set MLFLOW_TRACKING_URI to one that answers, "
-                f"or unset it to use mlflow.db ({error})"
-            ) from error
+            cure = "set MLFLOW_TRACKING_URI to one that answers, or unset it to use mlflow.db"
+            if getattr(error.__cause__, "error_code", "") == "UNAUTHENTICATED":
+                cure = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of a user that it knows"
+            raise StoreAway(f"the MLflow store {self.where} cannot be used: {cure} ({error})") from error
 
     def search(self, condition: str) -> list[Run]:
         """All runs for which the condition holds, oldest first."""
@@ -176,9 +177,10 @@ class RunStore:
             SQLAlchemyError,
             CommandError,
             OSError,
+            ModuleNotFoundError,
             PipelineError,
         ) as error:  # requests' are OSErrors
-            raise StoreAway(str(error).split("\n")[0] or type(error).__name__) from error
+            raise StoreAway(why_closed(error)) from error
 
     @contextmanager
     def logging(self) -> Iterator[None]:

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipeline.errors import PipelineError
+
 # The wheel of pygraphviz carries Graphviz but no font, and a small machine has none either: without this it
 # draws empty boxes. Matplotlib's wheel carries DejaVu Sans.
 FONT_CONFIGURATION = """<?xml version="1.0"?>
@@ -19,6 +21,8 @@ DRAW = (
     "sys.stdout.buffer.write(AGraph(string=sys.stdin.read()).draw(prog='dot', format='png'))"
 )
 DIAGRAM_DOTS_PER_INCH = 96
+# What the wheel takes for granted, and small images of containers lack.
+LIBRARIES = "`apt-get install libexpat1 libglib2.0-0 libx11-6 libxext6 libxrender1` brings all that it needs of Debian"
 
 
 def diagram_png(model_dot: str) -> bytes:
@@ -49,5 +53,6 @@ def _draw(model_dot: str) -> bytes:
             capture_output=True,
         )
     if drawing.returncode:
-        raise RuntimeError(f"Graphviz could not draw the network:\n{drawing.stderr.decode(errors='replace')}")
+        reason = drawing.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise PipelineError(f"Graphviz could not draw the network ({reason}): if it lacks a library, {LIBRARIES}")
     return drawing.stdout

@@ -4,14 +4,17 @@ import json
 import shutil
 from pathlib import Path
 
+import optuna
 import pandas as pd
 import pytest
 
 from pipeline import paths
 from pipeline.commands import study
 from pipeline.errors import PipelineError
+from pipeline.locks import alone_in_database
 from pipeline.params.document import Params
 from pipeline.studies.results import FILES, TRIAL_COLUMNS, has_results
+from tests.helpers.runs import all_runs
 from tests.helpers.sequences import params_with, write_sequences
 
 SEARCH = {
@@ -82,6 +85,36 @@ def test_more_trials_train_only_the_new_ones(clone: Path, capsys: pytest.Capture
     told = capsys.readouterr().err
     assert [line.split()[0] for line in told.splitlines() if "/5]" in line] == ["[4/5]", "[5/5]"]
     assert "study search: 3 of 5 trainings taken from finished ones" in told
+
+
+def test_with_both_databases_in_postgresql_it_is_the_same_study(
+    finished: Path,
+    clone: Path,
+    postgresql: str,
+    postgresql_for_mlflow: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Really trained, by the addresses that PostgreSQL's pages show; another machine's driver is kept out meanwhile."""
+    monkeypatch.setenv("OPTUNA_STORAGE", postgresql)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", postgresql_for_mlflow.replace("postgresql://", "postgres://"))
+    before = contents("search")
+    shutil.rmtree(paths.STUDIES)
+    shutil.rmtree(paths.RECORD)
+    [name] = optuna.get_all_study_names(f"sqlite:///{finished}/optuna.db")
+    with alone_in_database(f"study {name}", postgresql), pytest.raises(PipelineError, match=f"study {name} is held by"):
+        study.run(params_of(3), "search")
+    study.run(params_of(3), "search")
+    assert "[3/3]" in capsys.readouterr().err
+    for file in ("trials.csv", "curves.csv"):
+        assert contents("search")[file] == before[file]
+    urls = (postgresql, f"sqlite:///{finished}/optuna.db")
+    studies = [optuna.load_study(study_name=name, storage=url) for url in urls]
+    there, here = ([(trial.params, trial.values) for trial in study.trials] for study in studies)
+    assert there == here
+    assert {run.info.status for run in all_runs().values()} == {"FINISHED"}
+    assert len(all_runs()) == 4
+    assert not (clone / "optuna.db").exists()
 
 
 def test_the_record_answers_for_no_other_training(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:

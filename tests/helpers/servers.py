@@ -80,9 +80,9 @@ def answers(url: str) -> bool:
         return False
 
 
-def mlflow_server(home: Path, verb: str = "server") -> Server:
+def mlflow_server(home: Path, verb: str = "server", *options: str) -> Server:
     """`mlflow server` or `mlflow ui`, over mlflow.db in `home`; one process answers as well as MLflow's four."""
-    command = [sys.executable, "-m", "mlflow", verb, "--host", "127.0.0.1", "--workers", "1", "--port"]
+    command = [sys.executable, "-m", "mlflow", verb, *options, "--host", "127.0.0.1", "--workers", "1", "--port"]
     return Server(home, command, "/health")
 
 

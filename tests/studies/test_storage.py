@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from pipeline import paths
 from pipeline.errors import PipelineError
 from pipeline.params.settings import Configuration
-from pipeline.studies.storage import StudyStorage
+from pipeline.studies.storage import StudyStorage, open_database
 from pipeline.training.task import TrainingTask
 from pipeline.training.trials import State, Trial, TrialRecord
 from tests.helpers.cluster import ToyCluster, toy_result
@@ -87,12 +87,14 @@ def test_asked_and_told_again_a_trial_stays_as_it_is(storage: str | BaseStorage)
     assert trial.user_attrs["seed"] == 7
 
 
-@pytest.mark.parametrize("variable", [True, False])
+@pytest.mark.parametrize("scheme", ["", "sqlite", "postgres", "postgresql"])
 def test_a_failure_that_was_none_of_the_training_is_not_replayed_and_the_advice_removes_it(
-    variable: bool, home: Path, monkeypatch: pytest.MonkeyPatch
+    scheme: str, home: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if variable:
+    if scheme == "sqlite":
         monkeypatch.setenv("OPTUNA_STORAGE", f"sqlite:///{home}/other.db")
+    elif scheme:
+        monkeypatch.setenv("OPTUNA_STORAGE", postgresql.replace("postgresql", scheme, 1))
     url = paths.optuna_storage()
     ours = StudyStorage(url, "search-1")
     ours.ask(0, proposal())
@@ -185,6 +187,16 @@ def test_a_storage_that_was_changed_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(PipelineError, match="trial 0 in the Optuna storage has other parameters"):
         run(tmp_path, ToyCluster(0))
+
+
+@pytest.mark.parametrize(("scheme", "driver"), [("postgresql+psycopg2", "psycopg2"), ("mysql", "MySQLdb")])
+def test_a_driver_that_is_not_installed_is_named_with_addresses_that_have_theirs(scheme: str, driver: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        open_database(f"{scheme}://me:secret@127.0.0.1:1/db")
+    assert str(caught.value) == (
+        f"cannot open the Optuna storage {scheme}://***@127.0.0.1:1/db: it wants the driver {driver!r}, which is not "
+        "installed: those of addresses that begin with postgresql:// or sqlite:/// are; check OPTUNA_STORAGE"
+    )
 
 
 def test_a_storage_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:

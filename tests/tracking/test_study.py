@@ -28,7 +28,7 @@ from tests.helpers.runs import (
     trial,
     write_results,
 )
-from tests.helpers.servers import Server, mlflow_server
+from tests.helpers.servers import Server, mlflow_server, serving
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -303,6 +303,32 @@ def test_a_server_at_the_root_shows_the_runs_and_takes_new_ones(
     assert artifact(runs["#001 LSTM 1×9"], "model_summary.txt").decode() == "Model: lstm · 1,234 parameters"
 
 
+def test_a_server_behind_passwords_keeps_runs_in_postgresql_and_artifacts_in_its_own_folder(
+    home: Path, tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_AUTH_ADMIN_PASSWORD", "of-12-letters")
+    monkeypatch.setenv("MLFLOW_FLASK_SERVER_SECRET_KEY", "any")
+    host = tmp_path / "another host"
+    host.mkdir()
+    server = mlflow_server(host, "server", "--app-name", "basic-auth", "--backend-store-uri", postgresql)
+    with serving(server) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with tracker() as study:
+            study.trial_finished(record(0))
+        told = capsys.readouterr().out
+        assert "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of a user that it knows" in told
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "of-12-letters")
+        with tracker() as study:
+            study.trial_finished(record(0))
+        runs = all_runs()
+        assert {run.info.status for run in runs.values()} == {"FINISHED"}
+        assert artifact(runs["#000 LSTM 1×8"], "model_summary.txt").decode() == "Model: lstm · 1,234 parameters"
+    assert capsys.readouterr().out == ""
+    assert len(list(host.rglob("model_summary.txt"))) == 1
+    assert not list(home.rglob("model_summary.txt"))
+
+
 def test_a_server_that_goes_away_stops_no_study_and_misses_nothing_when_it_is_back(
     home: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -400,7 +426,15 @@ def test_an_experiment_that_is_deleted_meanwhile_stops_no_study(
     )
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "sqlite:////proc/nowhere/mlflow.db", "nonsense://there"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:9",
+        "sqlite:////proc/nowhere/mlflow.db",
+        "nonsense://there",
+        "postgresql+psycopg2://me@there/db",
+    ],
+)
 def test_an_address_that_never_works_stops_no_study(
     address: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 """The diagrams kept with every run, measured in pixels."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.training.diagram import diagram_png
+from pipeline.errors import PipelineError
+from pipeline.training.diagram import LIBRARIES, diagram_png
+
+ROOT = Path(__file__).parents[2]
 
 
 def dot(first: int, second: int, label: str) -> str:
@@ -47,5 +51,10 @@ def test_equal_networks_have_equal_diagrams_wherever_keras_kept_them() -> None:
 
 
 def test_a_broken_diagram_is_not_passed_over() -> None:
-    with pytest.raises(RuntimeError, match="Graphviz could not draw"):
+    with pytest.raises(PipelineError, match=r"Graphviz could not draw the network \(.+\): if it lacks a library"):
         diagram_png("digraph G { [")
+
+
+def test_the_libraries_that_it_may_lack_are_those_of_the_image() -> None:
+    [wanted] = re.findall(r"apt-get install ([^`]+)`", LIBRARIES)
+    assert f" {wanted} " in (ROOT / "Dockerfile").read_text(encoding="utf-8")
