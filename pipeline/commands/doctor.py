@@ -1,10 +1,8 @@
-"""`doctor`: this machine, and the sources and stores that the pipeline would use, in one table."""
+"""`doctor`: this machine, the sources and stores that the pipeline would use, and what is stuck."""
 
 import importlib.metadata
 import os
 import platform
-import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,48 +12,79 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import paths
+from pipeline.commands.stuck import (
+    Finding,
+    git_repository,
+    half_studies,
+    held_locks,
+    missing_drivers,
+    orphaned_runs,
+)
 from pipeline.data import datasets
 from pipeline.data.mirrors import Source, find_sources, probe
-from pipeline.errors import without_credentials
-from pipeline.params.document import ExecutionParams, Params
+from pipeline.documents import print_json
+from pipeline.errors import PipelineError, runnable, without_credentials
+from pipeline.params.document import ExecutionParams, load_params
 
 PACKAGES = ["tensorflow", "keras", "optuna", "distributed", "mlflow", "dvc", "pandas", "numpy"]
 PROBE_SECONDS = 5.0
-
-# A subject, the finding, and whether the pipeline can work with it.
-Finding = tuple[str, str, bool]
+MARKS = {"ok": ("ok", "green"), "note": ("--", "yellow"), "fault": ("!!", "bold red")}
 
 
-def diagnose(params: Params, console: Console | None = None) -> bool:
-    """Print the table; returns whether nothing that the pipeline needs is missing."""
+def diagnose(as_json: bool = False) -> bool:
+    """Print all findings: what is well in a table, notes and faults below it, each in a line with its cure.
+
+    Returns whether there is no fault.
+    """
+    findings = [Finding(subject, runnable(found), state) for subject, found, state in _findings()]
+    fine = all(finding.state != "fault" for finding in findings)
+    if as_json:
+        print_json({"fine": fine, "findings": [finding._asdict() for finding in findings]})
+        return fine
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for subject, found, state in findings:
+        if state == "ok":
+            table.add_row(Text(*MARKS["ok"]), Text(subject), Text(found, overflow="fold"))
+    console = Console()
+    console.print(table)
+    for subject, found, state in findings:
+        if state != "ok":  # as one line: a command in it can be copied
+            console.print(Text.assemble(MARKS[state], f"  {subject}  {found}"), soft_wrap=True)
+    return fine
+
+
+def _findings() -> list[Finding]:
     findings = [
         *_versions(),
-        ("cores", f"{CPU_COUNT} usable of {os.cpu_count()}", True),
-        ("BLAS", _blas(), True),
+        Finding("cores", f"{CPU_COUNT} usable of {os.cpu_count()}"),
+        Finding("BLAS", _blas()),
+    ]
+    try:
+        params = load_params()
+    except PipelineError as error:
+        subject = "params.yaml" if paths.PARAMS.exists() else "folder"
+        lines = [line.removeprefix(f"{paths.PARAMS}: ") for line in str(error).splitlines()]
+        return [*findings, *(Finding(subject, line, "fault") for line in lines)]
+    drivers = missing_drivers()
+    return [
+        *findings,
+        Finding("folder", str(Path.cwd())),
+        git_repository(),
         *_data(params.data.dataset),
         *_stores(),
-        ("execution", _execution(params.execution), True),
+        Finding("execution", _execution(params.execution)),
+        *held_locks(),
+        *(drivers or [*half_studies(params), *orphaned_runs(params)]),
     ]
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for subject, found, fine in findings:
-        mark = Text("ok", style="green") if fine else Text("!!", style="bold red")
-        table.add_row(mark, Text(subject), Text(found, overflow="fold"))
-    (console or Console()).print(table)
-    return all(fine for _, _, fine in findings)
 
 
 def _versions() -> list[Finding]:
-    findings = [("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", True)]
+    findings = [Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")]
     for package in PACKAGES:
         try:
-            findings.append((package, importlib.metadata.version(package), True))
+            findings.append(Finding(package, importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:
-            findings.append((package, "not installed: make venv", False))
-    if shutil.which("git"):
-        version = subprocess.run(["git", "--version"], capture_output=True, text=True).stdout
-        findings.append(("git", version.removeprefix("git version").strip(), True))
-    else:
-        findings.append(("git", "not found on the PATH: runs cannot name their commit", False))
+            findings.append(Finding(package, "not installed: `make venv` installs it", "fault"))
     return findings
 
 
@@ -77,7 +106,7 @@ def _blas() -> str:
 def _data(dataset: str) -> list[Finding]:
     """The answer of each source of every known data set.
 
-    An unreachable source is a fault only if its data are needed and missing.
+    One that has not what it is asked for is a fault only if its data are needed and missing.
     """
     here = paths.MANIFEST.exists()
     asked = [
@@ -89,11 +118,14 @@ def _data(dataset: str) -> list[Finding]:
     with ThreadPoolExecutor(max_workers=max(len(asked), 1)) as pool:
         answers = list(pool.map(lambda pair: _answer(pair[1], next(iter(pair[0].files))), asked))
     reachable = {known.name for (known, _), answer in zip(asked, answers, strict=True) if answer.startswith("ok")}
-    findings = [("data", f"{dataset} (params.yaml: data.dataset), {paths.RAW} {_size(paths.RAW)}", True)]
+    findings = [Finding("data", f"{dataset} (params.yaml: data.dataset), {paths.RAW} {_size(paths.RAW)}")]
     for (known, source), answer in zip(asked, answers, strict=True):
         needed = known.name == dataset and not here and known.name not in reachable
-        advice = ": set MNIST_MIRROR to a folder or URL that has it, or run make quick" if needed else ""
-        findings.append((f"{known.name} from", f"{source.name}: {answer}{advice}", not needed))
+        advice = ": set MNIST_MIRROR to a folder or URL that has it, or run `make quick`" if needed else ""
+        found = f"{source.name}: {answer}{advice}"
+        findings.append(
+            Finding(f"{known.name} from", found, "fault" if needed else "ok" if answer.startswith("ok") else "note")
+        )
     return findings
 
 
@@ -109,8 +141,8 @@ def _stores() -> list[Finding]:
     for name, address in stores:
         hidden = without_credentials(address)
         local = address.removeprefix("sqlite:///")
-        findings.append((name, f"{hidden}, {_size(Path(local))}" if local != address else hidden, True))
-    return [*findings, ("journal", f"{journal}, {_size(journal)}", True)]
+        findings.append(Finding(name, f"{hidden}, {_size(Path(local))}" if local != address else hidden))
+    return [*findings, Finding("journal", f"{journal}, {_size(journal)}")]
 
 
 def _size(path: Path) -> str:

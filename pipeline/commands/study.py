@@ -7,7 +7,7 @@ from pipeline.data.sequences import prepared_sequences
 from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.lineage import lineage
-from pipeline.locks import alone
+from pipeline.locks import alone, of_study
 from pipeline.params.document import Params
 from pipeline.params.studies import ListStudy, RaceStudy
 from pipeline.progress import TrialProgress, about
@@ -48,7 +48,7 @@ def run(params: Params, name: str) -> None:
     journal = Journal(paths.journal_folder(), paths.RECORD)
     with (
         alone(f"study {name} in {Path.cwd()}"),
-        alone(f"study {study.optuna_study} in the databases of {paths.home()}"),  # of any workspace
+        alone(of_study(study.optuna_study)),
         StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker,
         Cluster(params.execution) as cluster,  # after MLflow: its workers wait for TensorFlow, which is being imported
         TrialProgress(
