@@ -36,7 +36,7 @@ def load_models(folder: Path) -> dict[int, keras.Model]:
     """The models saved as `seed-N.keras` in `folder`, by seed in ascending order; PipelineError if there is none."""
     models = _models(folder, "seed")
     if not models:
-        raise PipelineError(f"{folder} has no seed-*.keras: run `python -m pipeline champion` first")
+        raise PipelineError(f"{folder} has no seed-*.keras: `dvc repro champion` makes them")
     return models
 
 
