@@ -6,6 +6,7 @@ export DO_NOT_TRACK = 1
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 PYTHON = .venv/bin/python
+PROGRAM = .venv/bin/howbig
 
 .PHONY: help quick report test repro ui dashboard lint venv bench lock audit
 .DELETE_ON_ERROR:
@@ -13,22 +14,22 @@ PYTHON = .venv/bin/python
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
 
-quick: .venv/installed  ## the whole pipeline in minutes, on 5,000 digits that need no download (works in .quick/)
+quick: $(PROGRAM)  ## the whole pipeline in minutes, on 5,000 digits that need no download (works in .quick/)
 	@$(PYTHON) -m pipeline quick
 
 test: .venv/installed-dev  ## the test suite
 	@$(PYTHON) -m pytest
 
-report: .venv/installed  ## the committed study: its data made, its runs replayed from the record, nothing trained
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m dvc repro
+report: $(PROGRAM)  ## the committed study: its data made, its runs replayed from the record, nothing trained
+	@$(PYTHON) -m dvc repro
 	@$(PYTHON) -m pipeline rebuild-tracking
 	@echo "The report:   open data/reports/report.html in a browser"
 	@echo "Every run:    make ui, then http://127.0.0.1:5000"
 
 # FRESH=1 forgets results and trainings. Once stopped, `make repro` without it goes on from there.
-repro: .venv/installed  ## the full study on all of MNIST, only what is out of date; FRESH=1 trains everything
+repro: $(PROGRAM)  ## the full study on all of MNIST, only what is out of date; FRESH=1 trains everything
 	@if [ "$(FRESH)" = 1 ]; then rm -rf .journal data/record data/studies data/models; fi
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m dvc repro
+	@$(PYTHON) -m dvc repro
 
 ui: .venv/installed  ## every run, in the browser (MLflow)
 	@$(PYTHON) -m mlflow ui --host 127.0.0.1
@@ -41,7 +42,7 @@ lint: .venv/installed-dev  ## style, format and types
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
 
-venv: .venv/installed  ## the environment of a run alone
+venv: $(PROGRAM)  ## the environment of a run alone
 
 bench: .venv/installed-bench  ## the benchmarks: compared with other tools, and with the processor's limit
 	@$(PYTHON) -m benchmarks
@@ -79,6 +80,16 @@ endef
 
 .venv/installed-%: requirements-%.lock .venv/installed
 	$(install)
+
+# This project itself, from where it lies: `.venv/bin/howbig` works in any folder. And a line that Python runs when it
+# starts: the environment's programs find each other where it is not activated, for example dvc the `python` of dvc.yaml.
+$(PROGRAM): pyproject.toml | .venv/installed
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@printf %s 'import os, sys; programs = os.path.join(sys.prefix, "bin"); path = os.environ.get("PATH", ""); ' \
+		'os.path.realpath(programs) in map(os.path.realpath, path.split(os.pathsep)) or ' \
+		'os.environ.update(PIPELINE_PROGRAMS=programs, PATH=programs + os.pathsep + path)' \
+		> "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/programs.pth"
+	@touch $@
 
 $(PYTHON):
 	@if command -v uv >/dev/null; then \

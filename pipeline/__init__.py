@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+__version__ = "0.1.0"
+
 # Read by TensorFlow and Keras when they are imported, so before anything else of this package: what somebody has set
 # for other work would change bits, or keep networks from training.
 for _name in ("TF_XLA_FLAGS", "TF_USE_LEGACY_KERAS", "TF_SET_ONEDNN_FPMATH_MODE", "ONEDNN_DEFAULT_FPMATH_MODE",

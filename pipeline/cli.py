@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.errors import PipelineError, without_credentials
+from pipeline import __version__, paths
+from pipeline.errors import PLACE, PROGRAMS, PipelineError, runnable, without_credentials
 
 if TYPE_CHECKING:
     from pipeline.params.document import Params
@@ -34,6 +35,11 @@ CURES = {
     errno.EISDIR: ": a folder is in the way of a file; move it",
 }
 DATABASES = ("sqlalchemy", "sqlite3", "optuna", "psycopg", "alembic")
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON document on standard output, notes on standard error; see docs/using.md."),
+]
 
 STAGES = "Stages, in the order in which dvc.yaml runs them"
 CARE = "Looking after it"
@@ -58,9 +64,13 @@ def main() -> None:
 
 
 def prepare_process() -> None:
-    """Switch off the libraries' telemetry and TensorFlow's chatter, unless the user has decided otherwise."""
+    """Switch off the libraries' telemetry and TensorFlow's chatter, unless the user has decided otherwise; and let
+    processes that this one starts find the environment's programs, activated or not."""
     for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}.items():
         os.environ.setdefault(name, value)
+    programs, searched = Path(sys.executable).parent, os.environ.get("PATH", "")
+    if programs.resolve() not in (Path(folder).resolve() for folder in searched.split(os.pathsep)):
+        os.environ |= {PROGRAMS: str(programs), "PATH": f"{programs}{os.pathsep}{searched}"}
     # Before it exits, Python searches every object of every library for garbage, several times: a second of a study.
     atexit.register(gc.freeze)
 
@@ -72,7 +82,7 @@ def plain_errors() -> Iterator[None]:
         yield
     except PipelineError as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {runnable(line)}", file=sys.stderr)
         raise typer.Exit(1) from error
     except BrokenPipeError as error:  # whoever reads has read enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to write
@@ -81,7 +91,7 @@ def plain_errors() -> Iterator[None]:
         if Path(str(error.filename)).parts[:1] != ("data",):
             raise
         # Data are not in git: somebody who has just cloned the project has none.
-        print(f"error: {error.filename} not found: `dvc repro` makes it", file=sys.stderr)
+        print(runnable(f"error: {error.filename} not found: `dvc repro` makes it"), file=sys.stderr)
         raise typer.Exit(1) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -91,8 +101,9 @@ def plain_errors() -> Iterator[None]:
         if type(error).__module__.partition(".")[0] not in DATABASES:
             raise
         reason = without_credentials(str(error).splitlines()[0] if str(error) else type(error).__name__)
-        print(f"error: a database failed ({reason}): see `python -m pipeline doctor` for where they are; "
-              "finished trainings are kept, and the same command goes on", file=sys.stderr)  # fmt: skip
+        sentence = (f"error: a database failed ({reason}): see `python -m pipeline doctor` for where they are; "
+                    "finished trainings are kept, and the same command goes on")  # fmt: skip
+        print(runnable(sentence), file=sys.stderr)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as interrupt:
         print("stopped; finished work is kept, and the same command goes on from there", file=sys.stderr)
@@ -100,12 +111,26 @@ def plain_errors() -> Iterator[None]:
 
 
 @contextmanager
-def params_yaml() -> Iterator[Params]:
-    """The validated params.yaml, for a block whose errors are told plainly."""
+def params_yaml(*, anywhere: bool = False) -> Iterator[Params]:
+    """The validated params.yaml, for a block whose errors are told plainly.
+
+    `anywhere` is for a block that only reads: outside a project it reads that whose program this is.
+    """
     with plain_errors():
+        project = paths.checkout()
+        if anywhere and project is not None and not paths.PARAMS.exists():
+            print(f"in {project}", file=sys.stderr)
+            os.environ[PLACE] = str(project)
+            os.chdir(project)
         from pipeline.params.document import load_params
 
         yield load_params()
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"howbig {__version__}")
+        raise typer.Exit
 
 
 def _expect_workers(params: Params) -> None:
@@ -115,6 +140,15 @@ def _expect_workers(params: Params) -> None:
         from pipeline.training.process import ENVIRONMENTS
 
         forkserver.start(ENVIRONMENTS[params.training.instructions])
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Its version.")
+    ] = False,
+) -> None:
+    """What every verb has in common."""
 
 
 @app.command(rich_help_panel=STAGES)
@@ -198,12 +232,14 @@ def recommend(
     min_accuracy: Annotated[
         float | None, typer.Option(min=0, max=1, help="At least this validation accuracy, for example 0.98.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Which network to use within a budget, from the finished studies; exit status 1 if there is none."""
-    with params_yaml() as params:
+    with params_yaml(anywhere=True) as params:
         from pipeline.commands.recommend import recommend as answer
 
-        raise typer.Exit(0 if answer(params, max_parameters, max_predict_ms, min_accuracy) else 1)
+        found = answer(params, max_parameters, max_predict_ms, min_accuracy, as_json=as_json)
+        raise typer.Exit(0 if found else 1)
 
 
 @app.command(rich_help_panel=CARE)
@@ -211,15 +247,18 @@ def predict(
     file: Annotated[
         Path,
         typer.Argument(
-            help="An .npz with x, images or sequences in the champion's view; or .ts, .csv, .parquet; no labels needed."
+            resolve_path=True,
+            help="An .npz with x, images or sequences in the champion's view; or .ts, .csv, .parquet. Labels are not "
+            "needed.",
         ),
     ],
+    as_json: Json = False,
 ) -> None:
     """Classify your own samples by the champion: index, label and probability as CSV on standard output."""
-    with params_yaml() as params:
+    with params_yaml(anywhere=True) as params:
         from pipeline.commands.predict import predict_file
 
-        predict_file(file, params)
+        predict_file(file, params, as_json)
 
 
 @app.command(rich_help_panel=CARE)
@@ -228,12 +267,13 @@ def show(
         str,
         typer.Argument(metavar="RUN", help="A run's id, or STUDY#TRIAL, for example search#3, or champion, evaluate."),
     ],
+    as_json: Json = False,
 ) -> None:
     """Everything that MLflow keeps about one run: parameters, figures, where it comes from, how to make it again."""
-    with params_yaml() as params:
+    with params_yaml(anywhere=True) as params:
         from pipeline.commands.show import show_run
 
-        show_run(params, run)
+        show_run(params, run, as_json)
 
 
 @app.command(rich_help_panel=CARE)
@@ -259,9 +299,9 @@ def verify(
 
 
 @app.command(rich_help_panel=CARE)
-def doctor() -> None:
-    """Versions, cores, the answer of each data mirror, the places and sizes of the databases."""
-    with params_yaml() as params:
+def doctor(as_json: Json = False) -> None:
+    """This machine, the data mirrors and the databases, and what is stuck, with its cure; exit status 1 for a fault."""
+    with plain_errors():
         from pipeline.commands.doctor import diagnose
 
-        raise typer.Exit(0 if diagnose(params) else 1)
+        raise typer.Exit(0 if diagnose(as_json) else 1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -33,8 +36,8 @@ class Document(Frozen):
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "the document"
             raise PipelineError(
-                f"{path} is damaged or of another version: {place}: {first['msg']}; `dvc repro` makes it again once it "
-                "is deleted"
+                f"{path} is damaged or of another version: {place}: {first['msg']}; "
+                f"`rm {quote(str(path))} && dvc repro` makes it again"
             ) from error
 
     def write(self, path: Path) -> None:
@@ -45,3 +48,18 @@ class Document(Frozen):
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of `table` as dictionaries from column to value."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def print_json(document: Any) -> None:
+    """Print `document`; NaN and infinite numbers, for which JSON has no word, are null."""
+    print(json.dumps(_with_null(document), indent=2, allow_nan=False))
+
+
+def _with_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_null(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_null(inner) for inner in value]
+    if hasattr(value, "item"):  # a number of NumPy
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

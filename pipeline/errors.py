@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from shlex import quote
 from urllib.parse import unquote, urlsplit
 
 # Where people put addresses with a password, and secrets alone.
@@ -37,6 +38,30 @@ def _secrets() -> Iterator[str]:
         if password:
             yield password
             yield unquote(password)
+
+
+# The environment's programs where the user's PATH has them not, and the folder that commands are for where the user's
+# shell is in another: see `runnable`.
+PROGRAMS, PLACE = "PIPELINE_PROGRAMS", "PIPELINE_PLACE"
+_COMMAND = re.compile(r"(^|`|&& )((?:MLFLOW_TRACKING_URI=(?:'[^']*'|\S+) )?)(dvc|python|mlflow|optuna|git|rm)(?= )")
+
+
+def runnable(text: str) -> str:
+    """`text` with its commands, each in backticks or all of the text, as the user's own shell can run them.
+
+    There the environment may not be activated, and the current folder may be another.
+    """
+    programs, place, home = (os.environ.get(name, "") for name in (PROGRAMS, PLACE, "PIPELINE_HOME"))
+
+    def spelled(command: re.Match[str]) -> str:
+        before, variable, program = command.groups()
+        there = f"cd {quote(place)} && " if place and before != "&& " else ""
+        if program in ("git", "rm"):
+            return f"{before}{there}{program}"
+        databases = f"PIPELINE_HOME={quote(home)} " if place and home else ""
+        return f"{before}{there}{databases}{variable}{quote(f'{programs}/{program}') if programs else program}"
+
+    return _COMMAND.sub(spelled, text)
 
 
 class PipelineError(Exception):

@@ -54,6 +54,12 @@ NETWORKS = REPORTS / "networks"
 FIGURES = REPORTS / "figures"
 
 
+def checkout() -> Path | None:
+    """The project whose code this is; None where the code is installed without one."""
+    folder = Path(__file__).resolve().parents[1]
+    return folder if (folder / PARAMS).is_file() else None
+
+
 def study_folder(name: str) -> Path:
     """The folder of one study's results: its tables, networks.json and best.json."""
     return STUDIES / name

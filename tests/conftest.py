@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from pipeline.commands.quick import shrink
+from pipeline.errors import PLACE, PROGRAMS
 from pipeline.params.document import Params, validate_params
 from pipeline.training.process import ENVIRONMENTS
 from tests.helpers.project import Project, make_project
@@ -29,8 +31,10 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep tests out of the project's databases and the developer's settings out of the tests; nothing phones home."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for name in ("OPTUNA_STORAGE", "MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
+        for name in ("OPTUNA_STORAGE", "MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", PROGRAMS, PLACE):
             monkeypatch.delenv(name, raising=False)
+        programs = str(Path(sys.executable).parent)  # as in a shell in which the environment is activated
+        monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setenv("PIPELINE_HOME", str(home))
         monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         monkeypatch.setenv("DO_NOT_TRACK", "1")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from pipeline import __version__
 from pipeline.cli import plain_errors
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params, load_params
@@ -78,10 +79,23 @@ def test_mistake_in_params_is_one_line_and_no_traceback(project: Path, place: st
     assert os.listdir(project) == ["params.yaml"], "a mistake leaves everything as it was"
 
 
-def test_missing_params_says_where_to_run(tmp_path: Path) -> None:
+def test_outside_a_project_it_says_where_to_run(tmp_path: Path) -> None:
     result = pipeline("prepare", folder=tmp_path)
     assert result.returncode == 1
-    assert result.stderr == "error: params.yaml not found: run from the project's root, where it lies\n"
+    assert result.stderr == f"error: params.yaml not found in {tmp_path}: run `cd {ROOT}` first\n"
+
+
+def test_what_only_reads_works_in_any_folder(tmp_path: Path) -> None:
+    result = pipeline("recommend", "--max-parameters", "30000", folder=tmp_path)
+    assert (result.returncode, result.stderr) == (0, f"in {ROOT}\n")
+    assert result.stdout.startswith("Use ")
+    missing = pipeline("predict", "mine.npz", folder=tmp_path)
+    assert f"error: {tmp_path}/mine.npz: " in missing.stderr
+
+
+def test_it_knows_its_version(tmp_path: Path) -> None:
+    result = pipeline("--version", folder=tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"howbig {__version__}\n", "")
 
 
 @pytest.mark.parametrize("arguments", [("study", "views"), ("verify", "views"), ("champion",)])

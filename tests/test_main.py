@@ -39,4 +39,4 @@ def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
         timeout=60,
     )  # fmt: skip
     assert process.returncode == 1
-    assert "params.yaml not found" in process.stderr
+    assert "params.yaml not found" in process.stdout

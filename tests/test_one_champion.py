@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from rich.console import Console
 
 from pipeline import paths
 from pipeline.analysis.evaluation import Metrics, load_models, predict
@@ -74,13 +74,21 @@ def asked(file: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> tup
     return pd.read_csv(StringIO(told.out)), told.err.splitlines()
 
 
-def shown(name: str, params: Params = PARAMS) -> str:
-    console = Console(file=StringIO(), width=200)
-    show_run(params, name, console)
-    return re.sub(r" +", " ", console.file.getvalue())  # type: ignore[attr-defined]
+@pytest.fixture
+def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def show(name: str, params: Params = PARAMS) -> str:
+        capsys.readouterr()
+        show_run(params, name)
+        return re.sub(r" +", " ", capsys.readouterr().out)
+
+    return show
 
 
-def test_every_way_has_the_accuracy_of_metrics_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_way_has_the_accuracy_of_metrics_json(
+    here: Path, capsys: pytest.CaptureFixture[str], shown: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     metrics = Metrics.read(paths.METRICS)
     with np.load(paths.TEST) as arrays:
         x, y = arrays["x"], arrays["y"]
@@ -113,9 +121,9 @@ def test_every_way_has_the_accuracy_of_metrics_json(here: Path, capsys: pytest.C
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
     np.testing.assert_array_equal(served.argmax(axis=1), answers[0].argmax(axis=1))
 
-    console = Console(file=StringIO(), width=300)
-    doctor.diagnose(PARAMS, console)
-    assert f"GRU 1×2, data/models/champion/seed-0.keras, {percent} of" in console.file.getvalue()  # type: ignore[attr-defined]
+    monkeypatch.setattr(doctor, "load_params", lambda: PARAMS)
+    doctor.diagnose()
+    assert f"GRU 1×2, data/models/champion/seed-0.keras, {percent} of" in capsys.readouterr().out
     for name in ("champion", "evaluate"):
         assert f"\n test_accuracy {accuracy!r} \n" in shown(name)
         assert "This run is not of what is here now" not in shown(name)
@@ -158,7 +166,9 @@ def test_the_same_model_registered_again_keeps_its_accuracy_and_another_has_none
     assert other.tags["model_sha256"] != first.tags["model_sha256"]
 
 
-def test_an_accuracy_of_another_file_is_not_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_accuracy_of_another_file_is_not_told(
+    here: Path, capsys: pytest.CaptureFixture[str], shown: Callable[..., str]
+) -> None:
     """As where the model was trained again, and not yet tested."""
     shutil.copy(paths.CHAMPION / "seed-1.keras", paths.CHAMPION / "seed-0.keras")
     _, notes = asked(paths.TEST, PARAMS, capsys)
@@ -166,7 +176,9 @@ def test_an_accuracy_of_another_file_is_not_told(here: Path, capsys: pytest.Capt
     assert "This run is not of what is here now: its fingerprint is another one" in shown("evaluate")
 
 
-def test_after_a_change_of_parameters_every_answer_says_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_after_a_change_of_parameters_every_answer_says_so(
+    here: Path, capsys: pytest.CaptureFixture[str], shown: Callable[..., str]
+) -> None:
     changed = params_of([network | {"epochs": 5} for network in NETWORKS])
     reason = "data/studies/pair does not hold study pair as params.yaml, data/sequences and the installed libraries say"
     with pytest.raises(PipelineError, match=reason):
@@ -188,7 +200,9 @@ def test_after_a_change_of_parameters_every_answer_says_so(here: Path, capsys: p
     assert "choice.json has GRU 1×2, and not as" in shown("champion", other)
 
 
-def test_after_a_change_of_data_nothing_answers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_after_a_change_of_data_nothing_answers(
+    here: Path, capsys: pytest.CaptureFixture[str], shown: Callable[..., str]
+) -> None:
     asks = PARAMS.model_copy(update={"data": DataParams(dataset="mnist", validation=60)})
     sentence = r"data/sequences holds slopes as rows, seed 0; params\.yaml asks for mnist as rows, seed 0: `dvc repro"
     for refuses in (lambda: recommend(asks, None, None, None), lambda: predict_file(paths.TEST, asks)):

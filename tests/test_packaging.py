@@ -2,10 +2,12 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from importlib.metadata import packages_distributions
@@ -15,6 +17,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import pipeline
 
 ROOT = Path(__file__).parents[1]
 LOCKS = {name: ROOT / f"{name}.lock" for name in ("requirements", "requirements-dev", "requirements-bench")}
@@ -94,3 +98,55 @@ def test_an_image_has_nothing_that_git_ignores_and_runs_quick_without_root_and_w
     user, command = ([text for step, text in steps if step == wanted][-1] for wanted in ("USER", "CMD"))
     assert user != "root"
     assert json.loads(command) == ["make", "quick"]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project as `make venv` leaves it, but for the libraries, which its environment takes from this one."""
+    folder = tmp_path_factory.mktemp("installed") / "my project"
+    shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile", "params.yaml"):
+        shutil.copy(ROOT / name, folder)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=folder, check=True)
+    [packages] = folder.glob(".venv/lib/python*/site-packages")
+    (packages / "lent.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    (folder / "requirements.lock").touch()
+    (folder / ".venv/installed").touch()
+    subprocess.run(["make", "--silent", ".venv/bin/howbig"], cwd=folder, check=True)
+    return folder
+
+
+def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """In a shell in which no environment is activated, and that has no `python`."""
+    kept = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG")}
+    environment = kept | {"PATH": "/usr/bin:/bin"}
+    return subprocess.run(list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_program_works_by_its_path_in_any_folder(installed: Path, tmp_path: Path) -> None:
+    program, python = (installed / ".venv/bin" / name for name in ("howbig", "python"))
+    for command in ([program], [python, "-m", "pipeline"]):
+        version = run(*command, "--version", folder=tmp_path)
+        assert (version.returncode, version.stdout) == (0, f"howbig {pipeline.__version__}\n"), version.stderr
+    said = run(program, "prepare", folder=tmp_path)
+    assert said.stderr == f"error: params.yaml not found in {tmp_path}: run `cd '{installed}'` first\n"
+    dvc = f"'{installed}/.venv/bin/dvc'"
+    assert run(program, "recommend", folder=tmp_path).stderr.splitlines() == [
+        f"in {installed}",
+        f"error: data/sequences/summary.json not found: `cd '{installed}' && {dvc} repro` makes it",
+    ]
+
+
+def test_dvc_by_its_path_finds_the_python_of_dvc_yaml(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    stages = "{version: {cmd: python -m pipeline --version > version, outs: [version]}}"
+    (tmp_path / "dvc.yaml").write_text(f"stages: {stages}")
+    python = installed / ".venv/bin/python"
+    done = run(python, "-m", "dvc", "repro", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "version").read_text() == f"howbig {pipeline.__version__}\n"
+    show = "import os; print(os.environ['PIPELINE_PROGRAMS'], os.environ['PATH'])"
+    assert run(python, "-c", show, folder=tmp_path).stdout == (
+        f"{installed}/.venv/bin {installed}/.venv/bin:/usr/bin:/bin\n"
+    )

@@ -51,7 +51,7 @@ def champion_file(folder: Path) -> Path:
     """
     files = _files(folder, "seed")
     if not files:
-        raise PipelineError(f"{folder} has no seed-*.keras: run `python -m pipeline champion` first")
+        raise PipelineError(f"{folder} has no seed-*.keras: `dvc repro champion` makes them")
     return next(iter(files.values()))
 
 

@@ -1,10 +1,8 @@
-"""`doctor`: this machine, and the sources and stores that the pipeline would use, in one table."""
+"""`doctor`: this machine, the sources and stores that the pipeline would use, and what is stuck."""
 
 import importlib.metadata
 import os
 import platform
-import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,51 +15,82 @@ from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import champion_file
 from pipeline.commands.champion import outdated, tested_model
+from pipeline.commands.stuck import (
+    Finding,
+    git_repository,
+    half_studies,
+    held_locks,
+    missing_drivers,
+    orphaned_runs,
+)
 from pipeline.data import datasets
 from pipeline.data.mirrors import Source, find_sources, probe
 from pipeline.data.sequences import prepared_sequences
-from pipeline.errors import PipelineError, without_credentials
-from pipeline.params.document import ExecutionParams, Params
+from pipeline.documents import print_json
+from pipeline.errors import PipelineError, runnable, without_credentials
+from pipeline.params.document import ExecutionParams, Params, load_params
 from pipeline.report.tested import model_words
 
 PACKAGES = ["tensorflow", "keras", "optuna", "distributed", "mlflow", "dvc", "pandas", "numpy"]
 PROBE_SECONDS = 5.0
-
-# A subject, the finding, and whether the pipeline can work with it.
-Finding = tuple[str, str, bool]
+MARKS = {"ok": ("ok", "green"), "note": ("--", "yellow"), "fault": ("!!", "bold red")}
 
 
-def diagnose(params: Params, console: Console | None = None) -> bool:
-    """Print the table; returns whether nothing that the pipeline needs is missing."""
+def diagnose(as_json: bool = False) -> bool:
+    """Print all findings: what is well in a table, notes and faults below it, each in a line with its cure.
+
+    Returns whether there is no fault.
+    """
+    findings = [Finding(subject, runnable(found), state) for subject, found, state in _findings()]
+    fine = all(finding.state != "fault" for finding in findings)
+    if as_json:
+        print_json({"fine": fine, "findings": [finding._asdict() for finding in findings]})
+        return fine
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for subject, found, state in findings:
+        if state == "ok":
+            table.add_row(Text(*MARKS["ok"]), Text(subject), Text(found, overflow="fold"))
+    console = Console()
+    console.print(table)
+    for subject, found, state in findings:
+        if state != "ok":  # as one line: a command in it can be copied
+            console.print(Text.assemble(MARKS[state], f"  {subject}  {found}"), soft_wrap=True)
+    return fine
+
+
+def _findings() -> list[Finding]:
     findings = [
         *_versions(),
-        ("cores", f"{CPU_COUNT} usable of {os.cpu_count()}", True),
-        ("BLAS", _blas(), True),
+        Finding("cores", f"{CPU_COUNT} usable of {os.cpu_count()}"),
+        Finding("BLAS", _blas()),
+    ]
+    try:
+        params = load_params()
+    except PipelineError as error:
+        subject = "params.yaml" if paths.PARAMS.exists() else "folder"
+        lines = [line.removeprefix(f"{paths.PARAMS}: ") for line in str(error).splitlines()]
+        return [*findings, *(Finding(subject, line, "fault") for line in lines)]
+    drivers = missing_drivers()
+    return [
+        *findings,
+        Finding("folder", str(Path.cwd())),
+        git_repository(),
         *_data(params.data.dataset),
         _champion(params),
         *_stores(),
-        ("execution", _execution(params.execution), True),
+        Finding("execution", _execution(params.execution)),
+        *held_locks(),
+        *(drivers or [*half_studies(params), *orphaned_runs(params)]),
     ]
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for subject, found, fine in findings:
-        mark = Text("ok", style="green") if fine else Text("!!", style="bold red")
-        table.add_row(mark, Text(subject), Text(found, overflow="fold"))
-    (console or Console()).print(table)
-    return all(fine for _, _, fine in findings)
 
 
 def _versions() -> list[Finding]:
-    findings = [("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", True)]
+    findings = [Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")]
     for package in PACKAGES:
         try:
-            findings.append((package, importlib.metadata.version(package), True))
+            findings.append(Finding(package, importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:
-            findings.append((package, "not installed: make venv", False))
-    if shutil.which("git"):
-        version = subprocess.run(["git", "--version"], capture_output=True, text=True).stdout
-        findings.append(("git", version.removeprefix("git version").strip(), True))
-    else:
-        findings.append(("git", "not found on the PATH: runs cannot name their commit", False))
+            findings.append(Finding(package, "not installed: `make venv` installs it", "fault"))
     return findings
 
 
@@ -83,7 +112,7 @@ def _blas() -> str:
 def _data(dataset: str) -> list[Finding]:
     """The answer of each source of every known data set.
 
-    An unreachable source is a fault only if its data are needed and missing.
+    One that has not what it is asked for is a fault only if its data are needed and missing.
     """
     here = paths.MANIFEST.exists()
     asked = [
@@ -95,18 +124,21 @@ def _data(dataset: str) -> list[Finding]:
     with ThreadPoolExecutor(max_workers=max(len(asked), 1)) as pool:
         answers = list(pool.map(lambda pair: _answer(pair[1], next(iter(pair[0].files))), asked))
     reachable = {known.name for (known, _), answer in zip(asked, answers, strict=True) if answer.startswith("ok")}
-    findings = [("data", f"{dataset} (params.yaml: data.dataset), {paths.RAW} {_size(paths.RAW)}", True)]
+    findings = [Finding("data", f"{dataset} (params.yaml: data.dataset), {paths.RAW} {_size(paths.RAW)}")]
     for (known, source), answer in zip(asked, answers, strict=True):
         needed = known.name == dataset and not here and known.name not in reachable
-        advice = ": set MNIST_MIRROR to a folder or URL that has it, or run make quick" if needed else ""
-        findings.append((f"{known.name} from", f"{source.name}: {answer}{advice}", not needed))
+        advice = ": set MNIST_MIRROR to a folder or URL that has it, or run `make quick`" if needed else ""
+        found = f"{source.name}: {answer}{advice}"
+        findings.append(
+            Finding(f"{known.name} from", found, "fault" if needed else "ok" if answer.startswith("ok") else "note")
+        )
     return findings
 
 
 def _champion(params: Params) -> Finding:
     """The model that answers, how good it is, and whether it is that of params.yaml and of the data."""
     if not paths.CHOICE.exists():
-        return "champion", "not made yet", True
+        return Finding("champion", "not made yet")
     try:
         summary = prepared_sequences(params.data)
         choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)
@@ -114,11 +146,13 @@ def _champion(params: Params) -> Finding:
         tested = tested_model(params, summary, choice)
         told += f", {model_words(tested)}" if tested else ", test accuracy not known: `dvc repro evaluate` measures it"
         reason = outdated(params, summary, choice)
-        return "champion", f"{told}; it may not be the study's choice any more: {reason}" if reason else told, True
+        if reason:
+            return Finding("champion", f"{told}; it may not be the study's choice any more: {reason}", "note")
+        return Finding("champion", told)
     except FileNotFoundError as error:
-        return "champion", f"{error.filename} not found: `dvc repro` makes it", True
+        return Finding("champion", f"{error.filename} not found: `dvc repro` makes it", "note")
     except PipelineError as error:
-        return "champion", str(error), True
+        return Finding("champion", str(error), "note")
 
 
 def _answer(source: Source, name: str) -> str:
@@ -133,8 +167,8 @@ def _stores() -> list[Finding]:
     for name, address in stores:
         hidden = without_credentials(address)
         local = address.removeprefix("sqlite:///")
-        findings.append((name, f"{hidden}, {_size(Path(local))}" if local != address else hidden, True))
-    return [*findings, ("journal", f"{journal}, {_size(journal)}", True)]
+        findings.append(Finding(name, f"{hidden}, {_size(Path(local))}" if local != address else hidden))
+    return [*findings, Finding("journal", f"{journal}, {_size(journal)}")]
 
 
 def _size(path: Path) -> str:

@@ -16,9 +16,10 @@ from pipeline.analysis.evaluation import champion_file, predict
 from pipeline.commands.champion import outdated, tested_model
 from pipeline.data.own import RawSequences, read_raw
 from pipeline.data.sequences import SequencesSummary, as_sequences, prepared_sequences
+from pipeline.documents import print_json, records
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
-from pipeline.params.network import CELLS, Cell
+from pipeline.params.network import CELLS, Cell, network_name
 from pipeline.params.own import TABLES
 from pipeline.params.settings import DataParams, View
 from pipeline.report.tested import model_words
@@ -27,8 +28,9 @@ from pipeline.training.model_file import load_model
 from pipeline.training.process import configure_tensorflow
 
 
-def predict_file(path: Path, params: Params) -> None:
-    """Print index, predicted label and its probability as CSV, a line for each sample of a file.
+def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
+    """Print index, predicted label and its probability as CSV, a line for each sample of a file; or all as JSON, with
+    the champion's name, and with the probability of each label.
 
     Samples are as in the data the champion learned from. Of images `x` in an .npz is uint8 (n, height, width), which
     are turned into the champion's view of them, or sequences (n, timesteps, features) from 0 to 1 that are in this view
@@ -52,7 +54,18 @@ def predict_file(path: Path, params: Params) -> None:
     if written is not None:
         _tell(_right(written, labels, summary))
     table = pd.DataFrame({"predicted": labels, "probability": probabilities.max(axis=1).astype(float).round(6)})
-    table.to_csv(sys.stdout, index_label="index", lineterminator="\n")
+    if as_json:
+        named = [dict(zip(map(str, summary.labels), row, strict=True)) for row in probabilities.astype(float).round(6)]
+        rows = records(table.reset_index(names="index"))
+        predictions = [row | {"probabilities": each} for row, each in zip(rows, named, strict=True)]
+        tested = tested_model(params, summary, choice)
+        accuracy = tested.model_test_accuracy if tested else None
+        network = network_name(chosen.model_dump())
+        print_json(
+            {"network": network, "model": file.as_posix(), "test_accuracy": accuracy, "predictions": predictions}
+        )
+    else:
+        table.to_csv(sys.stdout, index_label="index", lineterminator="\n")
 
 
 def _tell(note: str) -> None:

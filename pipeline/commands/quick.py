@@ -18,7 +18,7 @@ from pipeline.data.description import token_count
 from pipeline.data.own import at_home, is_own, read_own
 from pipeline.data.sequences import too_few_for_folds, too_few_sequences
 from pipeline.data.splits import split
-from pipeline.errors import PipelineError
+from pipeline.errors import PLACE, PipelineError
 from pipeline.locks import alone
 from pipeline.params.document import Params, as_name, validate_params
 from pipeline.params.file import read_document
@@ -192,6 +192,7 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
     environment = os.environ | {
         "PIPELINE_HOME": os.environ.get("PIPELINE_HOME") or str(root),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # dvc.yaml says `python`
+        PLACE: str(folder.resolve()),
     }
     # DVC does not look at somebody's own file: where that has changed, another copy is what it sees.
     steps = [["pipeline", "download"]] * is_own(dataset) + [["dvc", "repro"]]

@@ -5,9 +5,10 @@ from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import Metrics
 from pipeline.commands import champion, study
 from pipeline.commands.sequences import make_sequences
+from pipeline.commands.stuck import end_orphans
 from pipeline.data.sequences import SequencesSummary, prepared_sequences
 from pipeline.documents import Document
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, runnable
 from pipeline.params.document import Params
 from pipeline.studies.results import StudySummary, has_results, read_results
 from pipeline.studies.storage import has_study
@@ -18,12 +19,13 @@ from pipeline.tracking.run_store import PARENT_TAG, RunStore
 def rebuild_tracking(params: Params) -> bool:
     """Play every finished study of params.yaml that MLflow or Optuna lacks once more, then champion and evaluation.
 
-    No training is done again that is kept. Prints a line for each study; returns False if one that has results could
-    not be played.
+    Runs that nobody works on any more are ended. No training is done again that is kept. Prints a line for each study;
+    returns False if one that has results could not be played.
     """
+    store = RunStore(params.tracking.experiment)
+    end_orphans(store)
     summary = prepared_sequences(params.data)
     make_sequences(params)
-    store = RunStore(params.tracking.experiment)
     fine = True
     for name in params.studies:
         if not has_results(name):
@@ -32,7 +34,7 @@ def rebuild_tracking(params: Params) -> bool:
         try:
             results = read_results(name, params, summary).summary
         except PipelineError as error:
-            print(f"study {name}: not rebuilt: {error}")
+            print(runnable(f"study {name}: not rebuilt: {error}"))
             fine = False
             continue
         if _has_runs(store, results) and has_study(paths.optuna_storage(), results.optuna_study):

@@ -1,6 +1,7 @@
 """recommend: the finished studies' answer within a budget, in a sentence and a table."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,10 @@ from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
 from pipeline.commands.champion import choose
 from pipeline.data.sequences import prepared_sequences
-from pipeline.documents import records
-from pipeline.errors import PipelineError
+from pipeline.documents import print_json, records
+from pipeline.errors import PipelineError, runnable
 from pipeline.params.document import RACE, Params
-from pipeline.params.settings import METRIC_NAMES
+from pipeline.params.settings import METRIC_NAMES, Metric
 from pipeline.report.baseline import against_baseline
 from pipeline.report.text import interval_of_accuracy, listed, number, percent, tolerance_words
 from pipeline.studies.race_results import race_accuracies, race_standing
@@ -33,6 +34,26 @@ from pipeline.studies.racing import Standing
 from pipeline.studies.results import read_results, study_definition
 
 SHOWN = 8  # rows of the table
+GAP = 2  # blanks between its columns
+NARROW = 14  # characters of a network's name that stay on a line where there is little place
+FIGURES = ["parameters", "seeds", "validation_accuracy", "validation_accuracy_low", "validation_accuracy_high",
+           "predict_ms", "predict_batch_ms"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `recommend` has to say: the network to use, None if no network qualifies, and those that do, best first.
+
+    `shown` is whether it is shown to be better than always answering the largest class.
+    """
+
+    sentences: list[str]
+    chosen: dict[str, Any] | None
+    shown: bool
+    qualifying: list[dict[str, Any]]
+    train_samples: int
+    compared: int
+    below: list[str]  # sentences below the table
 
 
 def recommend(
@@ -41,6 +62,7 @@ def recommend(
     max_predict_ms: float | None,
     min_accuracy: float | None,
     console: Console | None = None,
+    as_json: bool = False,
 ) -> bool:
     """Print the network to use among those that qualify; False if none does, or if that network is not shown to be
     better than always answering the largest class. Nothing is trained.
@@ -51,9 +73,27 @@ def recommend(
     qualify, as they do without a limit. Else it is the smallest that is shown to be as good as all that qualify, or the
     most accurate of them where none is. A network that left the race because a training failed never qualifies. Without
     a race the one-standard-error rule chooses. Raises PipelineError before any study has finished, and for
-    `max_predict_ms` before prediction times have been measured.
+    `max_predict_ms` before prediction times have been measured. With `as_json` the answer is a document on standard
+    output, and sentences go to standard error.
     """
-    console = console or Console(highlight=False, markup=False)
+    console = console or Console(highlight=False, markup=False, stderr=as_json)
+    answer = _answer(params, max_parameters, max_predict_ms, min_accuracy)
+    metric = params.champion.metric
+    whole = not console.is_terminal  # a reader that is no terminal gets a sentence as one line
+    for sentence in answer.sentences:
+        console.print(runnable(sentence), soft_wrap=whole)
+    if answer.qualifying and not as_json:
+        console.print(_table(answer.qualifying[:SHOWN], METRIC_NAMES[metric], console.width))
+    for sentence in answer.below:
+        console.print(sentence, soft_wrap=whole)
+    if as_json:
+        print_json(_document(answer, metric))
+    return answer.shown
+
+
+def _answer(
+    params: Params, max_parameters: int | None, max_predict_ms: float | None, min_accuracy: float | None
+) -> Answer:
     if max_predict_ms is not None and not paths.PREDICTION_TIMES.exists():
         raise PipelineError(f"{paths.PREDICTION_TIMES} not found: `dvc repro evaluate` measures how long networks take")
     summary = prepared_sequences(params.data)
@@ -68,16 +108,18 @@ def recommend(
     everything = with_prediction_times(compared.table, times)
     everything["network"] = distinct_names(records(everything))
     choice, state = choose(params, summary), None
+    sentences: list[str] = []
+    below: list[str] = []
     if choice.race is not None:
         definition = study_definition(RACE, params, summary)
         state = race_standing(definition, race_accuracies(definition, studies[RACE]))
         everything["entrant"] = [definition.entrant(row) for row in records(everything)]
         everything = everything[~state.failed[0][everything["entrant"]]]
         if choice.race.failed:
-            console.print(f"Left out, because a training failed: {listed(choice.race.failed)}.", soft_wrap=True)
+            sentences.append(f"Left out, because a training failed: {listed(choice.race.failed)}.")
 
     if max_predict_ms is not None and (unknown := int(everything["predict_ms"].isna().sum())):
-        console.print(f"{unknown} networks have not been timed: `dvc repro evaluate` does it.", soft_wrap=True)
+        sentences.append(f"{unknown} networks have not been timed: `dvc repro evaluate` does it.")
     metric, metric_name = params.champion.metric, METRIC_NAMES[params.champion.metric]
     limits = {"parameters": max_parameters, "predict_ms": max_predict_ms}
     qualifying = everything
@@ -88,13 +130,12 @@ def recommend(
         qualifying = qualifying[qualifying["validation_accuracy"] >= min_accuracy]
     if qualifying.empty:
         best = max(records(everything), key=lambda row: row["validation_accuracy"])
-        console.print(
+        sentences.append(
             f"None of the {len(everything)} networks qualifies: parameters from {everything['parameters'].min():,}, "
             f"one prediction from {number(everything['predict_ms'].min())} ms, validation {metric_name} up to "
-            f"{percent(best['validation_accuracy'])} ({best['network']}, {best['parameters']:,} parameters).",
-            soft_wrap=True,
+            f"{percent(best['validation_accuracy'])} ({best['network']}, {best['parameters']:,} parameters)."
         )
-        return False
+        return Answer(sentences, None, False, [], compared.train_samples, len(everything), below)
 
     certainty = ""
     if state is None or min_accuracy is not None:
@@ -105,29 +146,44 @@ def recommend(
     held_out = params.studies[chosen["study"]].held_out
     against = against_baseline(summary, chosen, choice, metrics, metric, held_out)
     if not against.shown:
-        console.print(f"No network is recommended: {against.doubt(chosen['network'])}", soft_wrap=True)
+        sentences.append(f"No network is recommended: {against.doubt(chosen['network'])}")
     bounds = interval_of_accuracy(chosen["validation_accuracy_low"], chosen["validation_accuracy_high"])
-    console.print(
+    sentences.append(
         f"{'Use' if against.shown else 'Else it would be'} {chosen['network']}: {chosen['parameters']:,} parameters, "
         f"validation {metric_name} "
         f"{percent(chosen['validation_accuracy'])} (95 % interval {bounds}, {chosen['seeds']} "
         f"seed{'s' * (chosen['seeds'] > 1)}), {number(chosen['predict_ms'])} ms for one prediction. "
         f"{len(qualifying)} of {len(everything)} networks trained on {compared.train_samples:,} samples qualify"
-        f"{f'; below are the {SHOWN} most accurate' * (len(qualifying) > SHOWN)}.",
-        soft_wrap=True,
+        f"{f'; below are the {SHOWN} most accurate' * (len(qualifying) > SHOWN)}."
     )
     if certainty:
-        console.print(certainty, soft_wrap=True)
+        sentences.append(certainty)
     if choice.race is not None and (reason := _reason(choice, chosen)):
-        console.print(f"In the race: {reason}.", soft_wrap=True)
-    console.print(_table(qualifying, metric_name))
+        sentences.append(f"In the race: {reason}.")
     if choice.race is not None and qualifying["seeds"].nunique() > 1:
-        console.print(
+        below.append(
             "A network with fewer seeds left the race early: its accuracy is the leader's minus the difference over "
-            "the blocks that both have.",
-            soft_wrap=True,
+            "the blocks that both have."
         )
-    return against.shown
+    ordered = records(best_first(qualifying))
+    return Answer(sentences, chosen, against.shown, ordered, compared.train_samples, len(everything), below)
+
+
+def _document(answer: Answer, metric: Metric) -> dict[str, Any]:
+    """The answer as JSON has it: what is not known is null, and the columns called accuracy hold `metric`."""
+
+    def network(row: dict[str, Any]) -> dict[str, Any]:
+        return {name: row[name] for name in ("network", "study", *FIGURES, *CONFIGURATION)}
+
+    return {
+        "recommended": answer.shown,
+        "network": network(answer.chosen) if answer.chosen else None,
+        "metric": metric,
+        "train_samples": answer.train_samples,
+        "compared": answer.compared,
+        "qualifying": [network(row) for row in answer.qualifying],
+        "sentences": answer.sentences + answer.below,
+    }
 
 
 def _raced(choice: Choice, state: Standing, qualifying: pd.DataFrame) -> tuple[dict[str, Any], str]:
@@ -180,15 +236,35 @@ def _choose(
     return records(qualifying[same])[0]
 
 
-def _table(qualifying: pd.DataFrame, metric_name: str) -> Table:
-    table = Table(
-        "network", "study", "parameters", f"validation {metric_name}", "95 % interval, %", "seeds",
-        "ms for one prediction", f"ms for {BATCH_SIZES[1]}",
-    )  # fmt: skip
-    for row in records(best_first(qualifying))[:SHOWN]:
-        bounds = interval_of_accuracy(row["validation_accuracy_low"], row["validation_accuracy_high"])
-        table.add_row(
-            row["network"], row["study"], number(row["parameters"]), percent(row["validation_accuracy"]), bounds,
-            str(row["seeds"]), number(row["predict_ms"]), number(row["predict_batch_ms"]),
-        )  # fmt: skip
+def _table(rows: list[dict[str, Any]], metric_name: str, width: int) -> Table:
+    """The networks; what is the same in every row, or finds no place in a terminal of this width, is left out."""
+    columns = {
+        "network": [row["network"] for row in rows],
+        "study": [row["study"] for row in rows],
+        "parameters": [number(row["parameters"]) for row in rows],
+        f"{metric_name}, %": [percent(row["validation_accuracy"]).removesuffix(" %") for row in rows],
+        "95 % interval": [
+            interval_of_accuracy(row["validation_accuracy_low"], row["validation_accuracy_high"]) for row in rows
+        ],
+        "seeds": [str(row["seeds"]) for row in rows],
+        "ms for 1": [number(row["predict_ms"]) for row in rows],
+        f"ms for {BATCH_SIZES[1]}": [number(row["predict_batch_ms"]) for row in rows],
+    }
+    if len(set(columns["study"])) == 1:
+        del columns["study"]
+    needed = {name: max(map(len, [name, *texts])) for name, texts in columns.items()}
+    longest = needed["network"]
+    needed["network"] = min(NARROW, longest)  # where there is no more place its names go on in a second line
+    for optional in (f"ms for {BATCH_SIZES[1]}", "seeds", "study", "ms for 1", "95 % interval"):
+        if (left := width - sum(needed[name] + GAP for name in columns) + GAP) >= 0:
+            break
+        columns.pop(optional, None)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    for name in columns:
+        if name == "network":
+            table.add_column(name, width=min(longest, needed[name] + max(left, 0)), overflow="fold")
+        else:
+            table.add_column(name, justify="left" if name == "study" else "right", no_wrap=True)
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
     return table

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,12 +15,13 @@ from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.commands.champion import outdated, tested_model
 from pipeline.data.sequences import prepared_sequences
-from pipeline.errors import PipelineError
+from pipeline.documents import print_json
+from pipeline.errors import PipelineError, runnable
 from pipeline.params.document import Params
 from pipeline.studies.results import has_results, study_definition
 from pipeline.tracking.outcomes import fingerprint_of
 from pipeline.tracking.registry import version_facts
-from pipeline.tracking.run_store import PARENT_TAG, RunStore
+from pipeline.tracking.run_store import PARENT_TAG, RunStore, in_a_shell
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -30,23 +31,28 @@ RUN_ID = re.compile(r"[0-9a-f]{32}")
 STUDY_AND_TRIAL = re.compile(r"([\w.-]+)(?:#(\d+))?")
 
 
-def show_run(params: Params, name: str, console: Console | None = None) -> None:
+def show_run(params: Params, name: str, as_json: bool = False) -> None:
     """Print the run called `name`: a run's id, or STUDY#TRIAL, or STUDY, or one of `OUTCOMES`; of several the newest.
 
     Says if it is not a run of params.yaml and of the data that are there now. Raises PipelineError where there is none.
     """
     store = RunStore(params.tracking.experiment)
-    run = _find(store, params.tracking.experiment, name)
-    console = console or Console(highlight=False, markup=False)
-    console.print(_table(run, store.artifacts(run.info.run_id), _version(store, run)))
-    tags = run.data.tags
-    if reason := _other_than_now(tags, params):
+    run = _find(store, params, name)
+    artifacts, again = store.artifacts(run.info.run_id), runnable(_reproduce(run))
+    reason = _other_than_now(run.data.tags, params)
+    if as_json:
+        print_json(_document(run, artifacts, again, reason))
+        return
+    console = Console(highlight=False, markup=False)
+    console.print(_table(run, artifacts, _version(store, run)))
+    if reason:
         console.print(f"\nThis run is not of what is here now: {reason}", soft_wrap=True)
-    if tags.get("git_dirty") == "true":
-        patch = f"git.diff of run {tags.get(PARENT_TAG, run.info.run_id)}"
-        console.print(f"\nThe sources had changes that no commit has; `git apply` {patch} first.", soft_wrap=True)
-    if tags.get("reproduce"):
-        console.print(f"\nTo make it again:\n  {tags['reproduce']}", soft_wrap=True)
+    if run.data.tags.get("git_dirty") == "true":
+        console.print(
+            "\nThe sources had changes that no commit has: they are git.diff among the artifacts of the study."
+        )
+    if again:
+        console.print(f"\nTo make it again:\n  {again}", soft_wrap=True)
 
 
 def _other_than_now(tags: Mapping[str, str], params: Params) -> str | None:
@@ -85,7 +91,40 @@ def _version(store: RunStore, run: Run) -> dict[str, str]:
     return version_facts(store.client, name, version) if name and version else {}
 
 
-def _find(store: RunStore, experiment: str, name: str) -> Run:
+def _reproduce(run: Run) -> str:
+    """The command that makes the run again, with the changes that no commit has; empty for a run without one."""
+    command = run.data.tags.get("reproduce", "")
+    if run.data.tags.get("git_dirty") != "true" or not command:
+        return command
+    holder = run.data.tags.get(PARENT_TAG, run.info.run_id)
+    fetch = f"{in_a_shell()} artifacts download --run-id {holder} --artifact-path git.diff --dst-path ."
+    checkout, _, rest = command.partition(" && ")
+    return f"{checkout} && {fetch} && git apply git.diff && {rest}"
+
+
+def _document(run: Run, artifacts: list[str], reproduce: str, other: str | None) -> dict[str, Any]:
+    """The run as JSON has it; moments are in UTC, metrics have their last value."""
+    started, ended = (
+        datetime.fromtimestamp(moment / 1000, UTC).isoformat() if moment else None
+        for moment in (run.info.start_time, run.info.end_time)
+    )
+    return {
+        "name": run.info.run_name,
+        "run_id": run.info.run_id,
+        "status": run.info.status,
+        "started": started,
+        "ended": ended,
+        "parameters": run.data.params,
+        "metrics": run.data.metrics,
+        "tags": {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.") and value},
+        "artifacts": artifacts,
+        "artifacts_in": run.info.artifact_uri,
+        "reproduce": reproduce,
+        "other_than_now": other,
+    }
+
+
+def _find(store: RunStore, params: Params, name: str) -> Run:
     if RUN_ID.fullmatch(name):
         run = store.run(name)
         if run is None:
@@ -106,10 +145,10 @@ def _find(store: RunStore, experiment: str, name: str) -> Run:
         if has_results(study):
             way_out = "its results are there: `python -m pipeline rebuild-tracking` makes runs of them"
         else:
-            way_out = (
-                f"it has those of {', '.join(known)}" if known else f"`dvc repro {paths.study_stage(study)}` makes them"
-            )
-        raise PipelineError(f"experiment {experiment} has no runs of a study {study!r}; {way_out}")
+            makes = f"`dvc repro {paths.study_stage(study)}` makes them" if study in params.studies else ""
+            others = f"it has those of {', '.join(known)}" if known else ""
+            way_out = makes or others or f"params.yaml has {', '.join(params.studies)}"
+        raise PipelineError(f"experiment {params.tracking.experiment} has no runs of a study {study!r}; {way_out}")
     found = [run for run in runs if run.data.tags["trial"] == trial]
     if not found:
         last = max(int(run.data.tags["trial"] or 0) for run in runs)

@@ -7,7 +7,7 @@ from pipeline.data.sequences import prepared_sequences
 from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.lineage import lineage
-from pipeline.locks import alone, alone_in_database
+from pipeline.locks import alone, alone_in_database, of_study
 from pipeline.params.document import Params
 from pipeline.params.studies import ListStudy, RaceStudy
 from pipeline.progress import TrialProgress, about
@@ -48,7 +48,7 @@ def run(params: Params, name: str) -> None:
     journal = Journal(paths.journal_folder(), paths.RECORD)
     with (
         alone(f"study {name} in {Path.cwd()}"),
-        alone(f"study {study.optuna_study} in the databases of {paths.home()}"),  # of any workspace
+        alone(of_study(study.optuna_study)),  # of any workspace
         alone_in_database(f"study {study.optuna_study}", paths.optuna_storage()),  # of any machine
         StudyTracker(origin, study.study.model_dump(mode="json"), summary) as tracker,
         Cluster(params.execution) as cluster,  # after MLflow: its workers wait for TensorFlow, which is being imported

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -175,7 +176,7 @@ def load(data: DataParams, folder: Path = RAW) -> Dataset:
     if manifest is None or manifest.dataset != name:
         raise PipelineError(
             f"{folder} holds {manifest.dataset if manifest else 'no dataset'}, not {name} (params.yaml: data.dataset): "
-            "run `python -m pipeline download` first"
+            "`python -m pipeline download` brings it"
         )
     if own.is_own(name):
         return own_dataset(own.read_own(folder / own.copies_of(name, SEQUENCES)[0], data))
@@ -222,7 +223,7 @@ def _read_pair(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[n
 
 
 def _damaged(path: Path, how: str) -> PipelineError:
-    return PipelineError(f"{path} {how}: delete it and run `python -m pipeline download` again")
+    return PipelineError(f"{path} {how}: `rm {quote(str(path))} && python -m pipeline download` brings it again")
 
 
 def _write_bundled_digits(path: Path) -> None:

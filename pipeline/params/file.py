@@ -3,9 +3,11 @@
 import reprlib
 from itertools import accumulate
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.paths import checkout
 
 LARGEST_FILE = 200_000  # bytes; the committed one has 7,000
 DEEPEST = 50  # brackets that are open at once; parsers take their time for thousands
@@ -28,7 +30,7 @@ def read_document(path: Path) -> Any:
     Raises PipelineError where it is missing, too large, not UTF-8 or not YAML.
     """
     if not path.is_file():
-        raise PipelineError(f"{path} not found: run from the project's root, where it lies")
+        raise PipelineError(f"{path} not found in {path.absolute().parent}: {_way_home()}")
     content = path.read_bytes()
     if len(content) > LARGEST_FILE:
         raise PipelineError(f"{path} has {len(content):,} bytes, more than {LARGEST_FILE:,}: it cannot be parameters")
@@ -44,9 +46,17 @@ def read_document(path: Path) -> Any:
         raise PipelineError(f"{path}: more than {DEEPEST} brackets inside brackets: it cannot be parameters")
     document = _parsed(text, path)
     if document is None:
-        raise PipelineError(f"{path} is empty: restore it with `git checkout {path}`")
+        raise PipelineError(f"{path} is empty: `git checkout HEAD -- {quote(str(path))}` restores it")
     _check_size(document, path)
     return document
+
+
+def _way_home() -> str:
+    """What to do in a folder that is no project."""
+    root = checkout()
+    if root is None or root == Path.cwd():
+        return "run from the project's root, where it lies"
+    return f"run `cd {quote(str(root))}` first"
 
 
 def _parsed(text: str, path: Path) -> Any:

@@ -172,6 +172,8 @@ def read_results(name: str, params: Params, summary: SequencesSummary) -> StudyR
     parameters or of other versions of the libraries: such results never answer.
     """
     folder, stage = paths.study_folder(name), paths.study_stage(name)
+    if summary.is_own and params.study(name).of_images:
+        raise PipelineError(f"study {name} does not run on {summary.title}: it asks for views that only images have")
     if not (folder / "best.json").exists():
         raise PipelineError(f"study {name} has not run: `dvc repro {stage}` makes {folder}")
     study = StudySummary.read(folder / "best.json")

@@ -145,6 +145,14 @@ def open_database(url: str) -> RDBStorage:
         raise storage_closed(url, error) from error
 
 
+def trials_done(storage: BaseStorage, name: str, total: int) -> int | None:
+    """How many of the study's first `total` trials have ended; None where there is no such study."""
+    if name not in optuna.get_all_study_names(storage):
+        return None
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+    return sum(trial.state.is_finished() for trial in trials[:total])
+
+
 def storage_in_a_shell() -> str:
     """How a shell command names the storage; no password is in it."""
     url = os.environ.get("OPTUNA_STORAGE", "")

@@ -8,11 +8,12 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline import paths
-from pipeline.errors import PipelineError, why_closed, without_credentials
+from pipeline.errors import PipelineError, runnable, why_closed, without_credentials
 from pipeline.lineage import Lineage, uncommitted_changes
 from pipeline.tracking.runs import epoch_figures, final_figures, save_artifacts
 from pipeline.training.identity import stable_hash
@@ -43,7 +44,7 @@ def as_a_view(stage: str, mended_by: str = "python -m pipeline rebuild-tracking"
     try:
         yield
     except StoreAway as reason:
-        print(f"{stage}: not logged in MLflow, `{mended_by}` does it later ({reason})")
+        print(runnable(f"{stage}: not logged in MLflow, `{mended_by}` does it later ({reason})"))
 
 
 class RunStore:
@@ -264,6 +265,16 @@ def environment_variable(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
+def in_a_shell() -> str:
+    """How a shell command begins that asks MLflow about this store; no password is in it."""
+    # MLFLOW_TRACKING_URI is in the user's shell already; without it MLflow takes mlflow.db of the current folder.
+    return (
+        "mlflow"
+        if os.environ.get("MLFLOW_TRACKING_URI")
+        else f"MLFLOW_TRACKING_URI={quote(paths.tracking_uri())} mlflow"
+    )
+
+
 def _experiment_id(client: MlflowClient, name: str, where: str, is_server: bool) -> str:
     from mlflow.exceptions import MlflowException
 
@@ -280,7 +291,7 @@ def _experiment_id(client: MlflowClient, name: str, where: str, is_server: bool)
     if experiment.lifecycle_stage == "deleted":
         raise PipelineError(
             f"MLflow's experiment {name!r} in {where} has been deleted: bring it back with "
-            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, "
+            f"`{in_a_shell()} experiments restore --experiment-id {experiment.experiment_id}`, "
             "or choose another name (params.yaml: tracking.experiment)"
         )
     return experiment.experiment_id

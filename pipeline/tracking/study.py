@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import runnable
 from pipeline.lineage import Lineage
 from pipeline.tracking.run_store import PARENT_TAG, RunStore, StoreAway
 from pipeline.tracking.runs import epoch_figures, flattened, trial_parameters
@@ -82,10 +83,11 @@ class StudyTracker:
         status = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
         self._attempt(lambda: self._close(status), patient=self._away_since is None)
         if self._away_since is not None:
-            print(
+            sentence = (
                 f"MLflow takes nothing: {len(self._waiting)} finished trials are not logged. When it does again, a "
                 "stopped study logs them as it goes on, a finished one by `python -m pipeline rebuild-tracking`"
             )
+            print(runnable(sentence))
 
     def _attempt(self, write: Callable[[], object], *, patient: bool = False) -> None:
         """Do something in MLflow. While a server is away try only now and then, unless `patient`."""

@@ -17,6 +17,7 @@ import json
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pipeline.errors import PipelineError
@@ -99,8 +100,8 @@ def _read_record(path: Path) -> dict[str, TrainingResult]:
         documents = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise PipelineError(
-            f"{path} is damaged ({error}): `git checkout -- {path}` restores it; once it is deleted, its trainings are "
-            "done again"
+            f"{path} is damaged ({error}): `git checkout HEAD -- {quote(str(path))}` restores it if git has it; after "
+            f"`rm {quote(str(path))}` its trainings are done again"
         ) from error
     found: dict[str, TrainingResult] = {}
     for document in documents:

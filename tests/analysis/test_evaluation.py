@@ -169,7 +169,7 @@ def test_figures_are_of_one_network_one_data_set_and_one_metric(tmp_path: Path) 
 
 
 def test_no_models_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"has no seed-\*\.keras: run `python -m pipeline champion` first"):
+    with pytest.raises(PipelineError, match=r"has no seed-\*\.keras: `dvc repro champion` makes them"):
         evaluation.load_models(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """predict: the answers of the champion's model, the first seed's, for anybody's samples."""
 
+import json
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,21 @@ def test_images_are_read_in_the_champions_view(champion: list, capsys: pytest.Ca
     pd.testing.assert_frame_equal(pd.read_csv(StringIO(capsys.readouterr().out)), table)
 
 
+def test_json_has_the_probability_of_every_label(champion: list, capsys: pytest.CaptureFixture[str]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 6), dtype=np.uint8)
+    np.savez("samples.npz", x=images)
+    predict_file(Path("samples.npz"), PARAMS, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    expected = champion[0].predict(as_sequences(images, "columns", 0), verbose=0)
+    rows = document["predictions"]
+    assert (document["model"], document["test_accuracy"]) == ("data/models/champion/seed-0.keras", None)
+    assert [row["index"] for row in rows] == [0, 1, 2, 3, 4]
+    assert [row["predicted"] for row in rows] == np.array([3, 5, 8])[expected.argmax(axis=1)].tolist()
+    np.testing.assert_allclose([row["probability"] for row in rows], expected.max(axis=1), atol=1e-6)
+    assert [list(row["probabilities"]) for row in rows] == [["3", "5", "8"]] * 5
+    np.testing.assert_allclose([list(row["probabilities"].values()) for row in rows], expected, atol=1e-6)
+
+
 def test_a_champion_may_have_a_view_of_its_own(champion: list, capsys: pytest.CaptureFixture[str]) -> None:
     """The prepared sequences are rows, the champion reads columns."""
     summary = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
@@ -113,7 +129,7 @@ def test_what_the_champion_cannot_read_is_refused(arrays: dict[str, np.ndarray],
 
 def test_without_a_champion_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PipelineError, match="run `python -m pipeline champion` first"):
+    with pytest.raises(PipelineError, match="`dvc repro champion` makes them"):
         predict_file(Path("samples.npz"), PARAMS)
 
 

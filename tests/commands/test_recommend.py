@@ -1,6 +1,8 @@
 """recommend: the answer within a budget, checked against the tables that it is made from."""
 
 import dataclasses
+import json
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -20,7 +22,15 @@ from pipeline.params.network import network_name
 from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.race_results import race_standing
 from pipeline.training.trials import State, TrialRecord
-from tests.helpers.results import project_params, read_trials, record, write_results, write_study, write_summary
+from tests.helpers.results import (
+    project_params,
+    read_trials,
+    record,
+    without_race,
+    write_results,
+    write_study,
+    write_summary,
+)
 
 
 @pytest.fixture
@@ -56,9 +66,9 @@ def test_no_network_above_the_limit_of_parameters_is_named(params: Params) -> No
     within = compared()[compared()["parameters"] <= 29_000]
     assert found
     assert f"{len(within)} of 12 networks" in text
-    rows = [line for line in text.splitlines() if "│ race" in line]
+    rows = text.splitlines()[4:-1]
     assert len(rows) == min(len(within), 8)
-    assert all(int(row.split("│")[3].replace(",", "")) <= 29_000 for row in rows)
+    assert all(int(re.split(r"  +", row)[1].replace(",", "")) <= 29_000 for row in rows)
     assert text.startswith("Use GRU 1×64: 18,698 parameters"), "not the most accurate, LSTM 2×44"
     assert (
         "Of those that qualify it is the smallest shown to be at most 0.2 points less accurate than any other "
@@ -149,7 +159,7 @@ def test_networks_that_left_early_are_compared_over_the_blocks_that_they_share(p
     assert abs(comparable - own) > 0.0001
     _, text = answer(params, max_parameters=10_000)
     (row,) = [line for line in text.splitlines() if "GRU 2×12 mean+max" in line]
-    assert f"{100 * comparable:.2f} %" in row
+    assert f" {100 * comparable:.2f} " in row
     assert "its accuracy is the leader's minus the difference over the blocks that both have" in text
 
 
@@ -202,7 +212,8 @@ def test_figures_have_the_name_of_their_metric(tmp_path: Path, monkeypatch: pyte
     found, text = answer(params)
     assert found
     assert text.startswith("Use GRU 1×16: 2,378 parameters, validation balanced accuracy 95.50 %")
-    assert "validation accuracy" not in " ".join(text.replace("│", " ").split())
+    assert not re.search(r"(?<!balanced )accuracy", text)
+    assert "balanced accuracy, %" in text
     assert "validation balanced accuracy up to 95.50 %" in answer(params, max_parameters=10)[1]
 
 
@@ -233,3 +244,69 @@ def test_before_any_study_it_says_what_to_do(params: Params) -> None:
     write_summary()
     with pytest.raises(PipelineError, match=r"study [a-z]+ has not run: `dvc repro"):
         answer(params)
+
+
+@pytest.mark.parametrize(
+    ("width", "headers"),
+    [
+        (60, "network parameters accuracy, % 95 % interval"),
+        (80, "network parameters accuracy, % 95 % interval seeds ms for 1"),
+        (100, "network parameters accuracy, % 95 % interval seeds ms for 1 ms for 128"),
+    ],
+)
+def test_the_table_fits_into_a_terminal_and_cuts_no_word(params: Params, width: int, headers: str) -> None:
+    write_results()
+    console = Console(file=StringIO(), width=width)
+    recommend(params, None, None, None, console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    (top,) = [place for place, line in enumerate(lines) if line.startswith("network")]
+    assert " ".join(lines[top].split()) == headers
+    table = lines[top:-1]
+    assert max(map(len, table)) <= width
+    assert "…" not in "".join(table)
+    names = {network_name(row) for row in records(compared())}
+    ends = lines[top].index("parameters") - 2
+    parts = [line[:ends].strip() for line in table[1:]]
+    whole = [part for part in parts if part in names]
+    assert len(whole) == 8 or width == 60
+    assert all(any(part in name for name in names) for part in parts), "a name goes on in the next line, between words"
+
+
+@pytest.mark.usefixtures("params")
+def test_studies_that_compete_are_told_apart() -> None:
+    write_results()
+    _, text = answer(without_race(), max_parameters=5_000)
+    assert re.search(r"^network +study +parameters", text, re.MULTILINE)
+
+
+def test_json_has_the_numbers_of_the_tables_and_nothing_else_is_printed(
+    params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_results()
+    assert recommend(params, 29_000, None, None, as_json=True)
+    output = capsys.readouterr()
+    document = json.loads(output.out)
+    within = compared()[compared()["parameters"] <= 29_000]
+    assert (document["recommended"], document["metric"], document["compared"]) == (True, "accuracy", 12)
+    assert document["train_samples"] == 54_000
+    assert document["network"]["network"] == "GRU 1×64"
+    chosen = within[(within["cell"] == "gru") & (within["units"] == 64)]
+    for name in ("parameters", "units", "learning_rate", "seeds"):
+        assert document["network"][name] == chosen[name].item()
+    times = pd.read_csv(paths.PREDICTION_TIMES)
+    same = (times["cell"] == "gru") & (times["units"] == 64) & (times["batch_size"] == 1)
+    assert document["network"]["predict_ms"] == times[same]["median_ms"].item()
+    assert document["network"] in document["qualifying"]
+    assert sorted(row["parameters"] for row in document["qualifying"]) == sorted(within["parameters"])
+    assert output.err.splitlines() == document["sentences"]
+    assert document["sentences"][0].startswith("Use GRU 1×64: 18,698 parameters")
+
+
+def test_json_says_null_where_nothing_is_known(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
+    write_results()
+    paths.PREDICTION_TIMES.unlink()
+    assert recommend(params, None, None, None, as_json=True)
+    assert json.loads(capsys.readouterr().out)["network"]["predict_ms"] is None
+    assert not recommend(params, 10, None, None, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert (document["recommended"], document["network"], document["qualifying"]) == (False, None, [])

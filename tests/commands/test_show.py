@@ -1,5 +1,7 @@
 """`show` on a real MLflow store, as its users call it."""
 
+import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,8 @@ def project(home: Path) -> None:
             study.trial_finished(record(1, "FAIL"))
 
 
-def show(run: str) -> Result:
-    return CliRunner().invoke(app, ["show", run], env={"COLUMNS": "120", "TERM": "dumb"})
+def show(run: str, *options: str) -> Result:
+    return CliRunner().invoke(app, ["show", run, *options], env={"COLUMNS": "120", "TERM": "dumb"})
 
 
 def test_a_trial_by_its_number_with_all_that_is_known() -> None:
@@ -53,6 +55,21 @@ def test_a_run_by_its_id_and_a_study_by_its_name() -> None:
     assert run_id in shown.output
     assert "the loss is not a finite number after epoch 3" in shown.output
     assert show("capacity").output.startswith("study/capacity")
+
+
+def test_json_is_one_document_with_the_same_figures() -> None:
+    result = show("capacity#0", "--json")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert (document["name"], document["status"]) == ("#000 LSTM 1×8", "FINISHED")
+    assert document["parameters"]["units"] == "8"
+    assert document["metrics"]["best_validation_accuracy"] == pytest.approx(0.708333, abs=1e-6)
+    assert document["tags"]["fingerprint"] == "newer"
+    assert {"model.png", "model_summary.txt"} <= set(document["artifacts"])
+    assert document["reproduce"] == "dvc repro study@capacity"
+    assert datetime.fromisoformat(document["started"]) <= datetime.fromisoformat(document["ended"])
+    run_id = document["run_id"]
+    assert json.loads(show(run_id, "--json").stdout) == document
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_dvc_itself_reads_the_same(tmp_path: Path) -> None:
     [
         ("a: Größe".encode("cp1252"), r"params\.yaml: line 1: byte 5 \(0xf6\) is not UTF-8"),
         (OWN.encode("utf-16"), r"params\.yaml: line 1: byte 0 \(0xff\) is not UTF-8"),
-        (b"", r"params\.yaml is empty: restore it with `git checkout"),
+        (b"", r"params\.yaml is empty: `git checkout HEAD -- .*` restores it"),
         ("a: 1\nb: 2\na: 3\n", r'params\.yaml: line 3: not valid YAML: found duplicate key "a"'),
         ("a: " + "[" * 1000, r"params\.yaml: more than 50 brackets inside brackets"),
         ("a: " + "[" * 30_000 + "]" * 30_000, r"params\.yaml: more than 50 brackets inside brackets"),

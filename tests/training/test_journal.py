@@ -200,7 +200,9 @@ def test_a_damaged_record_is_named_with_its_cure(folder: Path, record: Path, dam
             action(Journal(folder / "empty", record))
         message = str(caught.value)
         assert message.startswith(f"{path} is damaged (")
-        assert f"`git checkout -- {path}` restores it; once it is deleted, its trainings are done again" in message
+        assert (
+            f"`git checkout HEAD -- {path}` restores it if git has it; after `rm {path}` its trainings are" in message
+        )
     path.unlink()
     assert Journal(folder / "empty", record).get("a") is None
     assert Journal(folder, record).get("a") == RESULT, "what this machine has trained is there all the same"
