@@ -29,13 +29,13 @@ def test_doctor_reports_what_is_here(project: Path, tmp_path: Path) -> None:
         "doctor",
         folder=project,
         MNIST_MIRROR=str(mirror),
-        OPTUNA_STORAGE="postgresql+psycopg2://me:secret@127.0.0.1:9/db",
+        OPTUNA_STORAGE="postgresql://me:secret@127.0.0.1:9/db",
         COLUMNS="200",
     )
     assert result.returncode == 0, result.stdout
     assert re.search(r"ok +tensorflow +\d+\.\d+", result.stdout)
     assert re.search(r"ok +mnist from +MNIST_MIRROR \(folder\): ok, 5 bytes", result.stdout)
-    assert "postgresql+psycopg2://***@127.0.0.1:9/db" in result.stdout
+    assert "postgresql://***@127.0.0.1:9/db" in result.stdout
     assert "secret" not in result.stdout
     assert "3 workers" in result.stdout
 
