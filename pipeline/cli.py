@@ -104,8 +104,11 @@ def params_yaml() -> Iterator[Params]:
     """The validated params.yaml, for a block whose errors are told plainly."""
     with plain_errors():
         from pipeline.params.document import load_params
+        from pipeline.paths import DATA, journal_folder, sweep
 
-        yield load_params()
+        params = load_params()
+        sweep(DATA, journal_folder())
+        yield params
 
 
 def _expect_workers(params: Params) -> None:

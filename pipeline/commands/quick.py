@@ -23,7 +23,7 @@ from pipeline.locks import alone
 from pipeline.params.document import Params, as_name, validate_params
 from pipeline.params.file import read_document
 from pipeline.params.network import Sizes
-from pipeline.paths import PARAMS, REPORT, atomic_write
+from pipeline.paths import PARAMS, REPORT, atomic_write, sweep
 from pipeline.progress import about
 from pipeline.training.machine import sgemm_rate
 
@@ -164,6 +164,7 @@ def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINU
     validate_params(document, str(PARAMS))
     small = shrunk_to_own(document, dataset, minutes) if is_own(dataset) else shrink(document, dataset)
     params = validate_params(small, f"{PARAMS}, shrunk")
+    sweep(folder, folder / ".dvc")
     with atomic_write(folder / PARAMS) as file:
         YAML().dump(small, file)
     with atomic_write(folder / ".dvc" / "config") as file:
