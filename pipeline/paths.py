@@ -141,16 +141,20 @@ def _locked_folder(place: Path) -> tuple[Path, int]:
 def sweep(*tops: Path) -> None:
     """Remove from these folders, such as `DATA`, what processes were writing when they were killed."""
     for place in (top / TEMPORARIES for top in tops):
-        for folder in place.glob("*"):
-            with suppress(OSError):
-                lock = os.open(folder, os.O_RDONLY)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while the writer lives
-                    shutil.rmtree(folder, ignore_errors=True)
-                finally:
-                    os.close(lock)
-        with suppress(OSError):  # it is not there, or somebody writes
+        with suppress(OSError):  # there is none, or somebody is at work in it
+            for folder in list(place.iterdir()):
+                _remove_unless_locked(folder)
             place.rmdir()
+
+
+def _remove_unless_locked(folder: Path) -> None:
+    with suppress(OSError):
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while the writer lives
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(lock)
 
 
 def read_json(path: Path) -> Any:
