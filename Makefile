@@ -7,7 +7,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 
 PYTHON = .venv/bin/python
 
-.PHONY: help quick report test repro ui dashboard lint venv bench lock
+.PHONY: help quick report test faults repro ui dashboard lint venv bench lock
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -18,6 +18,9 @@ quick: .venv/installed  ## the whole pipeline in minutes, on 5,000 digits that n
 
 test: .venv/installed-dev  ## the test suite
 	@$(PYTHON) -m pytest
+
+faults: .venv/installed-dev  ## more of what the tests try to break it with; writes docs/reliability.csv
+	@$(PYTHON) -m tests.faults
 
 report: .venv/installed  ## the committed study: its data made, its runs replayed from the record, nothing trained
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m dvc repro

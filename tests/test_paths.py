@@ -73,8 +73,12 @@ def writer(folder: Path, path: str, what: str) -> subprocess.Popen[str]:
 
 
 def test_what_a_killed_process_leaves_is_in_no_output_and_swept_but_a_living_ones_is_not(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    home = tmp_path / "my project"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("PIPELINE_HOME", str(home))
     for path in ("data/studies/search/trials.csv", "data/reports/report.html", ".journal/key.json"):
         assert writer(home, path, "killed").wait(timeout=30) == -signal.SIGKILL
         assert {entry.name for entry in (home / path).parent.iterdir()} <= {".tmp"}
@@ -94,7 +98,10 @@ def test_what_a_killed_process_leaves_is_in_no_output_and_swept_but_a_living_one
 
 
 def test_two_processes_that_sweep_and_write_at_once_disturb_nobody(tmp_path: Path) -> None:
+    def sweep_and_write(number: int) -> None:
+        sweep(tmp_path)
+        write_text(tmp_path / str(number), "text")
+
     with ThreadPoolExecutor(8) as pool:
-        for _ in pool.map(lambda number: (sweep(tmp_path), write_text(tmp_path / str(number), "text")), range(2000)):
-            pass
+        list(pool.map(sweep_and_write, range(2000)))
     assert {path.name for path in tmp_path.iterdir()} == {str(number) for number in range(2000)}

@@ -3,9 +3,11 @@
 import copy
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ MINUTES = 5.0  # for a dataset of one's own
 MUCH_LONGER = 2  # than asked for: estimates are rough
 MUCH_SHORTER = 0.75  # of the time, with half of the steps: only then it is worth to cut them
 SECONDS_TO_MEASURE = 0.2
+SECONDS_TO_END = 30.0
 # With few images to measure on, a race settles coarser questions, and sooner.
 RACE = {"tolerance": 0.02, "max_blocks": 5}
 
@@ -199,9 +202,28 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
     }
     # DVC does not look at somebody's own file: where that has changed, another copy is what it sees.
     steps = [["pipeline", "download"]] * is_own(dataset) + [["dvc", "repro"]]
-    if any(subprocess.run([sys.executable, "-m", *step], cwd=folder, env=environment).returncode for step in steps):
+    if any(_ended_with_this([sys.executable, "-m", *step], folder, environment) for step in steps):
         raise PipelineError(f"the run in {folder} stopped; the reason stands above")
     print(f"\nDone in {time.monotonic() - started:.0f} seconds.")
     print(f"The report:          open {folder / REPORT} in a browser")
     print(f"Every run:           make ui, then experiment {experiment} at http://127.0.0.1:5000")
     print("The study in full:   make repro")
+
+
+def _ended_with_this(command: list[str], folder: Path, environment: dict[str, str]) -> int:
+    """Run a command and return its status. Where this process is stopped, all that the command has started is, too.
+
+    DVC would die alone: it does not tell the stage that it runs.
+    """
+    with subprocess.Popen(command, cwd=folder, env=environment, process_group=0) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            deadline = time.monotonic() + SECONDS_TO_END
+            with suppress(ProcessLookupError):  # all have ended
+                os.killpg(process.pid, signal.SIGTERM)
+                while time.monotonic() < deadline:
+                    process.poll()
+                    os.killpg(process.pid, 0)
+                    time.sleep(0.1)
+            raise
