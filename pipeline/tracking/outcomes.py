@@ -23,7 +23,7 @@ def log_evaluation(*, experiment: str, metrics: Metrics, data: SequencesSummary,
     origin = lineage("evaluate", experiment=experiment, data=data, fingerprint=fingerprint_of(metrics, data))
     figures = numbers(document)
     facts = {name: value for name, value in document.items() if name not in figures}
-    with store.logging():
+    with store.logging(origin):
         run_id = store.create("evaluate", origin, origin.tags(), flattened(facts), data)
         store.log(run_id, metrics=[(0, figures)])
         for name in ("metrics.json", "confusion.csv", "mcnemar.json", "test.csv", "prediction_times.csv"):
@@ -45,7 +45,7 @@ def log_report(
     Raises StoreAway where MLflow takes nothing.
     """
     store = RunStore(experiment)
-    with store.logging():
+    with store.logging(origin):
         runs = store.study_runs(origin.study, origin.fingerprint)
         parents = [run.info.run_id for run in runs if PARENT_TAG not in run.data.tags]
         run_id = parents[0] if parents else store.create("report", origin, origin.tags(), {}, data)

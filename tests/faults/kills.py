@@ -102,7 +102,7 @@ class Run:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *(command or ("dvc", "repro"))], cwd=folder, env=environment, stdout=log,
-                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_heed,
             )  # fmt: skip
 
     @property
@@ -147,6 +147,12 @@ class Run:
 
 
 _numbers = itertools.count()
+
+
+def _heed() -> None:
+    """Even where the tests run under `nohup` or in the background of a script, which ignore signals."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _is_stage(process: psutil.Process) -> bool:
