@@ -8,7 +8,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 PYTHON = .venv/bin/python
 PROGRAM = .venv/bin/howbig
 
-.PHONY: help quick report test repro ui dashboard lint venv bench lock audit
+.PHONY: help quick report test faults repro ui dashboard lint venv bench lock audit
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -19,6 +19,9 @@ quick: $(PROGRAM)  ## the whole pipeline in minutes, on 5,000 digits that need n
 
 test: .venv/installed-dev  ## the test suite
 	@$(PYTHON) -m pytest
+
+faults: .venv/installed-dev  ## more of what the tests try to break it with; writes docs/reliability.csv
+	@$(PYTHON) -m tests.faults
 
 report: $(PROGRAM)  ## the committed study: its data made, its runs replayed from the record, nothing trained
 	@$(PYTHON) -m dvc repro

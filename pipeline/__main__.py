@@ -1,8 +1,13 @@
 """`python -m pipeline`, and `howbig`."""
 
+from __future__ import annotations
+
 import signal
 import sys
 from types import FrameType
+
+SECONDS_UNTIL_AGAIN = 0.05
+ending = False
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -10,13 +15,27 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _stop_again(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _not_raised(what: sys.UnraisableHookArgs) -> None:
+    """Where Python can raise no error, as while it collects garbage, a stop would be lost: it comes again."""
+    if what.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(what)
+    elif not ending:
+        signal.setitimer(signal.ITIMER_REAL, SECONDS_UNTIL_AGAIN)
+
+
 def main() -> None:
     """Run the command line; any of the usual signals ends it with a sentence."""
+    global ending
     # `docker stop`, `kill` and a terminal that is closed end the work as Ctrl-C does. What `nohup` ignores stays so.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _stop)
-
+    signal.signal(signal.SIGALRM, _stop_again)
+    sys.unraisablehook = _not_raised
     try:
         from pipeline import cli  # takes a while: Ctrl-C is for it, too
 
@@ -24,6 +43,8 @@ def main() -> None:
     except KeyboardInterrupt:
         print("stopped; finished work is kept, and the same command goes on from there", file=sys.stderr)
         sys.exit(130)
+    finally:
+        ending = True
 
 
 if __name__ == "__main__":

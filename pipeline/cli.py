@@ -123,8 +123,11 @@ def params_yaml(*, anywhere: bool = False) -> Iterator[Params]:
             os.environ[PLACE] = str(project)
             os.chdir(project)
         from pipeline.params.document import load_params
+        from pipeline.paths import DATA, journal_folder, sweep
 
-        yield load_params()
+        params = load_params()
+        sweep(DATA, journal_folder())
+        yield params
 
 
 def _print_version(asked: bool) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
 import re
+import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from secrets import token_hex
 from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARAMS = Path("params.yaml")
+DATA = Path("data")
+TEMPORARIES = ".tmp"
 
 RAW = Path("data/raw")
 MANIFEST = RAW / "manifest.json"
@@ -115,16 +119,62 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file that appears at `path` only when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    with NamedTemporaryFile(mode, dir=path.parent, prefix=f".{path.name}-", delete=False, **options) as file:
-        temporary = Path(file.name)
-        try:
+    with temporary_folder(path) as folder:
+        with (folder / path.name).open(mode, **options) as file:
             yield file
-            file.flush()
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        (folder / path.name).replace(path)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """A new folder for what will be moved to `path`; it is gone when the block ends.
+
+    It is on the same file system, and in no output of DVC: a process that dies changes none. Until then the process
+    holds a lock on it, so that `sweep` leaves it alone.
+    """
+    folder, lock = _locked_folder((DATA if path.is_relative_to(DATA) else path.parent) / TEMPORARIES)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+        with suppress(OSError):  # others are in it
+            folder.parent.rmdir()
+
+
+def _locked_folder(place: Path) -> tuple[Path, int]:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    folder = place / token_hex(8)
+    while True:
+        with suppress(FileExistsError):
+            place.mkdir()
+        with suppress(FileNotFoundError):  # removed by another process before it was locked
+            folder.mkdir()
+            lock = os.open(folder, os.O_RDONLY)
+            with suppress(OSError):  # a file system that has no locks: nobody sweeps there
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
+
+
+def sweep(*tops: Path) -> None:
+    """Remove from these folders, such as `DATA`, what processes were writing when they were killed."""
+    for place in (top / TEMPORARIES for top in tops):
+        with suppress(OSError):  # there is none, or somebody is at work in it
+            for folder in list(place.iterdir()):
+                _remove_unless_locked(folder)
+            place.rmdir()
+
+
+def _remove_unless_locked(folder: Path) -> None:
+    with suppress(OSError):
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while the writer lives
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(lock)
 
 
 def read_json(path: Path) -> Any:

@@ -40,3 +40,32 @@ def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
     )  # fmt: skip
     assert process.returncode == 1
     assert "params.yaml not found" in process.stdout
+
+
+# The signal comes while Python runs what it runs for an object that nobody needs any more: no error leaves that.
+SWALLOWED = """
+import os, runpy, sys, time, types
+class Unneeded:
+    def __del__(self):
+        os.kill(os.getpid(), int(os.environ["NUMBER"]))
+        time.sleep(0.01)
+def main():
+    Unneeded()
+    time.sleep(60)
+    print("not stopped")
+command_line = types.ModuleType("pipeline.cli")
+command_line.main = main
+sys.modules["pipeline.cli"] = command_line
+runpy.run_module("pipeline", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_is_answered_where_python_raises_no_error(number: signal.Signals, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBER": str(int(number))}
+    process = subprocess.run(
+        [sys.executable, "-c", SWALLOWED], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50
+    )
+    assert process.returncode == 130
+    assert process.stdout == ""
+    assert process.stderr == "stopped; finished work is kept, and the same command goes on from there\n"

@@ -83,13 +83,14 @@ def _run(params: Params) -> None:
         records = refits.train(trials, lambda: Cluster(params.execution), progress)
 
     paths.CHAMPION.mkdir(parents=True, exist_ok=True)
+    paths.CHOICE.unlink(missing_ok=True)  # it vouches for the other files: without it there is no champion
     for stale in paths.CHAMPION.glob("*.keras"):  # DVC leaves the last run's models in place
         stale.unlink()
     for file, trial in files.items():
         with paths.atomic_write(paths.CHAMPION / file, "wb") as output:
             output.write(refits.model(trial))
-    choice.write(paths.CHOICE)
     paths.write_csv(paths.CHAMPION_CURVES, curves_table(records[:seeds]))
+    choice.write(paths.CHOICE)
     refits.record("champion", trials)
 
     with np.load(paths.VALIDATION, allow_pickle=False) as arrays:

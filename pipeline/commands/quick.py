@@ -3,9 +3,11 @@
 import copy
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from pipeline.locks import alone
 from pipeline.params.document import Params, as_name, validate_params
 from pipeline.params.file import read_document
 from pipeline.params.network import Sizes
-from pipeline.paths import PARAMS, REPORT, atomic_write
+from pipeline.paths import PARAMS, REPORT, atomic_write, sweep
 from pipeline.progress import about
 
 # Small enough for minutes on two cores, large enough that networks learn and differ.
@@ -40,6 +42,7 @@ LEFT_OUT = ("ablation",)  # with one seed it could not tell what a part of the r
 MINUTES = 5.0  # for a dataset of one's own
 MUCH_LONGER = 2  # than asked for: estimates are rough
 MUCH_SHORTER = 0.75  # of the time, with half of the steps: only then it is worth to cut them
+SECONDS_TO_END = 30.0
 # With few images to measure on, a race settles coarser questions, and sooner.
 RACE = {"tolerance": 0.02, "max_blocks": 5}
 
@@ -161,6 +164,7 @@ def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINU
     validate_params(document, str(PARAMS))
     small = shrunk_to_own(document, dataset, minutes) if is_own(dataset) else shrink(document, dataset)
     params = validate_params(small, f"{PARAMS}, shrunk")
+    sweep(folder, folder / ".dvc")
     with atomic_write(folder / PARAMS) as file:
         YAML().dump(small, file)
     with atomic_write(folder / ".dvc" / "config") as file:
@@ -196,9 +200,28 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
     }
     # DVC does not look at somebody's own file: where that has changed, another copy is what it sees.
     steps = [["pipeline", "download"]] * is_own(dataset) + [["dvc", "repro"]]
-    if any(subprocess.run([sys.executable, "-m", *step], cwd=folder, env=environment).returncode for step in steps):
+    if any(_ended_with_this([sys.executable, "-m", *step], folder, environment) for step in steps):
         raise PipelineError(f"the run in {folder} stopped; the reason stands above")
     print(f"\nDone in {time.monotonic() - started:.0f} seconds.")
     print(f"The report:          open {folder / REPORT} in a browser")
     print(f"Every run:           make ui, then experiment {experiment} at http://127.0.0.1:5000")
     print("The study in full:   make repro")
+
+
+def _ended_with_this(command: list[str], folder: Path, environment: dict[str, str]) -> int:
+    """Run a command and return its status. Where this process is stopped, all that the command has started is, too.
+
+    DVC would die alone: it does not tell the stage that it runs.
+    """
+    with subprocess.Popen(command, cwd=folder, env=environment, process_group=0) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            deadline = time.monotonic() + SECONDS_TO_END
+            with suppress(ProcessLookupError):  # all have ended
+                os.killpg(process.pid, signal.SIGTERM)
+                while time.monotonic() < deadline:
+                    process.poll()
+                    os.killpg(process.pid, 0)
+                    time.sleep(0.1)
+            raise

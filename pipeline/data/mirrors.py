@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import requests
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from pipeline.errors import PipelineError, without_credentials
-from pipeline.paths import atomic_write
+from pipeline.paths import temporary_folder
 
 # pooch fetches one file from one address and verifies it: a sixth of this module. The order of the sources, the time
 # limit for all of them together, files that appear all at once or not at all, and the sentences would remain.
@@ -94,9 +93,7 @@ def fetch(
     """
     missing = [name for name in files if not _is_in_place(folder / name, files[name])]
     used, reasons = [], []
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        staging = Path(temporary)
+    with temporary_folder(folder) as staging:
         attempt = _Fetch(staging, console, limits, time.monotonic() + limits.total_seconds)
         waiting = list(missing)
         for source in sources:
@@ -196,7 +193,7 @@ class _Fetch:
     def _copy(self, name: str, accepted: tuple[str, ...], source: Source, report: Callable[..., None]) -> None:
         digest = hashlib.sha256()
         chunks = _file_chunks(source, name, report) if source.is_folder else self._http_chunks(source, name, report)
-        with atomic_write(self.staging / name, "wb") as file:
+        with (self.staging / name).open("wb") as file:
             for chunk in chunks:
                 if file.tell() + len(chunk) > self.limits.file_bytes:
                     raise _Rejected(f"{name}: it sends more than {self.limits.file_bytes:,} bytes")

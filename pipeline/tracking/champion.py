@@ -72,7 +72,7 @@ def log_champion(
         study=choice.choice.study,
     )
     parameters = {name: value for name, value in chosen.items() if name in (*Configuration.model_fields, "study")}
-    with store.logging():
+    with store.logging(origin):
         parent_id = store.create("champion", origin, origin.tags(), flattened(parameters), data)
         store.log(parent_id, metrics=[(0, numbers(chosen, leave_out=parameters))])
         store.client.log_dict(parent_id, document, "choice.json")

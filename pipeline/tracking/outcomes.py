@@ -35,7 +35,7 @@ def log_evaluation(*, experiment: str, metrics: Metrics, data: SequencesSummary,
     of_model = {name: value for name, value in figures.items() if name.startswith("model_")}
     of_size = {name: value for name, value in figures.items() if name not in of_model}
     name = registered_name(experiment, data)
-    with store.logging():
+    with store.logging(origin):
         run_id = store.create("evaluate", origin, origin.tags(), flattened(facts), data)
         version = version_of(store.client, name, metrics.model_sha256)
         store.log(run_id, metrics=[(0, of_size)])
@@ -77,7 +77,7 @@ def log_report(
     Raises StoreAway where MLflow takes nothing.
     """
     store = RunStore(experiment)
-    with store.logging():
+    with store.logging(origin):
         runs = store.study_runs(origin.study, origin.fingerprint)
         parents = [run.info.run_id for run in runs if PARENT_TAG not in run.data.tags]
         run_id = parents[0] if parents else store.create("report", origin, origin.tags(), {}, data)

@@ -184,10 +184,16 @@ class RunStore:
             raise StoreAway(why_closed(error)) from error
 
     @contextmanager
-    def logging(self) -> Iterator[None]:
-        """As `answering`, for a block that begins runs and ends them: however it ends, none stays RUNNING."""
+    def logging(self, origin: Lineage) -> Iterator[None]:
+        """As `answering`, for a block that begins runs and ends them: however it ends, none stays RUNNING.
+
+        Nor does one that another process has begun for the same result, and was killed over.
+        """
+        left = f"tags.stage = '{origin.stage}' and tags.fingerprint = '{origin.fingerprint}'"
         try:
             with self.answering(patient=False):
+                for run in self.search(f"attributes.status = 'RUNNING' and {left}"):
+                    self.client.set_terminated(run.info.run_id, "KILLED")
                 yield
         except BaseException as error:
             status = "FAILED" if isinstance(error, Exception) else "KILLED"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import heapq
@@ -112,7 +113,9 @@ class Cluster:
         """`variables` are the environment of embedded workers; those of a running scheduler have their own."""
         import dask
         import distributed
+        from distributed.deploy.spec import close_clusters
 
+        atexit.unregister(close_clusters)  # it fails, aloud, for a cluster that was stopped as it started
         for handler in logging.getLogger("distributed").handlers:
             handler.setLevel(logging.CRITICAL)  # the important part of Dask's log arrives as events and errors
         dask.config.set(DASK_SETTINGS)

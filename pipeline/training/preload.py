@@ -3,6 +3,7 @@
 import gc
 import signal
 import sys
+from types import TracebackType
 from typing import Any
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver to answer, also while this is imported
@@ -24,3 +25,12 @@ for name in absent:
 # second to go through, none ever is; and memory that the collector leaves alone stays shared.
 gc.collect()
 gc.freeze()
+
+
+def _tell(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """As Python does, but not where a worker is to be made while the driver that asks for it ends."""
+    if not issubclass(kind, OSError | EOFError):
+        sys.__excepthook__(kind, error, traceback)
+
+
+sys.excepthook = _tell

@@ -81,11 +81,14 @@ def test_workspace_is_a_dvc_project_of_the_same_graph_and_code(tmp_path: Path) -
     (folder / "data").mkdir()
     (folder / "data" / "kept").touch()
     (folder / "pipeline" / "gone.py").touch()
+    for place in (folder, folder / ".dvc"):
+        (place / ".tmp" / "of-a-killed-process").mkdir(parents=True)
     make_workspace(ROOT, folder, "mnist5k")
     code = [path.relative_to(ROOT) for path in (ROOT / "pipeline").rglob("*.py")]
     for path in [Path("dvc.yaml"), Path(".dvcignore"), Path(".dvc/plots/by_cell.json"), *code]:
         assert (folder / path).read_bytes() == (ROOT / path).read_bytes()
     assert not list(folder.rglob("__pycache__"))
+    assert not list(folder.rglob(".tmp"))
     assert not (folder / "pipeline" / "gone.py").exists(), "code that the project no longer has must not stay"
     assert (folder / "data" / "kept").exists(), "results stay, so that only what is out of date runs again"
     written = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))

@@ -6,18 +6,23 @@ from mlflow import MlflowClient
 
 from pipeline import paths
 from pipeline.analysis.evaluation import Metrics
-from pipeline.lineage import lineage
+from pipeline.lineage import Lineage, lineage
 from pipeline.tracking.outcomes import log_evaluation, log_report
+from pipeline.tracking.run_store import RunStore
 from tests.helpers.runs import DATA, all_runs, artifact, record, tracker
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"/>'
 FILES = ["report/answer.svg", "report/report.html"]
 
 
+def origin_of(fingerprint: str) -> Lineage:
+    return lineage("report", experiment="mnist-rnn", data=DATA, fingerprint=fingerprint, study="capacity")
+
+
 def log(fingerprint: str) -> None:
     page = Path("report.html")
     page.write_text("<!doctype html>")
-    origin = lineage("report", experiment="mnist-rnn", data=DATA, fingerprint=fingerprint, study="capacity")
+    origin = origin_of(fingerprint)
     log_report(experiment="mnist-rnn", origin=origin, data=DATA, figures={"answer": SVG}, page=page)
 
 
@@ -46,6 +51,15 @@ def test_without_the_studys_run_they_have_one_of_their_own(home: Path) -> None:
     assert run.info.status == "FINISHED"
     assert run.data.tags["stage"] == "report"
     assert artifacts(run.info.run_id) == FILES
+
+
+def test_a_run_over_which_a_process_was_killed_does_not_stay_running(home: Path) -> None:
+    store = RunStore("mnist-rnn")
+    left, other = (store.create("left", origin_of(name), origin_of(name).tags(), {}, DATA) for name in ("a", "b"))
+    log("a")
+    found = {run.info.run_id: run.info.status for run in store.search("")}
+    assert (found.pop(left), found.pop(other)) == ("KILLED", "RUNNING"), "others may be at work on another result"
+    assert list(found.values()) == ["FINISHED"]
 
 
 def test_a_run_of_its_own_is_never_taken_for_the_studys(home: Path) -> None:

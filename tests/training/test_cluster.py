@@ -385,3 +385,33 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         Cluster(ExecutionParams(scheduler="tcp://127.0.0.1:1")),
     ):
         pass
+
+
+STOPPED_AS_IT_STARTS = """
+import os, signal, threading
+import distributed
+from pipeline.params.document import ExecutionParams
+from pipeline.training.cluster import Cluster
+
+start = distributed.LocalCluster.__init__
+def start_and_stop(cluster, **options):
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    start(cluster, **options)
+distributed.LocalCluster.__init__ = start_and_stop
+
+if __name__ == "__main__":
+    try:
+        with Cluster(ExecutionParams(workers=2)) as cluster:
+            cluster._open({})
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+def test_a_cluster_that_is_stopped_as_it_starts_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "driver.py").write_text(STOPPED_AS_IT_STARTS)
+    done = subprocess.run(
+        [sys.executable, "driver.py"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=200,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.stdout == "stopped\n"
