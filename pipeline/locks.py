@@ -1,6 +1,7 @@
 """One process at a time, for what two would spoil: a study, the champion, a workspace."""
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +22,10 @@ def alone(what: str) -> Iterator[None]:
     """
     folder = paths.locks_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.lock"
+    file = folder / f"{hashlib.sha256(os.fsencode(what)).hexdigest()[:16]}.lock"
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     command = " ".join(["python -m pipeline", *sys.argv[1:]])[:200].replace("{", "").replace("}", "")
+    command = command.encode(errors="replace").decode()  # of a name that is in another encoding
     try:
         lock = LockFile(str(file), content_template=f"process {{pid}} on {{hostname}} ({command}, since {now})")
     except LockError as error:

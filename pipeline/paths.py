@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
+from pipeline.errors import damage
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -108,8 +110,9 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def read_json(path: Path) -> Any:
-    """The document that the JSON file at `path` holds."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The document that the JSON file at `path` holds; raises PipelineError where it is damaged."""
+    with damage(path, "is damaged", "; `dvc repro` makes it again once it is deleted"):
+        return json.loads(path.read_bytes())
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from pipeline import paths
 from pipeline.analysis.choice import Choice, choose_by_race, choose_champion
 from pipeline.data.datasets import Manifest
-from pipeline.data.sequences import SequencesSummary, in_view, prepared_sequences
+from pipeline.data.sequences import Samples, SequencesSummary, in_view, prepared_sequences
 from pipeline.locks import alone
 from pipeline.params.document import RACE, Params
 from pipeline.progress import TrialProgress
@@ -69,8 +67,7 @@ def _run(params: Params) -> None:
     paths.write_csv(paths.CHAMPION_CURVES, curves_table(records[:seeds]))
     refits.record("champion", trials)
 
-    with np.load(paths.VALIDATION, allow_pickle=False) as arrays:
-        input_example = in_view(arrays["x"][:2], choice.choice.view, summary)
+    input_example = in_view(Samples.read(paths.VALIDATION).x[:2], choice.choice.view, summary)
     with as_a_view("champion"):
         outcome = log_champion(
             experiment=params.tracking.experiment,

@@ -1,7 +1,7 @@
 """predict: anybody's sequences or images, classified by the champion."""
 
+import reprlib
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import load_models, predict
+from pipeline.arrays import opened
 from pipeline.data.own import RawSequences, read_raw
 from pipeline.data.sequences import SequencesSummary, as_sequences, prepared_sequences
-from pipeline.errors import PipelineError
+from pipeline.errors import unfit
 from pipeline.params.document import Params
 from pipeline.params.network import CELLS, Cell
 from pipeline.params.own import TABLES
@@ -49,14 +50,15 @@ def predict_file(path: Path, params: Params) -> None:
 def _images(path: Path, summary: SequencesSummary, view: View) -> NDArray[np.float32]:
     x = _read(path)
     if x.ndim != 3:
-        raise PipelineError(f"{path}: x must have three dimensions, samples first; it has the shape {x.shape}")
+        raise unfit(path, f"x must have three dimensions, samples first; it has the shape {x.shape}")
     if x.dtype == np.uint8:
         x = as_sequences(x, view, summary.seed)
     timesteps, features = summary.shape_in(view)
     if x.shape[1:] != (timesteps, features) or not np.isfinite(x).all():
-        raise PipelineError(
-            f"{path}: the champion reads finite sequences of {timesteps} steps with {plural(features, 'feature')}, in "
-            f"the view {view}, or images as in {summary.dataset}; x has the shape {x.shape}"
+        raise unfit(
+            path,
+            f"the champion reads finite sequences of {timesteps} steps with {plural(features, 'feature')}, in "
+            f"the view {view}, or images as in {summary.dataset}; x has the shape {x.shape}",
         )
     return x.astype(np.float32)
 
@@ -78,10 +80,11 @@ def _own(path: Path, summary: SequencesSummary, data: DataParams, cell: Cell) ->
     else:
         steps, fits = f"up to {summary.timesteps}", bool((lengths <= summary.timesteps).all())
     if x.shape[2] != summary.features or not fits:
-        raise PipelineError(
-            f"{path}: the champion reads sequences of {steps} steps with {plural(summary.features, 'feature')}, as in "
+        raise unfit(
+            path,
+            f"the champion reads sequences of {steps} steps with {plural(summary.features, 'feature')}, as in "
             f"{summary.dataset}; these have {lengths.min()} to {lengths.max()} steps with "
-            f"{plural(x.shape[2], 'feature')}"
+            f"{plural(x.shape[2], 'feature')}",
         )
     if CELLS[cell].recurrent:
         return x
@@ -97,22 +100,24 @@ def _in_order(path: Path, found: RawSequences, summary: SequencesSummary) -> NDA
     if not all(Path(name).suffix.lower() in TABLES for name in (path, summary.dataset)):
         return found.x
     if sorted(found.features) != sorted(summary.feature_names):
-        raise PipelineError(
-            f"{path}: its features are {', '.join(found.features)}; the champion has learned from "
-            f"{', '.join(summary.feature_names)}"
+        raise unfit(
+            path,
+            f"its features are {', '.join(found.features)}; the champion has learned from "
+            f"{', '.join(summary.feature_names)}",
         )
     return found.x[:, :, [found.features.index(name) for name in summary.feature_names]]
 
 
 def _read(path: Path) -> NDArray[Any]:
     """The array x of numbers."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found: NDArray[Any] = arrays["x"]
-            if found.dtype.kind not in "biuf":
-                raise TypeError
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise PipelineError(
-            f"{path}: not an .npz with an array x of numbers, as numpy.savez(path, x=x) writes it"
-        ) from error
-    return found
+    what = "not an .npz with an array x of numbers, as numpy.savez(path, x=x) writes it"
+
+    def x_alone(names: list[str]) -> list[str]:
+        if "x" not in names:
+            raise unfit(path, f"{what}; it has {reprlib.repr(names)}")
+        return ["x"]
+
+    with opened(path, x_alone, what) as arrays:
+        if arrays.headers["x"].dtype.kind not in "biuf":
+            raise unfit(path, f"{what}; this is {arrays.headers['x'].dtype}")
+        return arrays.read("x")

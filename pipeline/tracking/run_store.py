@@ -59,6 +59,7 @@ class RunStore:
         self._begun: list[str] = []  # runs that have not ended
         try:
             with self.answering(patient=False):
+                _check_can_be_opened(uri)
                 self.client = MlflowClient(tracking_uri=uri)
                 self._experiment_id = _experiment_id(self.client, experiment, self.where, self._is_server)
         except StoreAway as error:
@@ -176,6 +177,7 @@ class RunStore:
             CommandError,
             OSError,
             PipelineError,
+            ValueError,  # an address that is none
         ) as error:  # requests' are OSErrors
             raise StoreAway(str(error).split("\n")[0] or type(error).__name__) from error
 
@@ -249,6 +251,16 @@ def environment_variable(name: str, value: str) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
+
+
+def _check_can_be_opened(uri: str) -> None:
+    """Raises OSError where SQLite cannot open its file: MLflow would try for minutes."""
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or str(path) == "":
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab"):
+        pass
 
 
 def _experiment_id(client: MlflowClient, name: str, where: str, is_server: bool) -> str:
