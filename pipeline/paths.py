@@ -104,8 +104,10 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             file.flush()
             temporary.chmod(0o644)
             temporary.replace(path)
-        except BaseException:
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:  # a disk that is full does not say which file
+                error.filename = str(path)
             raise
 
 

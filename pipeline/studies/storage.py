@@ -21,6 +21,12 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAIL": TrialState.FAIL}
 
+CURES = {  # by a word of SQLite's
+    "locked": "another program holds it: let that finish, or end it, and run the same command again",
+    "full": "free some space, and run the same command again; finished trainings are kept",
+    "readonly": "give yourself the right to write it (ls -l shows whose it is)",
+}
+
 
 class StudyStorage:
     """The Optuna study that people look at: one writer, every trial added and told in order."""
@@ -143,7 +149,8 @@ def open_database(url: str) -> RDBStorage:
         return storage
     except Exception as error:  # SQLAlchemy's many kinds of "no database there"
         reason = str(error).splitlines()[0]
-        raise PipelineError(f"cannot open the Optuna storage {url}: {reason}; check OPTUNA_STORAGE") from error
+        cure = next((cure for word, cure in CURES.items() if word in reason), "check OPTUNA_STORAGE")
+        raise PipelineError(f"cannot open the Optuna storage {url}: {reason}; {cure}") from error
 
 
 def storage_in_a_shell() -> str:

@@ -4,21 +4,47 @@ import copy
 import random
 from typing import Any
 
-BYTES = (b"\x00", b"\xff", b"\xff" * 8, b"\x00" * 64, b"\n", b"\r", b'"', b"'", b",", b":", b"[", b"{", b"-", b"PK\x03\x04", b"\x80\x04")
+BYTES = (
+    b"\x00",
+    b"\xff",
+    b"\xff" * 8,
+    b"\x00" * 64,
+    b"\n",
+    b"\r",
+    b'"',
+    b"'",
+    b",",
+    b":",
+    b"[",
+    b"{",
+    b"-",
+    b"PK\x03\x04",
+    b"\x80\x04",
+)
 # What parsers of numbers, dates, texts and YAML take for something else than whoever writes it.
 SCALARS = (
-    "", "0", "-1", "1e-05", "1E400", "-1e999", "1_000", "0x10", "0o17", "010", "1e308", "9" * 30, "9" * 400, "-9223372036854775809",
-    "18446744073709551616", ".inf", "-.inf", ".nan", "nan", "inf", "NaN", "Infinity", "null", "~", "NULL", "None", "?", "true", "no", "Yes",
-    "2026-02-31", "2026-11-28", "2026-11-28 04:41:03", "12:30:45", "1.2.3", "1,5", "٣", "½", "1e", "--", "=", "<<", "!!binary aGk=",
-    "!!python/object/apply:os.system [id]", "!!set {a, b}", "!!float x", "!!int '1'", "!!timestamp 1", "*a", "&a 1", "&a [*a]", "{", "[",
-    "{}", "[]", "[[]]", "{a: }", "[1, 2, 3]", "{a: 1}", "{? [a] : 1}", "{1: 2}", "- 1", "a: b", "'", '"', '"\\x"', '"\\ud800"', "|", ">", "`x`", "@x",
-    "%x", "\t", "#", "x" * 3000, "\u2028", "\x00", "\x07", "\U0001f600", "é", "\ufeff", "../../x", "x; rm -rf y", "$(id)", "<b>", "a/b", "-x", "ß" * 100,
+    "", "0", "-1", "1e-05", "1E400", "-1e999", "1_000", "0x10", "0o17", "010", "1e308", "9" * 30, "9" * 400,
+    "-9223372036854775809",
+    "18446744073709551616", ".inf", "-.inf", ".nan", "nan", "inf", "NaN", "Infinity", "null", "~", "NULL", "None",
+    "?", "true", "no", "Yes",
+    "2026-02-31", "2026-11-28", "2026-11-28 04:41:03", "12:30:45", "1.2.3", "1,5", "٣", "½", "1e", "--", "=", "<<",
+    "!!binary aGk=",
+    "!!python/object/apply:os.system [id]", "!!set {a, b}", "!!float x", "!!int '1'", "!!timestamp 1", "*a", "&a 1",
+    "&a [*a]", "{", "[",
+    "{}", "[]", "[[]]", "{a: }", "[1, 2, 3]", "{a: 1}", "{? [a] : 1}", "{1: 2}", "- 1", "a: b", "'", '"', '"\\x"',
+    '"\\ud800"', "|", ">", "`x`", "@x",
+    "%x", "\t", "#", "x" * 3000, "\u2028", "\x00", "\x07", "\U0001f600", "é", "\ufeff", "../../x", "x; rm -rf y",
+    "$(id)", "<b>", "a/b", "-x", "ß" * 100,
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2, 3.5, -0.0, 1e-5, 1e308, float("inf"), float("-inf"), float("nan"), 10**9, 10**30, 10**400, -(10**400),
-    2**63, "", " ", "x", "mnist", "a\nb", "x" * 5000, "\x00", "\ud7ff", "race", "champion", "../x", "1e-05", "0x10", [], {}, [[]], [None], [1] * 300,
-    [1, "a", None, {}], {"low": 1, "high": 2}, {"low": 9, "high": 2}, {"low": 1, "high": float("inf"), "log": True}, {"a": {"b": {"c": 1}}},
-    {1: 2}, {None: None}, {"": ""}, {True: 1}, b"bytes", [{"cell": "gru", "units": 4}], {"gru": 0.1}, list(range(2000)), "no", ["last"], 0.1,
+    None, True, False, 0, -1, 1, 2, 3.5, -0.0, 1e-5, 1e308, float("inf"), float("-inf"), float("nan"), 10**9, 10**30,
+    10**400, -(10**400),
+    2**63, "", " ", "x", "mnist", "a\nb", "x" * 5000, "\x00", "\ud7ff", "race", "champion", "../x", "1e-05", "0x10",
+    [], {}, [[]], [None], [1] * 300,
+    [1, "a", None, {}], {"low": 1, "high": 2}, {"low": 9, "high": 2}, {"low": 1, "high": float("inf"), "log": True},
+    {"a": {"b": {"c": 1}}},
+    {1: 2}, {None: None}, {"": ""}, {True: 1}, b"bytes", [{"cell": "gru", "units": 4}], {"gru": 0.1},
+    list(range(2000)), "no", ["last"], 0.1,
 )  # fmt: skip
 
 
