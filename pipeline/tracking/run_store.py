@@ -51,6 +51,7 @@ class RunStore:
     def __init__(self, experiment: str) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # a new database reports every table otherwise
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with user and password in it
         from mlflow import MlflowClient
 
         uri = paths.tracking_uri()

@@ -5,6 +5,7 @@ import io
 import json
 import random
 import struct
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from tests.helpers.hostile.arrays import archive_with
 from tests.helpers.hostile.texts import ENCODINGS
 from tests.helpers.mutations import damaged, with_other_values, with_other_words
 from tests.helpers.trying import Case
+
+
+@cache
+def _zeros() -> bytes:
+    """30 MB of them in 30 kB."""
+    return gzip.compress(bytes(30_000_000), mtime=0)
 
 
 def idx(folder: Path, rng: random.Random) -> Case:
@@ -26,20 +33,25 @@ def idx(folder: Path, rng: random.Random) -> Case:
     count = rng.choice((1, 20))
     for name in MNIST.files:
         shape = (count, 28, 28) if "images" in name else (count,)
-        plain = struct.pack(f">4B{len(shape)}I", 0, 0, 8, len(shape), *shape) + bytes(
-            n % 10 for n in range(int(np.prod(shape)))
-        )
+        values = (np.arange(np.prod(shape)) % 10).astype(np.uint8).tobytes()
+        plain = struct.pack(f">4B{len(shape)}I", 0, 0, 8, len(shape), *shape) + values
         match rng.randrange(8):
             case 0:
                 content = damaged(gzip.compress(plain, mtime=0), rng)
             case 1:
                 content = gzip.compress(damaged(plain[:16], rng) + plain[16:], mtime=0)
             case 2 if rng.random() < 0.5:
-                content = rng.choice((b"", b"\x1f\x8b", plain, gzip.compress(plain) * 2,
-                gzip.compress(plain) + b"tail", gzip.compress(b""),
-                                      gzip.compress(plain[:4] + b"\xff" * 12),
-                                      gzip.compress(plain + bytes(30_000_000)), b"<html>",
-                                      gzip.compress(gzip.compress(plain))))  # fmt: skip
+                packed, lying = gzip.compress(plain), gzip.compress(plain[:4] + b"\xff" * 12)
+                others = (
+                    b"",
+                    b"\x1f\x8b",
+                    plain,
+                    packed * 2,
+                    packed + b"tail",
+                    packed + _zeros(),
+                    gzip.compress(packed),
+                )
+                content = rng.choice((*others, lying, gzip.compress(b""), b"<html>"))
             case _:
                 content = gzip.compress(plain, mtime=0)
         (raw / name).write_bytes(content)
