@@ -12,15 +12,17 @@ import gc
 import io
 import os
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline import __version__, paths
-from pipeline.errors import PLACE, PROGRAMS, PipelineError, runnable, without_credentials
+from pipeline.errors import LONGEST, PLACE, PROGRAMS, PipelineError, runnable, without_credentials
 
 if TYPE_CHECKING:
     from pipeline.params.document import Params
@@ -34,7 +36,7 @@ CURES = {
     errno.ENOTDIR: ": something else than a folder is in the way; move it",
     errno.EISDIR: ": a folder is in the way of a file; move it",
 }
-DATABASES = ("sqlalchemy", "sqlite3", "optuna", "psycopg", "alembic")
+DATABASES = ("sqlalchemy", "sqlite3", "optuna", "mlflow", "psycopg", "alembic")
 
 Json = Annotated[
     bool,
@@ -59,8 +61,18 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no × shows something else for it
+    sys.excepthook = _tell_traceback
     prepare_process()
-    app()
+    try:
+        with plain_errors():  # of what happens outside of a verb, such as help that cannot be written
+            app()
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+
+
+def _tell_traceback(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
+    """A mistake of the program, as Python tells it, but for passwords in it."""
+    print(without_credentials("".join(traceback.format_exception(kind, error, place))), end="", file=sys.stderr)
 
 
 def prepare_process() -> None:
@@ -75,6 +87,12 @@ def prepare_process() -> None:
     atexit.register(gc.freeze)
 
 
+def _write_nowhere() -> None:
+    """For what Python still has to write to standard output when it ends."""
+    with suppress(OSError, ValueError, AttributeError):  # where there is none, or one of a test
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn the user's mistakes into lines on stderr and exit status 1, and Ctrl-C into a sentence and 130."""
@@ -85,17 +103,22 @@ def plain_errors() -> Iterator[None]:
             print(f"error: {runnable(line)}", file=sys.stderr)
         raise typer.Exit(1) from error
     except BrokenPipeError as error:  # whoever reads has read enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to write
+        _write_nowhere()
         raise typer.Exit(0) from error
-    except FileNotFoundError as error:
-        if Path(str(error.filename)).parts[:1] != ("data",):
-            raise
-        # Data are not in git: somebody who has just cloned the project has none.
-        print(runnable(f"error: {error.filename} not found: `dvc repro` makes it"), file=sys.stderr)
-        raise typer.Exit(1) from error
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}{CURES.get(error.errno or 0, '')}", file=sys.stderr)
+        if isinstance(error, FileNotFoundError) and Path(str(error.filename)).parts[:1] == ("data",):
+            # Data are not in git: somebody who has just cloned the project has none.
+            told = f"{error.filename} not found: `dvc repro` makes it"
+        else:
+            where = f"{error.filename}: " if error.filename else ""
+            told = f"{where}{error.strerror or error}{CURES.get(error.errno or 0, '')}"
+        if error.filename is None:  # perhaps standard output, on a disk that is full
+            _write_nowhere()
+        print(f"error: {runnable(without_credentials(told)[:LONGEST])}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    except MemoryError as error:
+        print("error: memory is full: fewer workers (params.yaml: execution.workers), smaller networks or fewer "
+              "sequences need less; finished work is kept", file=sys.stderr)  # fmt: skip
         raise typer.Exit(1) from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in DATABASES:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.errors import PipelineError
+from pipeline.errors import damage, unfit
 from pipeline.paths import write_json
 
 if TYPE_CHECKING:
@@ -29,20 +29,26 @@ class Document(Frozen):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read `path`; raises FileNotFoundError where there is none, PipelineError where it is not such a file."""
-        text = path.read_text(encoding="utf-8")
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "the document"
-            raise PipelineError(
-                f"{path} is damaged or of another version: {place}: {first['msg']}; "
-                f"`rm {quote(str(path))} && dvc repro` makes it again"
+            raise unfit(
+                path, f"is damaged or of another version: {place}: {first['msg']}{_made_again(path)}"
             ) from error
 
     def write(self, path: Path) -> None:
         """Write `path` atomically; a number that JSON has no word for (NaN, infinity) is an error."""
         write_json(path, self.model_dump(mode="json"))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A .csv that the pipeline has written; raises PipelineError where it is damaged."""
+    import pandas as pd
+
+    with damage(path, "is damaged", _made_again(path)):
+        return pd.read_csv(path)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -63,3 +69,7 @@ def _with_null(value: Any) -> Any:
     if hasattr(value, "item"):  # a number of NumPy
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _made_again(path: Path) -> str:
+    return f"; `rm {quote(str(path))} && dvc repro` makes it again"

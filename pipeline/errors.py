@@ -1,43 +1,63 @@
-"""The one exception that a user is meant to read, and what no user may read in it."""
+"""The one exception that a user is meant to read, how damage becomes one, and what no user may read in it."""
 
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from shlex import quote
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-# Where people put addresses with a password, and secrets alone.
-ADDRESSES = ("OPTUNA_STORAGE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MNIST_MIRROR",
-             *(f"{kind}_proxy" for kind in ("http", "https", "all")),
-             *(f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL")))  # fmt: skip
-SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "PGPASSWORD")
+SQLITE_CURES = {  # by a word of its own
+    "locked": "another program holds it: let that finish, or end it, and run the same command again",
+    "full": "free some space, and run the same command again; finished trainings are kept",
+    "readonly": "give yourself the right to write it (ls -l shows whose it is)",
+}
+LONGEST = 1000  # characters; a file may have names of columns or labels of any length
 
 _USER = re.compile(r"\b((?!sqlite)[A-Za-z][A-Za-z0-9+.-]*://)[^\s'\"]*@")  # SQLite's addresses are files, without users
-_QUERY = re.compile(
-    r"([?&](?:user|password|passwd|pwd|sslpassword|token|secret|key|api_key)=)[^&\s'\"]*", re.IGNORECASE
-)
+_SECRET_KEYS = "password|passwd|pwd|sslpassword|token|secret|key|api_key"  # in an address's query
+_QUERY = re.compile(rf"([?&](?:user|{_SECRET_KEYS})=)[^&\s'\"]*", re.IGNORECASE)
+# Names of variables that hold nothing but a secret, such as MLFLOW_TRACKING_PASSWORD, PGPASSWORD or HF_TOKEN.
+_SECRET_NAME = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|(SECRET|ACCESS|API)_?KEY)$", re.IGNORECASE)
 
 
 def without_credentials(text: str) -> str:
     """`text` with `***` for users and passwords in its addresses, and wherever else the environment's own appear."""
     text = _QUERY.sub(r"\1***", _USER.sub(r"\1***@", text))
     for secret in _secrets():
-        text = text.replace(secret, "***")
+        text = re.sub(_as_secret(secret), "***", text)
     return text
 
 
+def _as_secret(secret: str) -> str:
+    """A pattern that finds a secret, but not the letters of a short or plain one in ordinary words."""
+    letters = re.escape(secret)
+    if len(secret) < 4:  # only between the signs that stand around passwords
+        return rf"""(?<=[:='"]){letters}(?=[@'"&;,)\s]|$)"""
+    if secret.isalpha():
+        return rf"(?<![A-Za-z]){letters}(?![A-Za-z])"
+    return letters
+
+
 def _secrets() -> Iterator[str]:
-    for name in SECRETS:
-        if secret := os.environ.get(name):
-            yield secret
-    for name in ADDRESSES:
+    """The environment's secrets: of variables that are named so, and the passwords in addresses, as they are written
+    and as they are meant."""
+    for name, value in os.environ.items():
+        if value and _SECRET_NAME.search(name):
+            yield value
+        if "@" not in value and "?" not in value:
+            continue
+        is_proxy = name.lower().endswith("_proxy") and "://" not in value
         try:
-            password = urlsplit(os.environ.get(name, "")).password
+            parts = urlsplit(f"http://{value}" if is_proxy else value)
+            written = [parts.password] if parts.scheme else []
+            written += [text for key, text in parse_qsl(parts.query) if re.fullmatch(_SECRET_KEYS, key, re.IGNORECASE)]
         except ValueError:  # no address at all
             continue
-        if password:
-            yield password
-            yield unquote(password)
+        for secret in filter(None, written):
+            yield secret
+            yield unquote(secret)
 
 
 # The environment's programs where the user's PATH has them not, and the folder that commands are for where the user's
@@ -84,4 +104,28 @@ def why_closed(error: Exception) -> str:
 
 def storage_closed(url: str, error: Exception) -> PipelineError:
     """The Optuna storage at `url` did not open."""
-    return PipelineError(f"cannot open the Optuna storage {url}: {why_closed(error)}; check OPTUNA_STORAGE")
+    reason = why_closed(error)
+    cure = next((cure for word, cure in SQLITE_CURES.items() if word in reason), "check OPTUNA_STORAGE")
+    return PipelineError(f"cannot open the Optuna storage {url}: {reason}; {cure}")
+
+
+def unfit(path: Path, how: str) -> PipelineError:
+    """The error that says what is wrong with the file at `path`; a long text loses its middle."""
+    if len(how) > LONGEST:
+        how = f"{how[: LONGEST // 2]} … {how[-LONGEST // 2 :]}"
+    return PipelineError(f"{path}: {how}")
+
+
+@contextmanager
+def damage(path: Path, how: str, cure: str = "") -> Iterator[None]:
+    """Around a library that decodes a file: whatever it raises, the file is unfit; `cure` is the sentence's end.
+
+    A file that is not there, or that may not be read, stays what it is, and so does memory that is full.
+    """
+    try:
+        yield
+    except (PipelineError, MemoryError, FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except Exception as error:  # of any type: nobody has foreseen everything that damaged bytes can do
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise unfit(path, f"{how} ({reason}){cure}") from error

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from pipeline import paths
 from pipeline.data.sequences import SequencesSummary
+from pipeline.errors import damage
 from pipeline.training.identity import stable_hash
 from pipeline.training.machine import surroundings
 
@@ -126,8 +127,9 @@ def _data_md5() -> str | None:
     """The sequences' md5 as dvc.lock has it, None where DVC did not make them."""
     if not DVC_LOCK.exists():
         return None
-    stages = (YAML(typ="safe").load(DVC_LOCK.read_text(encoding="utf-8")) or {}).get("stages", {})
-    outputs = {output["path"]: output.get("md5") for output in stages.get("prepare", {}).get("outs", [])}
+    with damage(DVC_LOCK, "is damaged", "; `git checkout dvc.lock` restores it"):
+        stages = (YAML(typ="safe").load(DVC_LOCK.read_text(encoding="utf-8")) or {}).get("stages", {})
+        outputs = {output["path"]: output.get("md5") for output in stages.get("prepare", {}).get("outs", [])}
     if paths.SEQUENCES.as_posix() in outputs:
         return outputs[paths.SEQUENCES.as_posix()]
     # DVC may keep the files one by one.

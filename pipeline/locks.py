@@ -43,6 +43,7 @@ def alone(what: str) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     command = " ".join(["python -m pipeline", *sys.argv[1:]])[:200].replace("{", "").replace("}", "")
+    command = command.encode(errors="replace").decode()  # of a name that is in another encoding
     try:
         lock = LockFile(str(file), content_template=f"process {{pid}} on {{hostname}} ({command}, since {now})")
     except LockError as error:
@@ -66,7 +67,7 @@ def alone_in_database(what: str, url: str) -> Iterator[None]:
     from sqlalchemy import NullPool, create_engine, text
     from sqlalchemy.exc import SQLAlchemyError
 
-    key = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], signed=True)
+    key = int.from_bytes(hashlib.sha256(os.fsencode(what)).digest()[:8], signed=True)
     try:
         engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, pool_reset_on_return=None)
         connection = engine.connect()
@@ -107,7 +108,7 @@ def way_out(holder: str) -> str:
 
 
 def _file(what: str) -> Path:
-    return paths.locks_folder() / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.lock"
+    return paths.locks_folder() / f"{hashlib.sha256(os.fsencode(what)).hexdigest()[:16]}.lock"
 
 
 def _is_held(file: Path) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, TYPE_CHECKING, Any
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, damage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,9 +120,14 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     with temporary_folder(path) as folder:
-        with (folder / path.name).open(mode, **options) as file:
-            yield file
-        (folder / path.name).replace(path)
+        try:
+            with (folder / path.name).open(mode, **options) as file:
+                yield file
+            (folder / path.name).replace(path)
+        except OSError as error:
+            if error.filename is None:  # a disk that is full does not say which file
+                error.filename = str(path)
+            raise
 
 
 @contextmanager
@@ -178,8 +183,9 @@ def _remove_unless_locked(folder: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The document that the JSON file at `path` holds."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The document that the JSON file at `path` holds; raises PipelineError where it is damaged."""
+    with damage(path, "is damaged", "; `dvc repro` makes it again once it is deleted"):
+        return json.loads(path.read_bytes())
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -105,11 +105,6 @@ def test_what_no_stage_has_made_yet_is_named(project: Path, arguments: tuple[str
     assert result.stderr == "error: data/sequences/summary.json not found: `dvc repro` makes it\n"
 
 
-def test_another_file_that_is_missing_is_no_mistake_of_the_user() -> None:
-    with pytest.raises(FileNotFoundError), plain_errors():
-        raise FileNotFoundError(2, "No such file or directory", "elsewhere/data")
-
-
 def test_every_mistake_gets_a_line_of_its_own(project: Path) -> None:
     change(project, "data.seed", -1)
     change(project, "champion.seeds", 0)
@@ -183,6 +178,11 @@ def test_a_file_in_the_way_is_named_with_a_cure(project: Path) -> None:
             PermissionError(errno.EACCES, "Permission denied", "data/x"),
             "error: data/x: Permission denied: give",
         ),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "elsewhere/data"),
+            "error: elsewhere/data: No such file or directory",
+        ),
+        (MemoryError(), "error: memory is full: fewer workers"),
         (sqlite3.OperationalError("database is locked"), "error: a database failed (database is locked): see"),
     ],
 )

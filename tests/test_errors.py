@@ -1,10 +1,12 @@
 """What is told of a mistake holds no password, whichever way it got there."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import PipelineError, without_credentials
+from pipeline.errors import PipelineError, damage, unfit, without_credentials
 from pipeline.studies.storage import open_database
 from pipeline.tracking.run_store import RunStore
 
@@ -53,3 +55,26 @@ def test_stores_that_do_not_open_say_nothing_of_their_passwords(monkeypatch: pyt
         RunStore("digits")
     assert CANARY not in str(caught.value)
     assert "http://***@127.0.0.1:9" in str(caught.value)
+
+
+def test_whatever_a_decoder_raises_is_one_sentence() -> None:
+    with (
+        pytest.raises(PipelineError, match=r"^a: is damaged \(one two\); make it again$"),
+        damage(Path("a"), "is damaged", "; make it again"),
+    ):
+        raise ZeroDivisionError("one\n two")
+    with pytest.raises(PipelineError, match="a: mine"), damage(Path("a"), "is damaged"):
+        raise unfit(Path("a"), "mine")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), FileNotFoundError(2, "No such file", "a")])
+def test_what_is_no_damage_stays_what_it_is(error: Exception) -> None:
+    with pytest.raises(type(error)), damage(Path("a"), "is damaged"):
+        raise error
+
+
+def test_a_long_name_in_a_file_makes_no_long_message() -> None:
+    told = str(unfit(Path("a"), f"column {'x' * 5000} is empty: every row must say it"))
+    assert len(told) < 1010
+    assert told.startswith("a: column xxx")
+    assert told.endswith("xxx is empty: every row must say it")

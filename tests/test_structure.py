@@ -32,7 +32,7 @@ class Room(NamedTuple):
 
 
 # Every room may import these, and they import nothing else of the pipeline.
-GROUND = ["errors", "paths", "documents"]
+GROUND = ["errors", "paths", "documents", "arrays"]
 # From the bottom up: a room imports rooms above it in this table, so that every import points down.
 ROOMS = {
     "params": Room(set(), "what may be asked for depends on nothing"),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from pipeline import paths
 from pipeline.analysis.choice import Choice, choose_by_race, choose_champion
 from pipeline.analysis.evaluation import Metrics, champion_file, sha256_of
 from pipeline.data.datasets import Manifest
-from pipeline.data.sequences import SequencesSummary, in_view, prepared_sequences
+from pipeline.data.sequences import Samples, SequencesSummary, in_view, prepared_sequences
 from pipeline.errors import PipelineError
 from pipeline.locks import alone
 from pipeline.params.document import RACE, Params
@@ -93,8 +91,7 @@ def _run(params: Params) -> None:
     choice.write(paths.CHOICE)
     refits.record("champion", trials)
 
-    with np.load(paths.VALIDATION, allow_pickle=False) as arrays:
-        input_example = in_view(arrays["x"][:2], choice.choice.view, summary)
+    input_example = in_view(Samples.read(paths.VALIDATION).x[:2], choice.choice.view, summary)
     with as_a_view("champion"):
         outcome = log_champion(
             experiment=params.tracking.experiment,

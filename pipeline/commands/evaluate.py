@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 from pipeline import paths
 from pipeline.analysis import evaluation, prediction_times
 from pipeline.analysis.choice import Choice, Finalist
 from pipeline.analysis.on_test_data import COMPARISON, Tested, networks_of, on_test_data
-from pipeline.data.sequences import SequencesSummary, in_view, prepared_sequences
-from pipeline.documents import records
+from pipeline.data.sequences import Samples, SequencesSummary, in_view, prepared_sequences
+from pipeline.documents import read_table, records
 from pipeline.params.document import Params
 from pipeline.params.settings import METRIC_NAMES
 from pipeline.studies.results import MISTAKES, has_results, read_results, study_definition
@@ -33,7 +32,7 @@ def _tested_in_studies(params: Params, summary: SequencesSummary) -> list[Tested
             definition, results = study_definition(name, params, summary), read_results(name, params, summary)
             configurations = {row["number"]: definition.recorded_trial(row).configuration
                               for row in records(results.trials)}  # fmt: skip
-            mistakes = pd.read_csv(paths.study_folder(name) / MISTAKES)
+            mistakes = read_table(paths.study_folder(name) / MISTAKES)
             found += networks_of(name, configurations, results.trials, mistakes, summary.test.samples)
     return found
 
@@ -48,13 +47,12 @@ def run(params: Params) -> None:
     """
     summary = prepared_sequences(params.data)
     choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)
-    with np.load(paths.TEST, allow_pickle=False) as arrays:
-        test_x, test_y = arrays["x"], arrays["y"]
+    samples = Samples.read(paths.TEST)
+    test_x, test_y = samples.x, samples.y
     champion_test_x = in_view(test_x, choice.choice.view, summary)
-    with np.load(paths.TRAIN, allow_pickle=False) as arrays:
-        # As many as there are test sequences: the two accuracies then have about the same standard error.
-        train_x, train_y = arrays["x"][: len(test_y)], arrays["y"][: len(test_y)]
-    train_x = in_view(train_x, choice.choice.view, summary)
+    samples = Samples.read(paths.TRAIN)
+    # As many as there are test sequences: the two accuracies then have about the same standard error.
+    train_x, train_y = in_view(samples.x[: len(test_y)], choice.choice.view, summary), samples.y[: len(test_y)]
 
     configure_tensorflow(params.training.instructions)
     models = evaluation.load_models(paths.CHAMPION)

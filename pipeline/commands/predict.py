@@ -1,7 +1,7 @@
 """predict: anybody's sequences or images, classified by the champion."""
 
+import reprlib
 import sys
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import champion_file, predict
+from pipeline.arrays import opened
 from pipeline.commands.champion import outdated, tested_model
 from pipeline.data.own import RawSequences, read_raw
 from pipeline.data.sequences import SequencesSummary, as_sequences, prepared_sequences
 from pipeline.documents import print_json, records
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, unfit
 from pipeline.params.document import Params
 from pipeline.params.network import CELLS, Cell, network_name
 from pipeline.params.own import TABLES
@@ -99,14 +100,15 @@ def _right(written: Sequence[str], predicted: NDArray[Any], summary: SequencesSu
 def _images(path: Path, summary: SequencesSummary, view: View) -> tuple[NDArray[np.float32], list[str] | None]:
     x = _read(path)
     if x.ndim != 3:
-        raise PipelineError(f"{path}: x must have three dimensions, samples first; it has the shape {x.shape}")
+        raise unfit(path, f"x must have three dimensions, samples first; it has the shape {x.shape}")
     if x.dtype == np.uint8:
         x = as_sequences(x, view, summary.seed)
     timesteps, features = summary.shape_in(view)
     if x.shape[1:] != (timesteps, features) or not np.isfinite(x).all():
-        raise PipelineError(
-            f"{path}: the champion reads finite sequences of {timesteps} steps with {plural(features, 'feature')}, in "
-            f"the view {view}, or images as in {summary.dataset}; x has the shape {x.shape}"
+        raise unfit(
+            path,
+            f"the champion reads finite sequences of {timesteps} steps with {plural(features, 'feature')}, in "
+            f"the view {view}, or images as in {summary.dataset}; x has the shape {x.shape}",
         )
     return x.astype(np.float32), _labels(path, len(x))
 
@@ -130,10 +132,11 @@ def _own(
     else:
         steps, fits = f"up to {summary.timesteps}", bool((lengths <= summary.timesteps).all())
     if x.shape[2] != summary.features or not fits:
-        raise PipelineError(
-            f"{path}: the champion reads sequences of {steps} steps with {plural(summary.features, 'feature')}, as in "
+        raise unfit(
+            path,
+            f"the champion reads sequences of {steps} steps with {plural(summary.features, 'feature')}, as in "
             f"{summary.dataset}; these have {lengths.min()} to {lengths.max()} steps with "
-            f"{plural(x.shape[2], 'feature')}"
+            f"{plural(x.shape[2], 'feature')}",
         )
     if not CELLS[cell].recurrent:
         x = np.pad(x, ((0, 0), (0, summary.timesteps - x.shape[1]), (0, 0)), constant_values=np.nan)
@@ -148,32 +151,36 @@ def _in_order(path: Path, found: RawSequences, summary: SequencesSummary) -> NDA
     if not all(Path(name).suffix.lower() in TABLES for name in (path, summary.dataset)):
         return found.x
     if sorted(found.features) != sorted(summary.feature_names):
-        raise PipelineError(
-            f"{path}: its features are {', '.join(found.features)}; the champion has learned from "
-            f"{', '.join(summary.feature_names)}"
+        raise unfit(
+            path,
+            f"its features are {', '.join(found.features)}; the champion has learned from "
+            f"{', '.join(summary.feature_names)}",
         )
     return found.x[:, :, [found.features.index(name) for name in summary.feature_names]]
 
 
 def _read(path: Path) -> NDArray[Any]:
     """The array x of numbers."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found: NDArray[Any] = arrays["x"]
-            if found.dtype.kind not in "biuf":
-                raise TypeError
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise PipelineError(
-            f"{path}: not an .npz with an array x of numbers, as numpy.savez(path, x=x) writes it"
-        ) from error
-    return found
+    what = "not an .npz with an array x of numbers, as numpy.savez(path, x=x) writes it"
+
+    def x_alone(names: list[str]) -> list[str]:
+        if "x" not in names:
+            raise unfit(path, f"{what}; it has {reprlib.repr(names)}")
+        return ["x"]
+
+    with opened(path, x_alone, what) as arrays:
+        if arrays.headers["x"].dtype.kind not in "biuf":
+            raise unfit(path, f"{what}; this is {arrays.headers['x'].dtype}")
+        return arrays.read("x")
 
 
 def _labels(path: Path, samples: int) -> list[str] | None:
     """The array y of whole numbers, one for each sample; None where there is none that can be read."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            y: NDArray[Any] = arrays["y"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        with opened(path, lambda names: [name for name in names if name == "y"]) as arrays:
+            header = arrays.headers.get("y")
+            if header is None or header.shape != (samples,) or header.dtype.kind not in "iu":
+                return None
+            return list(map(str, arrays.read("y").tolist()))
+    except PipelineError:
         return None
-    return list(map(str, y.tolist())) if y.shape == (samples,) and y.dtype.kind in "iu" else None

@@ -186,8 +186,21 @@ def run(dataset: str, folder: Path, minutes: float = MINUTES) -> None:
     check_is_known(dataset)
     if not PARAMS.exists():
         raise PipelineError(f"{PARAMS} not found: run from the project's root, where it lies")
+    _check_folder(root, folder)
     with alone(f"workspace {folder.resolve()}"):
         _run(root, dataset, folder, minutes)
+
+
+def _check_folder(root: Path, folder: Path) -> None:
+    """Raises PipelineError where a workspace would replace files that are somebody's."""
+    if root.is_relative_to(folder.resolve()):
+        raise PipelineError(
+            f"--folder {folder}: the project itself lies there; take a folder of its own, such as .quick"
+        )
+    config = folder / ".dvc" / "config"
+    made_here = config.is_file() and "no_scm" in config.read_text(encoding="utf-8", errors="replace")
+    if folder.is_dir() and any(folder.iterdir()) and not made_here:
+        raise PipelineError(f"--folder {folder}: something else lies there; take a new folder, or an empty one")
 
 
 def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:

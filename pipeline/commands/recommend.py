@@ -23,7 +23,7 @@ from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
 from pipeline.commands.champion import choose
 from pipeline.data.sequences import prepared_sequences
-from pipeline.documents import print_json, records
+from pipeline.documents import print_json, read_table, records
 from pipeline.errors import PipelineError, runnable
 from pipeline.params.document import RACE, Params
 from pipeline.params.settings import METRIC_NAMES, Metric
@@ -104,7 +104,7 @@ def _answer(
             "no study that champion.studies names has a complete trial: see the column `state` of "
             "data/studies/*/trials.csv"
         )
-    times = pd.read_csv(paths.PREDICTION_TIMES) if paths.PREDICTION_TIMES.exists() else None
+    times = read_table(paths.PREDICTION_TIMES) if paths.PREDICTION_TIMES.exists() else None
     everything = with_prediction_times(compared.table, times)
     everything["network"] = distinct_names(records(everything))
     choice, state = choose(params, summary), None

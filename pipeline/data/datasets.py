@@ -1,9 +1,10 @@
 """The datasets: fetched, verified against their checksums, decoded; images become uint8 (n, 28, 28)."""
 
 import gzip
+import math
+import reprlib
 import shutil
 import struct
-import zlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from itertools import compress
@@ -15,16 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from pipeline.arrays import read_arrays
 from pipeline.data import own
 from pipeline.data.mirrors import DEFAULT_LIMITS, Limits, fetch, find_sources, sha256_of
 from pipeline.documents import Document
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, damage, unfit
 from pipeline.params.settings import DataParams
 from pipeline.paths import MANIFEST, RAW, atomic_write, write_npz
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 BUNDLED = "mnist5k.npz"
+CLASSES = 10  # of digits, and of clothes
+MOST_IDX_BYTES = 1 << 28  # five times those of the training images
 SEQUENCES = "sequences"  # somebody's own, with the suffix of their file
 
 
@@ -157,7 +161,9 @@ def download(
     )
     manifest.write(folder / MANIFEST.name)
     for file_name in previous.files.keys() - set(files) if previous else ():
-        (folder / Path(file_name).name).unlink(missing_ok=True)
+        stale = folder / Path(file_name).name
+        if stale.is_file():  # a damaged manifest may name anything
+            stale.unlink()
     return Download(manifest, source)
 
 
@@ -174,18 +180,23 @@ def load(data: DataParams, folder: Path = RAW) -> Dataset:
     """Decode the dataset that `data` names from `folder`; raises PipelineError if it is absent, damaged or unfit."""
     name, manifest = data.dataset, _previous_manifest(folder)
     if manifest is None or manifest.dataset != name:
-        raise PipelineError(
-            f"{folder} holds {manifest.dataset if manifest else 'no dataset'}, not {name} (params.yaml: data.dataset): "
-            "`python -m pipeline download` brings it"
+        held = reprlib.repr(manifest.dataset) if manifest else "no dataset"
+        raise unfit(
+            folder, f"holds {held}, not {name!r} (params.yaml: data.dataset): `python -m pipeline download` brings it"
         )
     if own.is_own(name):
         return own_dataset(own.read_own(folder / own.copies_of(name, SEQUENCES)[0], data))
     if name == "mnist5k":
-        with np.load(folder / BUNDLED, allow_pickle=False) as arrays:
-            return Dataset(arrays["x"], arrays["y"], None, None, tuple(range(10)))
+        arrays = read_arrays(folder / BUNDLED, ("x", "y"), _brought_again(folder / BUNDLED))
+        x, y = _checked(arrays["x"], arrays["y"], folder / BUNDLED)
+        return Dataset(x, y, None, None, tuple(range(10)))
     train_x, train_y = _read_pair(folder / TRAIN_IMAGES, folder / TRAIN_LABELS)
     test_x, test_y = _read_pair(folder / TEST_IMAGES, folder / TEST_LABELS)
-    return Dataset(train_x, train_y, test_x, test_y, tuple(range(int(train_y.max()) + 1)))
+    if train_x.shape[1:] != test_x.shape[1:]:
+        raise _damaged(
+            folder / TEST_IMAGES, f"has images of {test_x.shape[1:]}, those of training are {train_x.shape[1:]}"
+        )
+    return Dataset(train_x, train_y, test_x, test_y, tuple(range(int(max(train_y.max(), test_y.max())) + 1)))
 
 
 def own_dataset(found: own.OwnSequences) -> Dataset:
@@ -202,28 +213,42 @@ def own_dataset(found: own.OwnSequences) -> Dataset:
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """Decode a gzipped idx file of unsigned bytes: a magic number 0x0000 08 `dimensions`, each dimension's
     size as a big-endian 32-bit integer, the values. Raises PipelineError if the file is anything else."""
-    try:
-        content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, f"cannot be unpacked ({error})") from error
-    header = 4 * (1 + dimensions)
-    if len(content) < header or content[:4] != bytes((0, 0, 8, dimensions)):
-        raise _damaged(path, f"is not an idx file of unsigned bytes in {dimensions} dimensions")
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    if len(content) - header != int(np.prod(shape, dtype=np.uint64)):
-        raise _damaged(path, f"announces {shape} values, but holds {len(content) - header:,} bytes of them")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    with damage(path, "cannot be unpacked", _brought_again(path)), gzip.open(path) as file:
+        header = file.read(4 * (1 + dimensions))
+        if len(header) < 4 * (1 + dimensions) or header[:4] != bytes((0, 0, 8, dimensions)):
+            raise _damaged(path, f"is not an idx file of unsigned bytes in {dimensions} dimensions")
+        shape = struct.unpack(f">{dimensions}I", header[4:])
+        size = math.prod(shape)
+        if size > MOST_IDX_BYTES:
+            raise _damaged(path, f"announces {shape} values, at most {MOST_IDX_BYTES:,} are read")
+        content = file.read(size + 1)
+    if len(content) != size:
+        count = f"more than {size:,}" if len(content) > size else f"{len(content):,}"
+        raise _damaged(path, f"announces {shape} values, but holds {count} bytes of them")
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def _read_pair(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    x, y = read_idx(images, 3), read_idx(labels, 1).astype(np.int64)
-    if len(x) != len(y):
-        raise _damaged(labels, f"has {len(y)} labels for {len(x)} images")
+    return _checked(read_idx(images, 3), read_idx(labels, 1).astype(np.int64), labels)
+
+
+def _checked(x: NDArray[Any], y: NDArray[Any], path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images and labels as the rest of the pipeline takes them to be; raises PipelineError where they are not."""
+    if x.dtype != np.uint8 or x.ndim != 3 or not x.size:
+        raise _damaged(path, f"belongs to images of {x.dtype} in the shape {x.shape}")
+    if y.dtype != np.int64 or y.shape != x.shape[:1]:
+        raise _damaged(path, f"has {y.dtype} labels in the shape {y.shape} for {len(x):,} images")
+    if not 0 <= y.min() <= y.max() < CLASSES:
+        raise _damaged(path, f"has labels from {y.min()} to {y.max()}, which must be from 0 to {CLASSES - 1}")
     return x, y
 
 
 def _damaged(path: Path, how: str) -> PipelineError:
-    return PipelineError(f"{path} {how}: `rm {quote(str(path))} && python -m pipeline download` brings it again")
+    return unfit(path, f"{how}{_brought_again(path)}")
+
+
+def _brought_again(path: Path) -> str:
+    return f": `rm {quote(str(path))} && python -m pipeline download` brings it again"
 
 
 def _write_bundled_digits(path: Path) -> None:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from pipeline.data.readers import ts
 from pipeline.data.readers.checks import mend
-from pipeline.data.readers.found import Found, unfit
+from pipeline.data.readers.found import Found
 from pipeline.data.readers.names import Label
 from pipeline.data.readers.npz import read_npz
 from pipeline.data.readers.table_files import read_csv, read_parquet
 from pipeline.data.readers.ts import read_ts
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, unfit
 from pipeline.params.settings import DataParams
 
 

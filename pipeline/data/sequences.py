@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pipeline.arrays import read_arrays
 from pipeline.documents import Document, Frozen
 from pipeline.errors import PipelineError
 from pipeline.params.network import Sizes
@@ -23,6 +24,7 @@ SplitName = Literal["train", "validation", "test"]
 
 # Into so many parts all but the test data are cut where folds are held out; no two have a sample in common.
 FOLDS = 10
+PREPARE_AGAIN = "; `dvc repro prepare` makes it again"
 _PERMUTATION_STREAM = 1  # that of the split is 0
 
 
@@ -40,8 +42,8 @@ class Samples:
     @classmethod
     def read(cls, path: Path) -> Samples:
         """One split of those that `prepare` writes."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(**arrays)
+        arrays = read_arrays(path, ("x", "y"), PREPARE_AGAIN)
+        return cls(arrays["x"], arrays["y"], arrays.get("fold"))
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -131,5 +132,5 @@ def _check_every_class(splits: Splits, labels: tuple[int | str, ...], hint: str)
             absent = [label for label, count in zip(labels, counts, strict=True) if count == 0]
             raise PipelineError(
                 f"params.yaml: data.dataset: too few samples to split: no {name} sample is left of the classes "
-                f"{absent}; add samples of them, leave them out, or lower data.validation{hint}"
+                f"{reprlib.repr(absent)}; add samples of them, leave them out, or lower data.validation{hint}"
             )

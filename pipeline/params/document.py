@@ -15,6 +15,7 @@ from pipeline.paths import PARAMS
 
 RACE = "race"
 MOST_SENTENCES = 20
+MEMBERS = ("choices", "range", "by_cell", "int", "float")  # pydantic's names of those of a union
 
 
 class ChampionParams(Frozen):
@@ -195,7 +196,7 @@ def _sentences(error: ValidationError, document: Any, source: str) -> list[str]:
 
 
 def _sentence(detail: dict[str, Any], document: Any, source: str) -> str:
-    place = _place_in(document, detail["loc"])
+    place = _place_in(document, detail["loc"]) or "the document"
     given = detail["input"]
     match detail["type"]:
         case "extra_forbidden":
@@ -210,7 +211,7 @@ def _sentence(detail: dict[str, Any], document: Any, source: str) -> str:
         case "union_tag_not_found":
             return f"{source}: {place}.sampler: missing"
         case "value_error":
-            return f"{source}: {place + ': ' if place else ''}{detail['ctx']['error']}"
+            return f"{source}: {'' if not detail['loc'] else f'{place}: '}{detail['ctx']['error']}"
     message = detail["msg"].replace("Input should be", "must be").replace("greater than or equal to", "at least")
     return f"{source}: {place}: {message}, got {shown(given)}"
 
@@ -225,7 +226,7 @@ def _place_in(document: Any, location: tuple[int | str, ...]) -> str:
             document = document[part]
         elif isinstance(document, list) and isinstance(part, int):
             document = document[part]
-        elif index < len(location) - 1 or part in ("choices", "range", "by_cell"):
+        elif index < len(location) - 1 or part in MEMBERS:
             continue
         elif isinstance(document, dict) and part == document.get("sampler", RACE):  # which of the kinds of study it is
             continue

@@ -61,7 +61,7 @@ def _way_home() -> str:
 
 def _parsed(text: str, path: Path) -> Any:
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.error import MarkedYAMLError
 
     try:
         return YAML(typ="safe", pure=True).load(text)  # its C twin crashes on 30,000 brackets
@@ -71,8 +71,8 @@ def _parsed(text: str, path: Path) -> Any:
         raise PipelineError(f"{path}: {place}not valid YAML: {error.problem or error.context}") from error
     except RecursionError as error:
         raise PipelineError(f"{path}: lists inside lists, too deep: it cannot be parameters") from error
-    except (YAMLError, ValueError, TypeError, OverflowError) as error:  # such as the date 2026-02-31
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # of any type: the date 2026-02-31 is a ValueError, `!!bool x` a KeyError
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise PipelineError(f"{path}: not valid YAML: {reason}") from error
 
 

@@ -14,8 +14,8 @@ from pipeline.analysis.choice import Choice, Competitors, Finalist, competitors
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
 from pipeline.analysis.evaluation import Metrics
 from pipeline.analysis.prediction_times import with_prediction_times
-from pipeline.data.sequences import SequencesSummary, prepared_sequences
-from pipeline.documents import records
+from pipeline.data.sequences import Samples, SequencesSummary, prepared_sequences
+from pipeline.documents import read_table, records
 from pipeline.lineage import Lineage, lineage
 from pipeline.params.document import RACE, Params
 from pipeline.params.settings import Metric
@@ -195,11 +195,10 @@ def with_training_times(table: pd.DataFrame, trials: pd.DataFrame, timings: pd.D
 
 
 def _table(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path) if path.exists() else None
+    return read_table(path) if path.exists() else None
 
 
 def _test_x() -> np.ndarray | None:
     if not paths.TEST.exists():
         return None
-    with np.load(paths.TEST, allow_pickle=False) as arrays:
-        return arrays["x"]
+    return Samples.read(paths.TEST).x

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline import paths
 from pipeline.data.sequences import SequencesSummary
-from pipeline.documents import Document, Frozen
+from pipeline.documents import Document, Frozen, read_table
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.network import Cell, MergeMode, Pooling
@@ -184,7 +184,7 @@ def read_results(name: str, params: Params, summary: SequencesSummary) -> StudyR
         )
     if missing := [file for file in FILES if not (folder / file).exists()]:
         raise PipelineError(f"{folder} lacks {', '.join(missing)}: `dvc repro {stage}` makes them")
-    tables = {table: pd.read_csv(folder / f"{table}.csv") for table in TABLES}
+    tables = {table: read_table(folder / f"{table}.csv") for table in TABLES}
     networks = {file: NetworkText(**text) for file, text in paths.read_json(folder / "networks.json").items()}
     return StudyResults(study, networks=networks, **tables)
 

@@ -53,7 +53,7 @@ class RunStore:
     def __init__(self, experiment: str) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # a new database reports every table otherwise
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # a server has two lines for each run
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with user and password in it
         from mlflow import MlflowClient
 
         uri = paths.tracking_uri()
@@ -62,6 +62,7 @@ class RunStore:
         self._begun: list[str] = []  # runs that have not ended
         try:
             with self.answering(patient=False):
+                _check_can_be_opened(uri)
                 self.client = MlflowClient(tracking_uri=uri)
                 self._experiment_id = _experiment_id(self.client, experiment, self.where, self._is_server)
         except StoreAway as error:
@@ -180,6 +181,7 @@ class RunStore:
             OSError,
             ModuleNotFoundError,
             PipelineError,
+            ValueError,  # an address that is none
         ) as error:  # requests' are OSErrors
             raise StoreAway(why_closed(error)) from error
 
@@ -279,6 +281,16 @@ def in_a_shell() -> str:
         if os.environ.get("MLFLOW_TRACKING_URI")
         else f"MLFLOW_TRACKING_URI={quote(paths.tracking_uri())} mlflow"
     )
+
+
+def _check_can_be_opened(uri: str) -> None:
+    """Raises OSError where SQLite cannot open its file: MLflow would try for minutes."""
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or str(path) == "":
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab"):
+        pass
 
 
 def _experiment_id(client: MlflowClient, name: str, where: str, is_server: bool) -> str:

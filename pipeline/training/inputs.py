@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.sequences import FOLDS, SequencesSummary, in_view, stratified_order
+from pipeline.arrays import read_arrays
+from pipeline.data.sequences import FOLDS, PREPARE_AGAIN, Samples, SequencesSummary, in_view, stratified_order
 from pipeline.params.settings import View
 from pipeline.paths import SEQUENCES_SUMMARY, TEST, TRAIN, VALIDATION
 from pipeline.training.reading import AS_THEY_ARE, Reading
@@ -70,8 +71,8 @@ def load_data(sequences: Path, held_out: HeldOut, view: View | None = None, fold
     summary = SequencesSummary.read(sequences / SEQUENCES_SUMMARY.name)
 
     def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-        with np.load(sequences / path.name, allow_pickle=False) as arrays:
-            return in_view(arrays["x"], view, summary), arrays["y"]
+        samples = Samples.read(sequences / path.name)
+        return in_view(samples.x, view, summary), samples.y
 
     x, y = read(TRAIN)
     validation_x, validation_y = read(VALIDATION)
@@ -111,9 +112,7 @@ def _whole_groups(y: NDArray[np.int64], fold: int, sequences: Path) -> tuple[NDA
     """As `_tenth`. The rest is put in order again: without some groups its classes are no longer in proportion."""
 
     def read(path: Path) -> NDArray[np.int64]:
-        with np.load(sequences / path.name, allow_pickle=False) as arrays:
-            numbers: NDArray[np.int64] = arrays["fold"]
-            return numbers
+        return read_arrays(sequences / path.name, ("fold",), PREPARE_AGAIN)["fold"]
 
     folds = np.concatenate([read(TRAIN), read(VALIDATION)])
     rest = np.flatnonzero(folds != fold)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from pipeline.errors import damage
 from pipeline.paths import write_zip
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ def model_bytes(model: keras.Model) -> bytes:
 
 
 def load_model(path: Path) -> keras.Model:
-    """One saved model, to predict with."""
+    """One saved model, to predict with; raises PipelineError where the file is damaged."""
     import keras
 
     import pipeline.training.elman  # noqa: F401 (registers its layer with Keras)
 
-    return keras.saving.load_model(path, compile=False)
+    with damage(path, "is no model of Keras, or a damaged one", "; `dvc repro champion` makes it again"):
+        return keras.saving.load_model(path, compile=False)

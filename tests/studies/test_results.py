@@ -258,7 +258,7 @@ def test_a_damaged_summary_is_named_with_its_cure(
     path.write_text(json.dumps(damage(paths.read_json(path))), encoding="utf-8")
     with pytest.raises(PipelineError) as caught:
         read_results("search", finished[1], SUMMARY)
-    assert str(caught.value).startswith(f"{path} is damaged or of another version: {place}: ")
+    assert str(caught.value).startswith(f"{path}: is damaged or of another version: {place}: ")
     assert str(caught.value).endswith("&& dvc repro` makes it again")
     with pytest.raises(PipelineError, match="is damaged"):
         StudySummary.read(path)

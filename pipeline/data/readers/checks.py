@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.readers.found import Found, unfit
-from pipeline.errors import PipelineError
+from pipeline.data.readers.found import Found
+from pipeline.errors import PipelineError, unfit
 from pipeline.params.settings import DataParams
 
 MOST_TOKENS = 1 << 24  # float32 has every whole number below it

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arrays import MOST_BYTES
 from pipeline.data.readers.names import Names
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, unfit
 
-# Of the values as float32, every sequence as long as the longest one; and of what a file holds, as it is stored.
-MOST_BYTES = 4 << 30
+# Of the values as float32, every sequence as long as the longest one.
 MOST_VALUES = MOST_BYTES // np.dtype(np.float32).itemsize
 
 
@@ -37,11 +36,6 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def unfit(path: Path, how: str) -> PipelineError:
-    """The error that says what is wrong with `path`."""
-    return PipelineError(f"{path}: {how}")
-
-
 def is_test_of(path: Path, split: Names) -> NDArray[np.bool_]:
     """Whether each sequence is for testing, bool (n,); raises PipelineError if it is neither "train" nor "test"."""
     if wrong := [name for name in split.names if name not in ("train", "test")]:
@@ -55,18 +49,6 @@ def if_readable(labels: Callable[[], Names]) -> Names | None:
         return labels()
     except PipelineError:
         return None
-
-
-@contextmanager
-def damage(path: Path, how: str) -> Iterator[None]:
-    """Around a library that decodes a file: whatever it raises, the file is unfit."""
-    try:
-        yield
-    except PipelineError:
-        raise
-    except Exception as error:  # of any type: nobody has foreseen everything that damaged bytes can do
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise unfit(path, f"{how} ({reason})") from error
 
 
 def room(path: Path, sequences: int, timesteps: int, features: int) -> NDArray[np.float32]:

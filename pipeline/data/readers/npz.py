@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.readers.archive import Arrays, opened
-from pipeline.data.readers.found import Found, cut, if_readable, is_test_of, room, unfit
+from pipeline.arrays import Arrays
+from pipeline.data.readers.archive import opened
+from pipeline.data.readers.found import Found, cut, if_readable, is_test_of, room
 from pipeline.data.readers.names import Names, names_of
+from pipeline.errors import unfit
 from pipeline.params.settings import DataParams
 
 

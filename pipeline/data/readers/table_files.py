@@ -10,11 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.data.readers.found import MOST_BYTES, MOST_VALUES, Found, damage, unfit
+from pipeline.arrays import MOST_BYTES
+from pipeline.data.readers.found import MOST_VALUES, Found
 from pipeline.data.readers.tables import column_roles, found_in
+from pipeline.errors import damage, unfit
 from pipeline.params.settings import DataParams
 
 MOST_CSV_BYTES = 2 * MOST_VALUES  # a value and its comma have at least two
+MOST_ROWS = 1 << 26  # each takes some 50 bytes while rows are put in order
 LONGEST_HEADER_BYTES = 1 << 20
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none")  # in a column of numbers
 _WAY_OUT = "leave them out, or say in params.yaml what they are (data.columns: sequence, time, label, group and split)"
@@ -45,8 +48,9 @@ def read_csv(path: Path, settings: DataParams, labelled: bool) -> Found:
             encoding="utf-8",
             compression=None,
         )
-    for name in features:
-        table[name] = _numbers(path, table[name])
+    for name, dtype in table.dtypes[features].items():
+        if not pd.api.types.is_numeric_dtype(dtype):
+            table[name] = _numbers(path, table[name])
     return found_in(path, table, features, settings, labelled)
 
 
@@ -63,8 +67,9 @@ def read_parquet(path: Path, settings: DataParams, labelled: bool) -> Found:
         stored = sum(file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups))
     names = [name for name in schema.names if not name.startswith("__index_level_")]  # of pandas, an index without name
     identifying, features = column_roles(path, names, settings.columns, labelled)
-    if rows * len(names) > MOST_VALUES or stored > MOST_BYTES:
-        raise unfit(path, f"has {rows:,} rows, and at most {MOST_VALUES:,} values are read: take fewer rows")
+    if rows > MOST_ROWS or rows * len(names) > MOST_VALUES or stored > MOST_BYTES:
+        most = f"{MOST_ROWS:,} of them and {MOST_VALUES:,} values"
+        raise unfit(path, f"has {rows:,} rows, and at most {most} are read: take fewer rows")
     types = pa.types
     kinds = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     texts = [name for name in features if not any(is_kind(schema.field(name).type) for is_kind in kinds)]
@@ -103,9 +108,7 @@ def _header(path: Path) -> list[str]:
 
 
 def _numbers(path: Path, column: pd.Series[Any]) -> pd.Series[Any]:
-    """A column of features as numbers, NaN where one is missing."""
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return column
+    """A column of features that are texts as numbers, NaN where one is missing."""
     with damage(path, f"column {column.name!r} cannot be read"):
         numbers = pd.to_numeric(column, errors="coerce")
     if (wrong := numbers.isna() & column.notna()).any():

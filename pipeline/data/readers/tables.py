@@ -12,9 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype, is_timedelta64_dtype
 
-from pipeline.data.readers.found import Found, cut, damage, if_readable, is_test_of, room, unfit
+from pipeline.data.readers.found import Found, cut, if_readable, is_test_of, room
 from pipeline.data.readers.names import Names, names_of
+from pipeline.errors import damage, unfit
 from pipeline.params.settings import DataParams, TableColumns
+
+MOST_COLUMNS = 10_000  # each takes pandas a millisecond
 
 
 class Rows:
@@ -93,6 +96,8 @@ def column_roles(path: Path, names: list[str], columns: TableColumns, labelled: 
         for role, name in columns.model_dump().items()
         if name is not None and (labelled or role in ("sequence", "time") or name in names)
     }
+    if len(names) > MOST_COLUMNS:
+        raise unfit(path, f"has {len(names):,} columns, at most {MOST_COLUMNS:,} are read: a row is one time step")
     if len(set(names)) < len(names):
         raise unfit(path, f"has two columns {Counter(names).most_common(1)[0][0]!r}: rename one")
     for role, name in roles.items():

@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.readers.found import MOST_BYTES, MOST_VALUES, Found, cut, if_readable, room, unfit
+from pipeline.arrays import MOST_BYTES
+from pipeline.data.readers.found import MOST_VALUES, Found, cut, if_readable, room
 from pipeline.data.readers.names import Names, names_of
+from pipeline.errors import unfit
 from pipeline.params.settings import DataParams
 
 LONGEST_LINE_BYTES = 1 << 24

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.readers.found import cut, damage, room, unfit
+from pipeline.data.readers.found import cut, room
 from pipeline.errors import PipelineError
 
 
@@ -23,13 +23,3 @@ def test_longer_sequences_are_cut_with_a_note() -> None:
     short, notes = cut(lengths, 5)
     assert short.tolist() == [3, 5, 5, 5]
     assert notes == ("2 of 4 sequences are longer than data.max_timesteps: cut after 5 steps",)
-
-
-def test_whatever_a_decoder_raises_is_one_sentence() -> None:
-    with (
-        pytest.raises(PipelineError, match=r"^a: is damaged \(one two\)$"),
-        damage(Path("a"), "is damaged"),
-    ):
-        raise ZeroDivisionError("one\n two")
-    with pytest.raises(PipelineError, match="a: mine"), damage(Path("a"), "is damaged"):
-        raise unfit(Path("a"), "mine")
