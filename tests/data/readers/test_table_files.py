@@ -100,5 +100,5 @@ def test_a_damaged_and_a_huge_parquet_are_refused(tmp_path: Path, monkeypatch: p
         read(write(tmp_path / "a.parquet", b"PAR1 and no more PAR1"))
     path = parquet(tmp_path / "b.parquet")
     monkeypatch.setattr(table_files, "MOST_VALUES", 7)
-    with pytest.raises(PipelineError, match="has 2 rows, and at most .* and 7 values are read: take fewer rows"):
+    with pytest.raises(PipelineError, match=r"has 2 rows, and at most .* and 7 values are read: take fewer rows"):
         read(path)
