@@ -104,6 +104,12 @@ def _database(variable: str, file: str) -> str:
     return re.sub("^postgres://", "postgresql://", url)  # the short form is PostgreSQL's too, but not SQLAlchemy's
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of the database at `url`; None where it is no file, as on a server or in memory."""
+    scheme, _, name = url.partition("?")[0].partition(":///")
+    return Path(name) if scheme == "sqlite" and name not in ("", ":memory:") else None
+
+
 def journal_folder() -> Path:
     """Where finished trainings wait until their study has recorded them (and for studies that repeat them)."""
     return home() / ".journal"

@@ -166,8 +166,8 @@ def _stores() -> list[Finding]:
     findings = []
     for name, address in stores:
         hidden = without_credentials(address)
-        local = address.removeprefix("sqlite:///")
-        findings.append(Finding(name, f"{hidden}, {_size(Path(local))}" if local != address else hidden))
+        file = paths.sqlite_file(address)
+        findings.append(Finding(name, hidden if file is None else f"{hidden}, {_size(file)}"))
     return [*findings, Finding("journal", f"{journal}, {_size(journal)}")]
 
 

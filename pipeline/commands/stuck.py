@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import os
 import shutil
 import subprocess
 import sys
@@ -184,5 +183,5 @@ def end_orphans(store: RunStore) -> None:
 
 def _is_made(address: str) -> bool:
     """Whether there is a database to ask; a file that is not there yet would be made."""
-    file = address.removeprefix("sqlite:///")
-    return file == address or os.path.exists(file)
+    file = paths.sqlite_file(address)
+    return file is None or file.exists()

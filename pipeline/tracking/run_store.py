@@ -285,8 +285,8 @@ def in_a_shell() -> str:
 
 def _check_can_be_opened(uri: str) -> None:
     """Raises OSError where SQLite cannot open its file: MLflow would try for minutes."""
-    path = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///") or str(path) == "":
+    path = paths.sqlite_file(uri)
+    if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab"):
