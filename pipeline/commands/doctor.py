@@ -70,6 +70,10 @@ def _findings() -> list[Finding]:
         subject = "params.yaml" if paths.PARAMS.exists() else "folder"
         lines = [line.removeprefix(f"{paths.PARAMS}: ") for line in str(error).splitlines()]
         return [*findings, *(Finding(subject, line, "fault") for line in lines)]
+    try:
+        paths.optuna_storage()
+    except PipelineError as error:  # it is MLflow's, too: neither could be asked
+        return [*findings, Finding("databases", str(error), "fault")]
     drivers = missing_drivers()
     return [
         *findings,
