@@ -15,7 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, TYPE_CHECKING, Any
 
-from pipeline.errors import PipelineError, damage
+from pipeline.errors import PipelineError, damage, made_again
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,7 +190,7 @@ def _remove_unless_locked(folder: Path) -> None:
 
 def read_json(path: Path) -> Any:
     """The document that the JSON file at `path` holds; raises PipelineError where it is damaged."""
-    with damage(path, "is damaged", "; `dvc repro` makes it again once it is deleted"):
+    with damage(path, "is damaged", made_again(path)):
         return json.loads(path.read_bytes())
 
 
