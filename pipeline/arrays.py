@@ -60,9 +60,8 @@ def opened(
     """
     with damage(path, no_archive, cure):
         with path.open("rb") as file:
-            single = file.read(6) == b"\x93NUMPY"
-        if single:
-            raise unfit(path, f"holds a single array, {no_archive}{cure}")
+            if file.read(6) == b"\x93NUMPY":
+                raise ValueError("it holds a single array")
         archive = zipfile.ZipFile(path)
     with archive:
         headers = {}

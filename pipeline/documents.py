@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.errors import damage, unfit
+from pipeline.errors import damage, made_again, unfit
 from pipeline.paths import write_json
 
 if TYPE_CHECKING:
@@ -34,9 +33,7 @@ class Document(Frozen):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "the document"
-            raise unfit(
-                path, f"is damaged or of another version: {place}: {first['msg']}{_made_again(path)}"
-            ) from error
+            raise unfit(path, f"is damaged or of another version: {place}: {first['msg']}{made_again(path)}") from error
 
     def write(self, path: Path) -> None:
         """Write `path` atomically; a number that JSON has no word for (NaN, infinity) is an error."""
@@ -47,7 +44,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """A .csv that the pipeline has written; raises PipelineError where it is damaged."""
     import pandas as pd
 
-    with damage(path, "is damaged", _made_again(path)):
+    with damage(path, "is damaged", made_again(path)):
         return pd.read_csv(path)
 
 
@@ -69,7 +66,3 @@ def _with_null(value: Any) -> Any:
     if hasattr(value, "item"):  # a number of NumPy
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _made_again(path: Path) -> str:
-    return f"; `rm {quote(str(path))} && dvc repro` makes it again"

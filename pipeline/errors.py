@@ -116,6 +116,11 @@ def unfit(path: Path, how: str) -> PipelineError:
     return PipelineError(f"{path}: {how}")
 
 
+def made_again(path: Path) -> str:
+    """The end of a sentence about a file that DVC's stages make."""
+    return f"; `rm {quote(str(path))} && dvc repro` makes it again"
+
+
 @contextmanager
 def damage(path: Path, how: str, cure: str = "") -> Iterator[None]:
     """Around a library that decodes a file: whatever it raises, the file is unfit; `cure` is the sentence's end.

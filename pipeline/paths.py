@@ -15,7 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, TYPE_CHECKING, Any
 
-from pipeline.errors import PipelineError, damage
+from pipeline.errors import PipelineError, damage, made_again
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,6 +104,12 @@ def _database(variable: str, file: str) -> str:
     return re.sub("^postgres://", "postgresql://", url)  # the short form is PostgreSQL's too, but not SQLAlchemy's
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of the database at `url`; None where it is no file, as on a server or in memory."""
+    scheme, _, name = url.partition("?")[0].partition(":///")
+    return Path(name) if scheme == "sqlite" and name not in ("", ":memory:") else None
+
+
 def journal_folder() -> Path:
     """Where finished trainings wait until their study has recorded them (and for studies that repeat them)."""
     return home() / ".journal"
@@ -184,7 +190,7 @@ def _remove_unless_locked(folder: Path) -> None:
 
 def read_json(path: Path) -> Any:
     """The document that the JSON file at `path` holds; raises PipelineError where it is damaged."""
-    with damage(path, "is damaged", "; `dvc repro` makes it again once it is deleted"):
+    with damage(path, "is damaged", made_again(path)):
         return json.loads(path.read_bytes())
 
 

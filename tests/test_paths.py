@@ -40,6 +40,20 @@ def test_the_short_address_of_postgresql_is_that_of_its_driver(monkeypatch: pyte
     assert paths.tracking_uri() == "postgresql://me@host/mlflow"
 
 
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        ("sqlite:///optuna.db", Path("optuna.db")),
+        ("sqlite:////my home/optuna.db?timeout=5", Path("/my home/optuna.db")),
+        ("sqlite:///:memory:", None),
+        ("sqlite://", None),
+        ("postgresql://me@host/optuna", None),
+    ],
+)
+def test_the_file_of_a_database(url: str, file: Path | None) -> None:
+    assert paths.sqlite_file(url) == file
+
+
 def test_optuna_and_mlflow_need_a_database_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow's own words for it are "Can't locate revision identified by 'v3.2.0.a'"."""
     monkeypatch.setenv("OPTUNA_STORAGE", "postgres://me:secret@host/db")

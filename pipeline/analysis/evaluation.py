@@ -138,7 +138,7 @@ class Metrics(Document):
 
         None where nothing was tested, or where it was another network, or other data.
         """
-        if not path.exists() or "model_sha256" not in path.read_text(encoding="utf-8"):  # an earlier version's
+        if not path.exists() or b"model_sha256" not in path.read_bytes():  # an earlier version's
             return None
         metrics = cls.read(path)
         same = metrics.tested == what_is_tested(choice, data_sha256) and (metrics.metric or "accuracy") == metric

@@ -70,6 +70,10 @@ def _findings() -> list[Finding]:
         subject = "params.yaml" if paths.PARAMS.exists() else "folder"
         lines = [line.removeprefix(f"{paths.PARAMS}: ") for line in str(error).splitlines()]
         return [*findings, *(Finding(subject, line, "fault") for line in lines)]
+    try:
+        paths.optuna_storage()
+    except PipelineError as error:  # it is MLflow's, too: neither could be asked
+        return [*findings, Finding("databases", str(error), "fault")]
     drivers = missing_drivers()
     return [
         *findings,
@@ -166,8 +170,8 @@ def _stores() -> list[Finding]:
     findings = []
     for name, address in stores:
         hidden = without_credentials(address)
-        local = address.removeprefix("sqlite:///")
-        findings.append(Finding(name, f"{hidden}, {_size(Path(local))}" if local != address else hidden))
+        file = paths.sqlite_file(address)
+        findings.append(Finding(name, hidden if file is None else f"{hidden}, {_size(file)}"))
     return [*findings, Finding("journal", f"{journal}, {_size(journal)}")]
 
 

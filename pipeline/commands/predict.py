@@ -101,6 +101,8 @@ def _images(path: Path, summary: SequencesSummary, view: View) -> tuple[NDArray[
     x = _read(path)
     if x.ndim != 3:
         raise unfit(path, f"x must have three dimensions, samples first; it has the shape {x.shape}")
+    if not len(x):
+        raise unfit(path, f"x has no samples; it has the shape {x.shape}")
     if x.dtype == np.uint8:
         x = as_sequences(x, view, summary.seed)
     timesteps, features = summary.shape_in(view)

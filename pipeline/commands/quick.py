@@ -165,10 +165,10 @@ def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINU
     small = shrunk_to_own(document, dataset, minutes) if is_own(dataset) else shrink(document, dataset)
     params = validate_params(small, f"{PARAMS}, shrunk")
     sweep(folder, folder / ".dvc")
+    with atomic_write(folder / ".dvc" / "config") as file:  # first: by it the next run knows the folder for its own
+        file.write("[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n")
     with atomic_write(folder / PARAMS) as file:
         YAML().dump(small, file)
-    with atomic_write(folder / ".dvc" / "config") as file:
-        file.write("[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n")
     shutil.copytree(root / ".dvc" / "plots", folder / ".dvc" / "plots", dirs_exist_ok=True)
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copyfile(root / name, folder / name)

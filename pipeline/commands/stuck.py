@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pipeline import locks, paths
 from pipeline.data.sequences import prepared_sequences
 from pipeline.errors import PipelineError, without_credentials
 from pipeline.params.document import Params
+from pipeline.report.text import plural
 from pipeline.studies.results import has_results, read_results, study_definition
 from pipeline.studies.storage import open_database, trials_done
 from pipeline.tracking.run_store import PARENT_TAG, RunStore, StoreAway, environment_variable
@@ -179,10 +179,10 @@ def end_orphans(store: RunStore) -> None:
             store.log(run.info.run_id, tags={"interrupted": "true"})
         store.end(run.info.run_id, "KILLED")
     if found:
-        print(f"{len(found)} runs that no process worked on: ended")
+        print(f"{plural(len(found), 'run')} that no process worked on: ended")
 
 
 def _is_made(address: str) -> bool:
     """Whether there is a database to ask; a file that is not there yet would be made."""
-    file = address.removeprefix("sqlite:///")
-    return file == address or os.path.exists(file)
+    file = paths.sqlite_file(address)
+    return file is None or file.exists()

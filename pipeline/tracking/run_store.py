@@ -275,18 +275,17 @@ def environment_variable(name: str, value: str) -> Iterator[None]:
 
 def in_a_shell() -> str:
     """How a shell command begins that asks MLflow about this store; no password is in it."""
-    # MLFLOW_TRACKING_URI is in the user's shell already; without it MLflow takes mlflow.db of the current folder.
-    return (
-        "mlflow"
-        if os.environ.get("MLFLOW_TRACKING_URI")
-        else f"MLFLOW_TRACKING_URI={quote(paths.tracking_uri())} mlflow"
-    )
+    url = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if url.startswith("postgres://"):  # which MLflow's own commands do not take
+        return 'MLFLOW_TRACKING_URI="postgresql${MLFLOW_TRACKING_URI#postgres}" mlflow'
+    # It is in the user's shell already; without it MLflow takes mlflow.db of the current folder.
+    return "mlflow" if url else f"MLFLOW_TRACKING_URI={quote(paths.tracking_uri())} mlflow"
 
 
 def _check_can_be_opened(uri: str) -> None:
     """Raises OSError where SQLite cannot open its file: MLflow would try for minutes."""
-    path = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///") or str(path) == "":
+    path = paths.sqlite_file(uri)
+    if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab"):

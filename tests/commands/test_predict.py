@@ -116,6 +116,7 @@ def test_a_champion_may_have_a_view_of_its_own(champion: list, capsys: pytest.Ca
         ({"x": np.array([None, 1])}, "x has the dtype object, which is never loaded"),
         ({"x": np.array(["a"])}, "not an .npz with an array x of numbers"),
         ({"x": np.zeros(3)}, r"three dimensions, samples first; it has the shape \(3,\)"),
+        ({"x": np.zeros((0, 6, 4)), "y": np.zeros(0, int)}, r"x has no samples; it has the shape \(0, 6, 4\)"),
         ({"x": np.zeros((2, 5, 4))}, r"in the view columns, or images as in toy; x has the shape \(2, 5, 4\)"),
         ({"x": np.full((2, 6, 4), np.nan)}, "finite sequences"),
     ],

@@ -95,7 +95,7 @@ def test_the_source_that_manifest_json_names_changes_nothing(small: Params) -> N
     ("data", "sentence"),
     [
         ({"validation": 60}, r"params\.yaml: data\.validation: 60 of the 60 samples"),
-        ({"dataset": "fashion_mnist"}, r"data/raw holds mnist, not fashion_mnist"),
+        ({"dataset": "fashion_mnist"}, r"data/raw: holds 'mnist', not 'fashion_mnist'"),
     ],
 )
 def test_a_mistake_leaves_the_earlier_sequences(small: Params, data: dict[str, object], sentence: str) -> None:

@@ -127,6 +127,13 @@ def orphan() -> None:
     study.trial_started(record(1).trial)
 
 
+def test_one_database_for_both(project: Path) -> None:
+    url = f"sqlite:///{project}/both.db"
+    sentence, state = the_one("databases", OPTUNA_STORAGE=url, MLFLOW_TRACKING_URI=url)
+    assert (state, sentence.partition(":")[0]) == ("fault", "OPTUNA_STORAGE and MLFLOW_TRACKING_URI both name sqlite")
+    assert not (project / "both.db").exists()
+
+
 def test_runs_that_no_process_works_on(project: Path) -> None:
     orphan()
     [study] = {run.data.tags["optuna_study"] for run in all_runs().values()}

