@@ -30,8 +30,10 @@ SIGNALS: dict[Target, tuple[signal.Signals, ...]] = {
 }
 MARK = "FAULTS_PROJECT"  # in the environment of every process of a project
 HELD = re.compile(r"error: (?:study|champion) .* is held by process (\d+) on .* or end it by `kill \1`.*")
-# Ctrl-C before the program's first line: no code of ours is there to answer.
-OF_PYTHON_ITSELF = re.compile(r"^Traceback.*\n(  File \"<frozen .*\n(    .*\n)*)+KeyboardInterrupt$", re.MULTILINE)
+TRACEBACK = re.compile(r"^Traceback .*\n(?:  .*\n)*\S.*", re.MULTILINE)
+# Ctrl-C before the program has imported `signal` is Python's to answer.
+OURS = re.compile(r"/pipeline/(?!__main__\.py\", line \d,|__init__\.py)")
+DAMAGED = re.compile(r"dvc\.lock' (validation failed|is invalid)")
 SEED = 2027
 MOMENTS_OF_A_PROJECT = 24
 SECONDS_TO_END = 90
@@ -61,7 +63,8 @@ class Outcome:
 
     def look_at(self, output: str) -> None:
         """Take what a user saw: the sentences among the lines; a traceback is none."""
-        if "Traceback" in output and not OF_PYTHON_ITSELF.search(output):
+        tracebacks = TRACEBACK.findall(output)
+        if any(OURS.search(traceback) or not traceback.endswith("\nKeyboardInterrupt") for traceback in tracebacks):
             self.lost.append(f"a traceback: {output[-3000:]}")
         self.seen += [
             HELD.sub("… is held by process N: let it finish, or end it by `kill N`", line)
@@ -261,6 +264,10 @@ def _strike_and_look(run: Run, outcome: Outcome, reference: Reference) -> Run:
     outcome.lost += [f"a finished training is lost: {name}" for name in kept if after.get(name) != kept[name]]
     while again.stage is None and not again.ended:
         time.sleep(0.02)
+    if again.ended and DAMAGED.search(again.output):  # DVC died while it wrote it: as `doctor` says
+        outcome.seen.append("dvc.lock is damaged: `rm dvc.lock`")
+        (folder / "dvc.lock").unlink()
+        again = Run(folder)
     outcome.recovery_seconds = time.monotonic() - struck_at
     return again
 
@@ -276,8 +283,10 @@ def _second_while_an_orphan_lives(folder: Path, outcome: Outcome) -> Run | None:
     second = Run(folder)
     while not second.ended and any(orphan.is_running() and _works(orphan) for orphan in orphans):
         time.sleep(0.05)
-    if not second.ended:
+    time.sleep(1)  # it may have been refused just before
+    if not second.ended and HELD.search(second.output) is None:
         return second
+    second.process.wait(SECONDS_TO_END)
     outcome.look_at(second.output)
     if second.process.returncode == 0:
         return second
