@@ -224,13 +224,14 @@ def _struck_project(reference: Reference, folder: Path, planned: list[Moment], e
     """
     small.make_small(folder, empty_mlflow)
     outcomes: list[Outcome] = []
+    left: set[tuple[str, str, str]] = set()
     run = Run(folder)
     for moment in sorted(planned, key=lambda moment: (STAGES.index(moment.stage), moment.fraction)):
         run.wait_for(moment.stage, moment.fraction * reference.seconds[moment.stage])
         if run.ended:
             break
         outcomes.append(Outcome(moment, str(run.stage)))
-        run = _strike_and_look(run, outcomes[-1], reference)
+        run = _strike_and_look(run, outcomes[-1], reference, left)
     run.process.wait(SECONDS_TO_RUN)
     lost = wait_until_all_ended(folder)
     if run.process.returncode != 0:
@@ -243,8 +244,11 @@ def _struck_project(reference: Reference, folder: Path, planned: list[Moment], e
     return outcomes
 
 
-def _strike_and_look(run: Run, outcome: Outcome, reference: Reference) -> Run:
-    """Strike, look at what is left, and run the same command again until a stage of it is at work."""
+def _strike_and_look(run: Run, outcome: Outcome, reference: Reference, left: set[tuple[str, str, str]]) -> Run:
+    """Strike, look at what is left, and run the same command again until a stage of it is at work.
+
+    `left` are runs of MLflow that a SIGKILL has left running.
+    """
     moment, folder, struck_at = outcome.moment, run.folder, time.monotonic()
     kept = _journal(folder)
     run.strike(moment)
@@ -256,8 +260,10 @@ def _strike_and_look(run: Run, outcome: Outcome, reference: Reference) -> Run:
     if again is None:
         outcome.lost += wait_until_all_ended(folder)
         outcome.lost += _half_done(folder, reference)
-        if moment.number != signal.SIGKILL:
-            outcome.lost += [f"{each} in MLflow" for each in small.mlflow_runs(folder) if each[2] == "RUNNING"]
+        running = {run for run in small.mlflow_runs(folder) if run[2] == "RUNNING"}
+        if moment.number == signal.SIGKILL:
+            left |= running  # until a later run takes them up
+        outcome.lost += [f"{run} in MLflow" for run in running - left]
         again = Run(folder)
     outcome.look_at(run.output)
     after = _journal(folder)
