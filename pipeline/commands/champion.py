@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline import paths
@@ -91,6 +92,9 @@ def _run(params: Params) -> None:
     choice.write(paths.CHOICE)
     refits.record("champion", trials)
 
+    tested = None
+    with suppress(PipelineError):  # a damaged metrics.json, which `evaluate` makes again
+        tested = tested_model(params, summary, choice)  # the same model may be registered again
     input_example = in_view(Samples.read(paths.VALIDATION).x[:2], choice.choice.view, summary)
     with as_a_view("champion"):
         outcome = log_champion(
@@ -102,6 +106,6 @@ def _run(params: Params) -> None:
             input_example=input_example,
             metric=params.champion.metric,
             licence=Manifest.read(paths.MANIFEST).licence,
-            tested=tested_model(params, summary, choice),  # the same model may be registered again
+            tested=tested,
         )
         print(f"champion: {outcome}")

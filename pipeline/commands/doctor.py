@@ -17,6 +17,7 @@ from pipeline.analysis.evaluation import champion_file
 from pipeline.commands.champion import outdated, tested_model
 from pipeline.commands.stuck import (
     Finding,
+    damaged_lock,
     git_repository,
     half_studies,
     held_locks,
@@ -84,6 +85,7 @@ def _findings() -> list[Finding]:
         *_stores(),
         Finding("execution", _execution(params.execution)),
         *held_locks(),
+        *damaged_lock(),
         *(drivers or [*half_studies(params), *orphaned_runs(params)]),
     ]
 

@@ -15,12 +15,14 @@ from ruamel.yaml import YAML
 
 from pipeline.commands.own_study import VALIDATION as OWN_VALIDATION
 from pipeline.commands.own_study import own_study
+from pipeline.commands.stuck import is_damaged
 from pipeline.data.datasets import check_is_known, own_dataset
 from pipeline.data.description import token_count
 from pipeline.data.own import at_home, is_own, read_own
 from pipeline.data.sequences import too_few_for_folds, too_few_sequences
 from pipeline.data.splits import split
 from pipeline.errors import PLACE, PipelineError
+from pipeline.lineage import DVC_LOCK
 from pipeline.locks import alone
 from pipeline.params.document import Params, as_name, validate_params
 from pipeline.params.file import read_document
@@ -211,6 +213,8 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # dvc.yaml says `python`
         PLACE: str(folder.resolve()),
     }
+    if is_damaged(folder / DVC_LOCK):  # DVC died while it wrote it; the stages run again, and train nothing again
+        (folder / DVC_LOCK).unlink()
     # DVC does not look at somebody's own file: where that has changed, another copy is what it sees.
     steps = [["pipeline", "download"]] * is_own(dataset) + [["dvc", "repro"]]
     if any(_ended_with_this([sys.executable, "-m", *step], folder, environment) for step in steps):

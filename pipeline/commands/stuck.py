@@ -11,12 +11,15 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ruamel.yaml import YAML, YAMLError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from voluptuous import Invalid
 
 from pipeline import locks, paths
 from pipeline.data.sequences import prepared_sequences
 from pipeline.errors import PipelineError, without_credentials
+from pipeline.lineage import DVC_LOCK
 from pipeline.params.document import Params
 from pipeline.report.text import plural
 from pipeline.studies.results import has_results, read_results, study_definition
@@ -80,6 +83,28 @@ def held_locks() -> list[Finding]:
         Finding("lock", f"held by {holder}: {locks.way_out(holder)}", "note")
         for holder in dict.fromkeys(locks.holders())
     ]
+
+
+def damaged_lock() -> list[Finding]:
+    """dvc.lock where DVC died while it wrote it: then DVC does nothing any more."""
+    if not is_damaged(DVC_LOCK):
+        return []
+    cure = "`rm dvc.lock`, then `dvc repro` makes it again; finished trainings are kept"
+    return [Finding("dvc.lock", f"damaged, as by a death of DVC while it wrote it: {cure}", "fault")]
+
+
+def is_damaged(lock: Path) -> bool:
+    """Whether DVC cannot read a dvc.lock that is there."""
+    if not lock.exists():
+        return False
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # type: ignore[import-untyped]
+
+    try:
+        document = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))
+        COMPILED_LOCKFILE_SCHEMA(document or {})
+    except (YAMLError, UnicodeDecodeError, Invalid):
+        return True
+    return False
 
 
 def missing_drivers() -> list[Finding]:

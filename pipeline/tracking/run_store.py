@@ -59,7 +59,6 @@ class RunStore:
         uri = paths.tracking_uri()
         self.where = without_credentials(uri)
         self._is_server = uri.startswith(("http://", "https://"))
-        self._begun: list[str] = []  # runs that have not ended
         try:
             with self.answering(patient=False):
                 _check_can_be_opened(uri)
@@ -125,7 +124,6 @@ class RunStore:
         document = data.model_dump(mode="json")
         parent = {PARENT_TAG: parent_id} if parent_id else {}
         run_id = self.client.create_run(self._experiment_id, tags=tags | source | parent, run_name=name).info.run_id
-        self._begun.append(run_id)
         dataset = Dataset(
             name=data.title,
             digest=stable_hash(document)[:36],
@@ -191,24 +189,24 @@ class RunStore:
 
         Nor does one that another process has begun for the same result, and was killed over.
         """
-        left = f"tags.stage = '{origin.stage}' and tags.fingerprint = '{origin.fingerprint}'"
         try:
             with self.answering(patient=False):
-                for run in self.search(f"attributes.status = 'RUNNING' and {left}"):
-                    self.client.set_terminated(run.info.run_id, "KILLED")
+                self._end_all(origin, "KILLED")
                 yield
         except BaseException as error:
             status = "FAILED" if isinstance(error, Exception) else "KILLED"
-            for run_id in self._begun:
-                with suppress(StoreAway), self.answering(patient=False):
-                    self.client.set_terminated(run_id, status)
+            with suppress(StoreAway), self.answering(patient=False):
+                self._end_all(origin, status)
             raise
+
+    def _end_all(self, origin: Lineage, status: str) -> None:
+        of_origin = f"tags.stage = '{origin.stage}' and tags.fingerprint = '{origin.fingerprint}'"
+        for run in self.search(f"attributes.status = 'RUNNING' and {of_origin}"):
+            self.end(run.info.run_id, status)
 
     def end(self, run_id: str, status: str = "FINISHED") -> None:
         """End a run."""
         self.client.set_terminated(run_id, status)
-        if run_id in self._begun:
-            self._begun.remove(run_id)
 
     def log(
         self,

@@ -52,7 +52,11 @@ class StudyTracker:
         self._away_since: float | None = None  # when MLflow last took nothing, if that still holds
 
     def __enter__(self) -> StudyTracker:
-        self._attempt(self._open)
+        try:
+            self._attempt(self._open)
+        except KeyboardInterrupt:  # for which `__exit__` is not called
+            self._attempt(lambda: self._close("KILLED"))
+            raise
         return self
 
     def trial_started(self, trial: Trial) -> None:
@@ -168,11 +172,13 @@ class StudyTracker:
             self._store.client.log_text(self._parent_id, plots.page, "plots/optuna.html")
 
     def _close(self, status: str) -> None:
-        for run in self._runs.values():
-            if not run.ended:
-                self._store.log(run.run_id, tags={"interrupted": "true"})
-                self._store.end(run.run_id, "KILLED")
-        self._store.end(self._parent_id, status)
+        # As MLflow has them: a stop may come when a run has begun and nobody here knows its number yet.
+        for run in self._store.study_runs(self._lineage.study, self._lineage.fingerprint):
+            if run.info.status == "RUNNING":
+                of_a_trial = PARENT_TAG in run.data.tags
+                if of_a_trial:
+                    self._store.log(run.info.run_id, tags={"interrupted": "true"})
+                self._store.end(run.info.run_id, "KILLED" if of_a_trial else status)
 
     def _claim(self, trial: Trial, *, retry: bool = False) -> _TrialRun:
         """The trial's run, created or opened again so that it can be written, unless it has ended for good."""

@@ -201,3 +201,16 @@ def test_what_is_no_address_of_a_database(project: Path, monkeypatch: pytest.Mon
     assert "secret" not in sentence
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address["MLFLOW_TRACKING_URI"])
     assert shell(f"{command_in(sentence)} && echo $MLFLOW_TRACKING_URI", project) == "\n"
+
+
+def test_a_dvc_lock_of_which_dvc_wrote_half(project: Path) -> None:
+    whole = (ROOT / "dvc.lock").read_text(encoding="utf-8")
+    lock = project / "dvc.lock"
+    lock.write_text(whole, encoding="utf-8")
+    assert found("dvc.lock") == []
+    for half in (whole[: whole.index("params.yaml:") + 11], whole[: whole.index("size:") + 3]):
+        lock.write_text(half, encoding="utf-8")
+        sentence, state = the_one("dvc.lock")
+        assert state == "fault"
+        shell(command_in(sentence), project)
+        assert found("dvc.lock") == []

@@ -30,8 +30,10 @@ SIGNALS: dict[Target, tuple[signal.Signals, ...]] = {
 }
 MARK = "FAULTS_PROJECT"  # in the environment of every process of a project
 HELD = re.compile(r"error: (?:study|champion) .* is held by process (\d+) on .* or end it by `kill \1`.*")
-# Ctrl-C before the program's first line: no code of ours is there to answer.
-OF_PYTHON_ITSELF = re.compile(r"^Traceback.*\n(  File \"<frozen .*\n(    .*\n)*)+KeyboardInterrupt$", re.MULTILINE)
+TRACEBACK = re.compile(r"^Traceback .*\n(?:  .*\n)*\S.*", re.MULTILINE)
+# Ctrl-C before the program has imported `signal` is Python's to answer.
+OURS = re.compile(r"/pipeline/(?!__main__\.py\", line \d,|__init__\.py)")
+DAMAGED = re.compile(r"dvc\.lock' (validation failed|is invalid)")
 SEED = 2027
 MOMENTS_OF_A_PROJECT = 24
 SECONDS_TO_END = 90
@@ -61,7 +63,8 @@ class Outcome:
 
     def look_at(self, output: str) -> None:
         """Take what a user saw: the sentences among the lines; a traceback is none."""
-        if "Traceback" in output and not OF_PYTHON_ITSELF.search(output):
+        tracebacks = TRACEBACK.findall(output)
+        if any(OURS.search(traceback) or not traceback.endswith("\nKeyboardInterrupt") for traceback in tracebacks):
             self.lost.append(f"a traceback: {output[-3000:]}")
         self.seen += [
             HELD.sub("… is held by process N: let it finish, or end it by `kill N`", line)
@@ -221,13 +224,14 @@ def _struck_project(reference: Reference, folder: Path, planned: list[Moment], e
     """
     small.make_small(folder, empty_mlflow)
     outcomes: list[Outcome] = []
+    left: set[tuple[str, str, str]] = set()
     run = Run(folder)
     for moment in sorted(planned, key=lambda moment: (STAGES.index(moment.stage), moment.fraction)):
         run.wait_for(moment.stage, moment.fraction * reference.seconds[moment.stage])
         if run.ended:
             break
         outcomes.append(Outcome(moment, str(run.stage)))
-        run = _strike_and_look(run, outcomes[-1], reference)
+        run = _strike_and_look(run, outcomes[-1], reference, left)
     run.process.wait(SECONDS_TO_RUN)
     lost = wait_until_all_ended(folder)
     if run.process.returncode != 0:
@@ -240,8 +244,11 @@ def _struck_project(reference: Reference, folder: Path, planned: list[Moment], e
     return outcomes
 
 
-def _strike_and_look(run: Run, outcome: Outcome, reference: Reference) -> Run:
-    """Strike, look at what is left, and run the same command again until a stage of it is at work."""
+def _strike_and_look(run: Run, outcome: Outcome, reference: Reference, left: set[tuple[str, str, str]]) -> Run:
+    """Strike, look at what is left, and run the same command again until a stage of it is at work.
+
+    `left` are runs of MLflow that a SIGKILL has left running.
+    """
     moment, folder, struck_at = outcome.moment, run.folder, time.monotonic()
     kept = _journal(folder)
     run.strike(moment)
@@ -253,14 +260,20 @@ def _strike_and_look(run: Run, outcome: Outcome, reference: Reference) -> Run:
     if again is None:
         outcome.lost += wait_until_all_ended(folder)
         outcome.lost += _half_done(folder, reference)
-        if moment.number != signal.SIGKILL:
-            outcome.lost += [f"{each} in MLflow" for each in small.mlflow_runs(folder) if each[2] == "RUNNING"]
+        running = {run for run in small.mlflow_runs(folder) if run[2] == "RUNNING"}
+        if moment.number == signal.SIGKILL:
+            left |= running  # until a later run takes them up
+        outcome.lost += [f"{run} in MLflow" for run in running - left]
         again = Run(folder)
     outcome.look_at(run.output)
     after = _journal(folder)
     outcome.lost += [f"a finished training is lost: {name}" for name in kept if after.get(name) != kept[name]]
     while again.stage is None and not again.ended:
         time.sleep(0.02)
+    if again.ended and DAMAGED.search(again.output):  # DVC died while it wrote it: as `doctor` says
+        outcome.seen.append("dvc.lock is damaged: `rm dvc.lock`")
+        (folder / "dvc.lock").unlink()
+        again = Run(folder)
     outcome.recovery_seconds = time.monotonic() - struck_at
     return again
 
@@ -276,8 +289,10 @@ def _second_while_an_orphan_lives(folder: Path, outcome: Outcome) -> Run | None:
     second = Run(folder)
     while not second.ended and any(orphan.is_running() and _works(orphan) for orphan in orphans):
         time.sleep(0.05)
-    if not second.ended:
+    time.sleep(1)  # it may have been refused just before
+    if not second.ended and HELD.search(second.output) is None:
         return second
+    second.process.wait(SECONDS_TO_END)
     outcome.look_at(second.output)
     if second.process.returncode == 0:
         return second

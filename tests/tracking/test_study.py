@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from mlflow import MlflowClient
 
 from pipeline import paths
-from pipeline.tracking.run_store import in_a_shell
+from pipeline.tracking.run_store import RunStore, in_a_shell
 from pipeline.tracking.search_plots import SearchPlots
 from pipeline.training.machine import surroundings
 from tests.helpers.runs import (
@@ -209,6 +210,35 @@ def test_a_stopped_study_leaves_nothing_running_and_goes_on_in_the_same_runs(
         for metric in PER_EPOCH:
             assert [step for step, _ in history(continued[name], metric)] == [1, 2, 3, 4]
         assert len(history(continued[name], "best_epoch")) == 1
+
+
+@pytest.mark.parametrize("begins", ["study/capacity", "#000 LSTM 1×8"])
+def test_a_stop_just_when_a_run_has_begun_leaves_nothing_running(
+    home: Path, monkeypatch: pytest.MonkeyPatch, begins: str
+) -> None:
+    create = RunStore.create
+
+    def stopped(store: RunStore, name: str, *rest: Any) -> str:
+        run_id = create(store, name, *rest)
+        if name == begins:
+            raise KeyboardInterrupt
+        return run_id
+
+    def stopped_study() -> None:
+        with tracker() as study:
+            study.trial_started(trial(0))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, "create", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            stopped_study()
+    assert {run.info.status for run in all_runs().values()} == {"KILLED"}
+    with tracker() as study:
+        study.trial_finished(record(0))
+    assert {name: run.info.status for name, run in all_runs().items()} == {
+        "study/capacity": "FINISHED",
+        "#000 LSTM 1×8": "FINISHED",
+    }
 
 
 def test_runs_left_running_by_a_crash_are_continued_or_closed() -> None:
