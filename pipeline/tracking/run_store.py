@@ -286,7 +286,7 @@ def _check_can_be_opened(uri: str) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab"):
+    with path.open("rb" if path.exists() else "ab"):
         pass
 
 
