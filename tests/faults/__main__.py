@@ -34,4 +34,4 @@ def main(number: int) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)
-    inputs.main(times=5, seed=inputs.SEED + 1)
+    inputs.main(times=2, seed=inputs.SEED + 1)
