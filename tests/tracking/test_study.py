@@ -360,6 +360,19 @@ def test_a_server_behind_passwords_keeps_runs_in_postgresql_and_artifacts_in_its
     assert not list(home.rglob("model_summary.txt"))
 
 
+def test_a_stop_while_mlflow_is_imported_does_not_begin_that_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def stopped(experiment: str) -> RunStore:
+        opened.append(experiment)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.tracking.study.RunStore", stopped)
+    with pytest.raises(KeyboardInterrupt), tracker():
+        pass
+    assert len(opened) == 1
+
+
 def test_a_server_that_goes_away_stops_no_study_and_misses_nothing_when_it_is_back(
     home: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
