@@ -55,7 +55,8 @@ class StudyTracker:
         try:
             self._attempt(self._open)
         except KeyboardInterrupt:  # for which `__exit__` is not called
-            self._attempt(lambda: self._close("KILLED"))
+            if self._opened is not None:
+                self._attempt(lambda: self._close("KILLED"))
             raise
         return self
 

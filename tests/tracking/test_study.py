@@ -241,6 +241,16 @@ def test_a_stop_just_when_a_run_has_begun_leaves_nothing_running(
     }
 
 
+def test_a_stop_before_mlflow_is_asked_for_anything_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(store: RunStore, experiment: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunStore, "__init__", stopped)
+    with pytest.raises(KeyboardInterrupt) as caught, tracker():
+        pass
+    assert caught.value.__context__ is None, "it is not tried a second time"
+
+
 def test_runs_left_running_by_a_crash_are_continued_or_closed() -> None:
     crashed = tracker().__enter__()  # a process that dies leaves its block by no way at all
     crashed.trial_started(trial(0))
