@@ -82,12 +82,15 @@ class Reference:
 
 
 def moments(seed: int) -> Iterator[Moment]:
-    """Endless, in rounds: each has every stage once."""
+    """Endless: every stage in turn, and every signal to every target before one comes again."""
     draws = random.Random(seed)
-    while True:
-        for stage in STAGES:
-            target = draws.choice(list(SIGNALS))
-            yield Moment(stage, draws.random(), target, draws.choice(SIGNALS[target]), draws.random() < 0.5)
+    deck: list[tuple[Target, signal.Signals]] = []
+    for stage in itertools.cycle(STAGES):
+        if not deck:
+            deck = [(target, number) for target, numbers in SIGNALS.items() for number in numbers]
+            draws.shuffle(deck)
+        target, number = deck.pop()
+        yield Moment(stage, draws.random(), target, number, draws.random() < 0.5)
 
 
 class Run:

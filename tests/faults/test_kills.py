@@ -15,7 +15,8 @@ def test_whatever_is_killed_whenever_nothing_is_lost(tmp_path: Path, empty_mlflo
     print(reliability.markdown(kills.faults(outcomes)))
     assert [(outcome.moment, outcome.stage, outcome.lost) for outcome in outcomes if outcome.lost] == []
     assert len(outcomes) >= MOMENTS
-    assert {outcome.moment.target for outcome in outcomes} == set(kills.SIGNALS)
+    tried = {(outcome.moment.target, outcome.moment.number) for outcome in outcomes}
+    assert tried == {(target, number) for target, numbers in kills.SIGNALS.items() for number in numbers}
     assert {outcome.stage for outcome in outcomes} == set(kills.STAGES)
 
 
