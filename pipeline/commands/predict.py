@@ -103,14 +103,20 @@ def _images(path: Path, summary: SequencesSummary, view: View) -> tuple[NDArray[
         raise unfit(path, f"x must have three dimensions, samples first; it has the shape {x.shape}")
     if not len(x):
         raise unfit(path, f"x has no samples; it has the shape {x.shape}")
-    if x.dtype == np.uint8:
-        x = as_sequences(x, view, summary.seed)
+    if x.dtype.kind in "iu" and x.min() >= 0 and x.max() <= 255:
+        x = as_sequences(x.astype(np.uint8), view, summary.seed)
     timesteps, features = summary.shape_in(view)
     if x.shape[1:] != (timesteps, features) or not np.isfinite(x).all():
         raise unfit(
             path,
             f"the champion reads finite sequences of {timesteps} steps with {plural(features, 'feature')}, in "
             f"the view {view}, or images as in {summary.dataset}; x has the shape {x.shape}",
+        )
+    if x.min() < 0 or x.max() > 1:
+        raise unfit(
+            path,
+            f"the champion reads values from 0 to 1, x goes from {x.min():g} to {x.max():g}: give images from 0 to 255 "
+            "as whole numbers, such as uint8",
         )
     return x.astype(np.float32), _labels(path, len(x))
 

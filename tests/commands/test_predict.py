@@ -68,6 +68,9 @@ def test_images_are_read_in_the_champions_view(champion: list, capsys: pytest.Ca
     assert table.columns.tolist() == ["index", "predicted", "probability"]
     assert table["predicted"].tolist() == np.array([3, 5, 8])[expected.argmax(axis=1)].tolist()
     np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
+    np.savez("whole.npz", x=images.astype(np.int64))
+    predict_file(Path("whole.npz"), PARAMS)
+    pd.testing.assert_frame_equal(pd.read_csv(StringIO(capsys.readouterr().out)), table)
     np.savez("sequences.npz", x=x)
     predict_file(Path("sequences.npz"), PARAMS)
     pd.testing.assert_frame_equal(pd.read_csv(StringIO(capsys.readouterr().out)), table)
@@ -119,6 +122,11 @@ def test_a_champion_may_have_a_view_of_its_own(champion: list, capsys: pytest.Ca
         ({"x": np.zeros((0, 6, 4)), "y": np.zeros(0, int)}, r"x has no samples; it has the shape \(0, 6, 4\)"),
         ({"x": np.zeros((2, 5, 4))}, r"in the view columns, or images as in toy; x has the shape \(2, 5, 4\)"),
         ({"x": np.full((2, 6, 4), np.nan)}, "finite sequences"),
+        (
+            {"x": np.full((2, 6, 4), 255.0)},
+            "reads values from 0 to 1, x goes from 255 to 255: give images from 0 to 255",
+        ),
+        ({"x": np.full((2, 6, 4), -1.0)}, "reads values from 0 to 1, x goes from -1 to -1"),
     ],
 )
 @pytest.mark.usefixtures("champion")
