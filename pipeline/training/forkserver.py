@@ -7,10 +7,11 @@ systems than Linux, whose own libraries may have made threads by then, workers a
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 AVAILABLE = sys.platform == "linux"
@@ -30,6 +31,13 @@ def start(variables: Mapping[str, str]) -> None:
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
     multiprocessing.set_forkserver_preload(["pipeline.training.preload"])
     with _environment({**ENVIRONMENT, **variables, "PYTHONPATH": path}):
+        # Python's helper that counts semaphores is deaf to Ctrl-C and SIGTERM, but a terminal that is closed would end
+        # it before this process, which then starts another that complains of each semaphore that it does not know.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+        try:
+            resource_tracker.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
         forkserver.ensure_running()
 
 

@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -49,3 +50,23 @@ def test_a_forked_process_has_tensorflow_and_the_memory_settings_and_this_one_is
     }
     assert isinstance(frozen, int)
     assert frozen > 100_000
+
+
+COUNTER = """
+import os, signal, time
+from multiprocessing import resource_tracker
+from pipeline.training import forkserver
+forkserver.start({})
+counter = resource_tracker._resource_tracker._pid
+os.kill(counter, signal.SIGHUP)
+time.sleep(1)
+print(os.waitpid(counter, os.WNOHANG)[0], signal.SIGHUP in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+
+
+def test_a_terminal_that_is_closed_does_not_end_the_counter_of_semaphores(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTER], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("0 False\n", "")
