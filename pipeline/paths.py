@@ -155,8 +155,8 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 
 def _locked_folder(place: Path) -> tuple[Path, int]:
     place.parent.mkdir(parents=True, exist_ok=True)
-    folder = place / token_hex(8)
     while True:
+        folder = place / token_hex(8)  # another name each time: who has locked one that is gone may remove that name
         with suppress(FileExistsError):
             place.mkdir()
         with suppress(FileNotFoundError):  # removed by another process before it was locked

@@ -35,7 +35,7 @@ CHANGES = {
     "pipeline/commands/verify.py": set(),
     "data/record/search.jsonl.gz": set(),
     "pipeline/report/__init__.py": {"report"},
-    "pipeline/commands/champion.py": {"champion"},
+    "pipeline/commands/champion.py": {"champion", "report"},
     "pipeline/analysis/__init__.py": {"champion", "evaluate", "report"},
     "pipeline/data/mirrors.py": {"download", "prepare", "champion", "report"},
     "pipeline/studies/__init__.py": {*STUDIES, "champion", "evaluate", "report"},
