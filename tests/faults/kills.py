@@ -363,7 +363,7 @@ def faults(outcomes: list[Outcome]) -> list[Fault]:
                         len(of_this),
                         sum(bool(each.lost) for each in of_this),
                         "; ".join(f"{sentence} ({times} ×)" for sentence, times in seen.most_common()),
-                        max(each.recovery_seconds for each in of_this),
+                        round(max(each.recovery_seconds for each in of_this), 1),
                     )
                 )
     return rows
