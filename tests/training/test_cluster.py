@@ -110,13 +110,16 @@ def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler
 @pytest.mark.parametrize(
     ("unfit", "message"),
     [
-        ({"PYTHONPATH": ""}, "cannot train: .*No module named"),
+        ({"PYTHONPATH": "another"}, "cannot train: .*No module named"),
         ({"PYTHONPATH": "older"}, "does not fit: this code is "),
     ],
 )
 def test_a_worker_that_would_train_something_else_is_named_before_the_first_training(
     unfit: dict[str, str], message: str, sequences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "another" / "pipeline").mkdir(parents=True)  # of the same name: `make venv` installs this project
+    for name in ("__init__.py", "training.py"):
+        (tmp_path / "another" / "pipeline" / name).touch()
     shutil.copytree(ROOT / "pipeline", tmp_path / "older" / "pipeline")
     (tmp_path / "older" / "pipeline" / "training" / "metrics.py").open("a").write("# otherwise\n")
     address, processes = start_scheduler(tmp_path, unfit)
