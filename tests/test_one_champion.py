@@ -19,12 +19,12 @@ from pipeline.commands.predict import predict_file
 from pipeline.commands.recommend import recommend
 from pipeline.commands.show import show_run
 from pipeline.data.datasets import Manifest
-from pipeline.data.sequences import SequencesSummary
+from pipeline.data.sequences import Samples, SequencesSummary
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.settings import DataParams
 from tests.helpers.runs import all_runs
-from tests.helpers.sequences import params_with, write_sequences
+from tests.helpers.sequences import params_with, samples, write_sequences
 
 LEARNING_RATE = 0.001  # so low that a seed matters
 NETWORKS = [{"cell": "gru", "units": units, "learning_rate": LEARNING_RATE, "epochs": 4} for units in (2, 3)]
@@ -40,6 +40,12 @@ def params_of(networks: list[dict[str, Any]], **settings: Any) -> Params:
 PARAMS = params_of(NETWORKS)
 
 
+def as_pixels(count: int, seed: int) -> Samples:
+    """From 0 to 1, as `predict` wants them."""
+    part = samples(count, seed)
+    return Samples((1 / (1 + np.exp(-part.x))).astype(np.float32), part.y)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, one_thread: None) -> Path:
     """The folder of a study, its champion of three seeds, and its evaluation."""
@@ -48,7 +54,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, one_t
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
         monkeypatch.setenv("PIPELINE_HOME", str(folder))
-        write_sequences(paths.SEQUENCES, test=300)
+        write_sequences(paths.SEQUENCES, test=300, made=as_pixels)
         Manifest(dataset="slopes", source="made up", files={}, licence="none").write(paths.MANIFEST)
         study.run(PARAMS, "pair")
         champion.run(PARAMS)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import stats
 
+from pipeline import paths
 from pipeline.analysis.choice import Finalist
 from pipeline.analysis.configurations import CONFIDENCE, ROUNDING, accuracy_interval
 from pipeline.documents import Document
@@ -132,17 +133,18 @@ class Metrics(Document):
     model_test_score_high: Annotated[float | None, _OtherMetric] = None
     tested: str
 
-    @classmethod
-    def read_for(cls, choice: Finalist, data_sha256: Sequence[str], metric: Metric, path: Path) -> Metrics | None:
-        """What `path` says of this choice by this metric on the data of these hashes.
 
-        None where nothing was tested, or where it was another network, or other data.
-        """
-        if not path.exists() or b"model_sha256" not in path.read_bytes():  # an earlier version's
-            return None
-        metrics = cls.read(path)
-        same = metrics.tested == what_is_tested(choice, data_sha256) and (metrics.metric or "accuracy") == metric
-        return metrics if same else None
+def tested_model(choice: Finalist, data_sha256: Sequence[str], metric: Metric) -> Metrics | None:
+    """What metrics.json says of the model that is there, of this choice by this metric on the data of these hashes.
+
+    None where nothing was tested, or where it was another model, network or metric, or other data.
+    """
+    path = paths.METRICS
+    if not path.exists() or b"model_sha256" not in path.read_bytes():  # an earlier version's
+        return None
+    metrics = Metrics.read(path)
+    same = metrics.tested == what_is_tested(choice, data_sha256) and (metrics.metric or "accuracy") == metric
+    return metrics if same and metrics.model_sha256 == sha256_of(champion_file(paths.CHAMPION)) else None
 
 
 def what_is_tested(choice: Finalist, data_sha256: Sequence[str]) -> str:

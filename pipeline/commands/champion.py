@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice, choose_by_race, choose_champion
-from pipeline.analysis.evaluation import Metrics, champion_file, sha256_of
+from pipeline.analysis.evaluation import tested_model
 from pipeline.data.datasets import Manifest
 from pipeline.data.sequences import Samples, SequencesSummary, in_view, prepared_sequences
 from pipeline.errors import PipelineError
@@ -46,13 +46,6 @@ def outdated(params: Params, summary: SequencesSummary, choice: Choice) -> str |
         f"{paths.CHOICE} has {choice.name_of(choice.choice)}, and not as params.yaml and data/studies have chosen "
         f"since, {now.name_of(now.choice)}: run `dvc repro champion`"
     )
-
-
-def tested_model(params: Params, summary: SequencesSummary, choice: Choice) -> Metrics | None:
-    """What metrics.json says of the model that is there now, of this choice; None where that was not tested."""
-    metrics = Metrics.read_for(choice.choice, summary.all_sha256, params.champion.metric, paths.METRICS)
-    same = metrics is not None and metrics.model_sha256 == sha256_of(champion_file(paths.CHAMPION))
-    return metrics if same else None
 
 
 def run(params: Params) -> None:
@@ -94,7 +87,8 @@ def _run(params: Params) -> None:
 
     tested = None
     with suppress(PipelineError):  # a damaged metrics.json, which `evaluate` makes again
-        tested = tested_model(params, summary, choice)  # the same model may be registered again
+        # The same model may be registered again.
+        tested = tested_model(choice.choice, summary.all_sha256, params.champion.metric)
     input_example = in_view(Samples.read(paths.VALIDATION).x[:2], choice.choice.view, summary)
     with as_a_view("champion"):
         outcome = log_champion(

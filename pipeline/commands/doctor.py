@@ -13,8 +13,8 @@ from rich.text import Text
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice
-from pipeline.analysis.evaluation import champion_file
-from pipeline.commands.champion import outdated, tested_model
+from pipeline.analysis.evaluation import champion_file, tested_model
+from pipeline.commands.champion import outdated
 from pipeline.commands.stuck import (
     Finding,
     damaged_lock,
@@ -149,7 +149,7 @@ def _champion(params: Params) -> Finding:
         summary = prepared_sequences(params.data)
         choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)
         told = f"{choice.name_of(choice.choice)}, {champion_file(paths.CHAMPION)}"
-        tested = tested_model(params, summary, choice)
+        tested = tested_model(choice.choice, summary.all_sha256, params.champion.metric)
         told += f", {model_words(tested)}" if tested else ", test accuracy not known: `dvc repro evaluate` measures it"
         reason = outdated(params, summary, choice)
         if reason:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice
-from pipeline.analysis.evaluation import champion_file, predict
+from pipeline.analysis.evaluation import champion_file, predict, tested_model
 from pipeline.arrays import opened
-from pipeline.commands.champion import outdated, tested_model
+from pipeline.commands.champion import outdated
 from pipeline.data.own import RawSequences, read_raw
 from pipeline.data.sequences import SequencesSummary, as_sequences, prepared_sequences
 from pipeline.documents import print_json, records
@@ -59,7 +59,7 @@ def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
         named = [dict(zip(map(str, summary.labels), row, strict=True)) for row in probabilities.astype(float).round(6)]
         rows = records(table.reset_index(names="index"))
         predictions = [row | {"probabilities": each} for row, each in zip(rows, named, strict=True)]
-        tested = tested_model(params, summary, choice)
+        tested = tested_model(choice.choice, summary.all_sha256, params.champion.metric)
         accuracy = tested.model_test_accuracy if tested else None
         network = network_name(chosen.model_dump())
         print_json(
@@ -76,7 +76,7 @@ def _tell(note: str) -> None:
 def _about(file: Path, choice: Choice, summary: SequencesSummary, params: Params) -> Iterator[str]:
     """What the model is, how good it is, and whether the study would still choose it."""
     model = f"{choice.name_of(choice.choice)}, {file}"
-    tested = tested_model(params, summary, choice)
+    tested = tested_model(choice.choice, summary.all_sha256, params.champion.metric)
     if tested is None:
         yield f"{model}; its test accuracy is not known: `dvc repro evaluate` measures it"
     else:

@@ -2,7 +2,7 @@
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice
-from pipeline.analysis.evaluation import Metrics
+from pipeline.analysis.evaluation import tested_model
 from pipeline.commands import champion, study
 from pipeline.commands.sequences import make_sequences
 from pipeline.commands.stuck import end_orphans
@@ -46,7 +46,7 @@ def rebuild_tracking(params: Params) -> bool:
     metrics = None
     if fine and paths.CHOICE.exists():
         choice = Choice.read_for(summary.learning_sha256, paths.CHOICE).choice
-        metrics = Metrics.read_for(choice, summary.all_sha256, params.champion.metric, paths.METRICS)
+        metrics = tested_model(choice, summary.all_sha256, params.champion.metric)
     if metrics is not None and not _is_there(store, "evaluate", metrics, summary):
         log_evaluation(experiment=params.tracking.experiment, metrics=metrics, data=summary, folder=paths.REPORTS)
     return fine

@@ -19,7 +19,7 @@ from pipeline.analysis.choice import (
     shown_among,
 )
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
-from pipeline.analysis.evaluation import Metrics
+from pipeline.analysis.evaluation import tested_model
 from pipeline.analysis.prediction_times import BATCH_SIZES, with_prediction_times
 from pipeline.commands.champion import choose
 from pipeline.data.sequences import prepared_sequences
@@ -142,7 +142,7 @@ def _answer(
         chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples)
     else:
         chosen, certainty = _raced(choice, state, qualifying)
-    metrics = Metrics.read_for(choice.choice, summary.all_sha256, metric, paths.METRICS)
+    metrics = tested_model(choice.choice, summary.all_sha256, metric)
     held_out = params.studies[chosen["study"]].held_out
     against = against_baseline(summary, chosen, choice, metrics, metric, held_out)
     if not against.shown:

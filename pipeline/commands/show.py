@@ -13,7 +13,8 @@ from rich.text import Text
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice
-from pipeline.commands.champion import outdated, tested_model
+from pipeline.analysis.evaluation import tested_model
+from pipeline.commands.champion import outdated
 from pipeline.data.sequences import prepared_sequences
 from pipeline.documents import print_json
 from pipeline.errors import PipelineError, runnable
@@ -68,7 +69,7 @@ def _other_than_now(tags: Mapping[str, str], params: Params) -> str | None:
             choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)
             if reason := outdated(params, summary, choice):
                 return reason
-            metrics = tested_model(params, summary, choice)
+            metrics = tested_model(choice.choice, summary.all_sha256, params.champion.metric)
             found = choice if stage == "champion" else metrics
             now = "" if found is None else fingerprint_of(found, summary)
         else:

@@ -12,7 +12,7 @@ from pipeline import paths
 from pipeline.analysis import book, capacity, views
 from pipeline.analysis.choice import Choice, Competitors, Finalist, competitors
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
-from pipeline.analysis.evaluation import Metrics
+from pipeline.analysis.evaluation import Metrics, tested_model
 from pipeline.analysis.prediction_times import with_prediction_times
 from pipeline.data.sequences import Samples, SequencesSummary, prepared_sequences
 from pipeline.documents import read_table, records
@@ -161,7 +161,7 @@ def load_results(params: Params) -> Results:
     choice = Choice.read_for(summary.learning_sha256, paths.CHOICE) if paths.CHOICE.exists() else None
     metrics = None
     if choice is not None:
-        metrics = Metrics.read_for(choice.choice, summary.all_sha256, params.champion.metric, paths.METRICS)
+        metrics = tested_model(choice.choice, summary.all_sha256, params.champion.metric)
     return Results(
         params=params,
         summary=summary,

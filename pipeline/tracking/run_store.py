@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 PARENT_TAG = "mlflow.parentRunId"
+WORKSPACE_TAG = "workspace"  # tells the runs of several machines and folders on one server apart
 LONGEST_TAG = 5000  # characters; the shortest limit among MLflow's stores
 
 # The most that MLflow takes in one request.
@@ -123,7 +125,8 @@ class RunStore:
         }
         document = data.model_dump(mode="json")
         parent = {PARENT_TAG: parent_id} if parent_id else {}
-        run_id = self.client.create_run(self._experiment_id, tags=tags | source | parent, run_name=name).info.run_id
+        all_tags = tags | source | parent | {WORKSPACE_TAG: _workspace()}
+        run_id = self.client.create_run(self._experiment_id, tags=all_tags, run_name=name).info.run_id
         dataset = Dataset(
             name=data.title,
             digest=stable_hash(document)[:36],
@@ -187,7 +190,8 @@ class RunStore:
     def logging(self, origin: Lineage) -> Iterator[None]:
         """As `answering`, for a block that begins runs and ends them: however it ends, none stays RUNNING.
 
-        Nor does one that another process has begun for the same result, and was killed over.
+        Nor does one that another process has begun in this workspace for the same result, and was killed over. On a
+        server there may be others' runs, of the same result: they are at work.
         """
         try:
             with self.answering(patient=False):
@@ -200,8 +204,9 @@ class RunStore:
             raise
 
     def _end_all(self, origin: Lineage, status: str) -> None:
-        of_origin = f"tags.stage = '{origin.stage}' and tags.fingerprint = '{origin.fingerprint}'"
-        for run in self.search(f"attributes.status = 'RUNNING' and {of_origin}"):
+        same_result = f"tags.stage = '{origin.stage}' and tags.fingerprint = '{origin.fingerprint}'"
+        begun_here = f"tags.{WORKSPACE_TAG} = '{_workspace()}'"
+        for run in self.search(f"attributes.status = 'RUNNING' and {same_result} and {begun_here}"):
             self.end(run.info.run_id, status)
 
     def end(self, run_id: str, status: str = "FINISHED") -> None:
@@ -278,6 +283,11 @@ def in_a_shell() -> str:
         return 'MLFLOW_TRACKING_URI="postgresql${MLFLOW_TRACKING_URI#postgres}" mlflow'
     # It is in the user's shell already; without it MLflow takes mlflow.db of the current folder.
     return "mlflow" if url else f"MLFLOW_TRACKING_URI={quote(paths.tracking_uri())} mlflow"
+
+
+def _workspace() -> str:
+    """This machine and folder, by a hash: a server need not know what they are called."""
+    return stable_hash([socket.gethostname(), str(paths.home())])[:16]
 
 
 def _check_can_be_opened(uri: str) -> None:

@@ -150,22 +150,31 @@ def test_the_bootstrap_holds_one_draw_at_a_time() -> None:
     assert found == pytest.approx((0.6666, 0.65354185, 0.67965815))
 
 
-def test_figures_are_of_one_network_one_data_set_and_one_metric(tmp_path: Path) -> None:
+def test_figures_are_of_one_model_one_network_one_data_set_and_one_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = paths.CHAMPION / "seed-0.keras"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"the model")
+    sha256 = evaluation.sha256_of(model)
     metrics = evaluation.champion_metrics(
-        finalist(), "toy", DATA, {0: PROBABILITIES}, ACTUAL, {0: PROBABILITIES}, ACTUAL, "accuracy", SHA
+        finalist(), "toy", DATA, {0: PROBABILITIES}, ACTUAL, {0: PROBABILITIES}, ACTUAL, "accuracy", sha256
     )
-    path = tmp_path / "metrics.json"
-    assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) is None, "nothing was tested"
-    metrics.write(path)
-    assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) == metrics
+    tested = evaluation.tested_model
+    assert tested(finalist(), DATA, "accuracy") is None, "nothing was tested"
+    metrics.write(paths.METRICS)
+    assert tested(finalist(), DATA, "accuracy") == metrics
     more_seeds = finalist().model_copy(update={"seeds": 5, "validation_accuracy": 0.91})
-    assert evaluation.Metrics.read_for(more_seeds, DATA, "accuracy", path) == metrics, "it is trained as before"
+    assert tested(more_seeds, DATA, "accuracy") == metrics, "it is trained as before"
     longer = finalist().model_copy(update={"refit_epochs": 3})
-    assert evaluation.Metrics.read_for(longer, DATA, "accuracy", path) is None
-    assert evaluation.Metrics.read_for(finalist(), (*DATA[:2], "other test data"), "accuracy", path) is None
-    assert evaluation.Metrics.read_for(finalist(), DATA, "macro_f1", path) is None
-    paths.write_json(path, {"dataset": "toy", "test_accuracy": 0.75})
-    assert evaluation.Metrics.read_for(finalist(), DATA, "accuracy", path) is None, "as earlier versions wrote it"
+    assert tested(longer, DATA, "accuracy") is None
+    assert tested(finalist(), (*DATA[:2], "other test data"), "accuracy") is None
+    assert tested(finalist(), DATA, "macro_f1") is None
+    model.write_bytes(b"the model, trained again and not yet tested")
+    assert tested(finalist(), DATA, "accuracy") is None
+    paths.write_json(paths.METRICS, {"dataset": "toy", "test_accuracy": 0.75})
+    assert tested(finalist(), DATA, "accuracy") is None, "as earlier versions wrote it"
 
 
 def test_no_models_is_a_sentence(tmp_path: Path) -> None:

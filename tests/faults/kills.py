@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -210,12 +210,18 @@ def undisturbed(folder: Path, empty_mlflow: Path) -> Reference:
 
 
 def struck(folder: Path, number: int, empty_mlflow: Path, seed: int = SEED) -> Iterator[Outcome]:
-    """Strike at so many moments, in as many projects as that takes; what lost something stays in `folder`."""
+    """Strike at so many moments, in as many projects as that takes; what lost something stays in `folder`.
+
+    A moment that came too late, as the run had ended, comes in the next project, after half its time.
+    """
     reference = undisturbed(folder / "undisturbed", empty_mlflow)
     draws, left = moments(seed), number
+    late: list[Moment] = []
     while left > 0:
-        planned = list(itertools.islice(draws, min(left, MOMENTS_OF_A_PROJECT)))
+        planned = late + list(itertools.islice(draws, min(left, MOMENTS_OF_A_PROJECT) - len(late)))
         outcomes = _struck_project(reference, folder / f"struck-{left}", planned, empty_mlflow)
+        struck_at = [outcome.moment for outcome in outcomes]
+        late = [replace(moment, fraction=moment.fraction / 2) for moment in planned if moment not in struck_at]
         left -= len(outcomes)
         yield from outcomes
 
@@ -223,7 +229,7 @@ def struck(folder: Path, number: int, empty_mlflow: Path, seed: int = SEED) -> I
 def _struck_project(reference: Reference, folder: Path, planned: list[Moment], empty_mlflow: Path) -> list[Outcome]:
     """Strike at these moments in one new project, each time running the same command again, and let it end.
 
-    Moments that come too late, as the run has ended, are left out.
+    Moments that come too late are left out.
     """
     small.make_small(folder, empty_mlflow)
     outcomes: list[Outcome] = []
@@ -241,7 +247,10 @@ def _struck_project(reference: Reference, folder: Path, planned: list[Moment], e
         lost.append(f"the last run ends with {run.process.returncode}: {run.output[-2000:]}")
     else:
         lost += differences(reference.folder, folder)
-    outcomes[-1].lost += lost
+    if outcomes:
+        outcomes[-1].lost += lost
+    else:
+        assert not lost, lost
     if not any(outcome.lost for outcome in outcomes):
         shutil.rmtree(folder)
     return outcomes

@@ -8,7 +8,7 @@ from pipeline import paths
 from pipeline.analysis.evaluation import Metrics
 from pipeline.lineage import Lineage, lineage
 from pipeline.tracking.outcomes import log_evaluation, log_report
-from pipeline.tracking.run_store import RunStore
+from pipeline.tracking.run_store import WORKSPACE_TAG, RunStore
 from tests.helpers.runs import DATA, all_runs, artifact, record, tracker
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"/>'
@@ -55,10 +55,14 @@ def test_without_the_studys_run_they_have_one_of_their_own(home: Path) -> None:
 
 def test_a_run_over_which_a_process_was_killed_does_not_stay_running(home: Path) -> None:
     store = RunStore("mnist-rnn")
-    left, other = (store.create("left", origin_of(name), origin_of(name).tags(), {}, DATA) for name in ("a", "b"))
+    left, other, elsewhere = (
+        store.create("left", origin_of(name), origin_of(name).tags(), {}, DATA) for name in ("a", "b", "a")
+    )
+    store.log(elsewhere, tags={WORKSPACE_TAG: "another machine's"})
     log("a")
     found = {run.info.run_id: run.info.status for run in store.search("")}
     assert (found.pop(left), found.pop(other)) == ("KILLED", "RUNNING"), "others may be at work on another result"
+    assert found.pop(elsewhere) == "RUNNING", "or on the same one, where a server is shared"
     assert list(found.values()) == ["FINISHED"]
 
 
