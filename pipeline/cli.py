@@ -141,7 +141,10 @@ def params_yaml(*, anywhere: bool = False) -> Iterator[Params]:
     """
     with plain_errors():
         project = paths.checkout()
-        if anywhere and project is not None and not paths.PARAMS.exists():
+        here = paths.PARAMS.exists()
+        if here and project is not None and Path(sys.argv[0]).name == "howbig" and not project.samefile(Path.cwd()):
+            print(f"in {Path.cwd()}, by its params.yaml, with the program of {project}", file=sys.stderr)
+        if anywhere and project is not None and not here:
             print(f"in {project}", file=sys.stderr)
             os.environ[PLACE] = str(project)
             os.chdir(project)

@@ -19,6 +19,7 @@ _USER = re.compile(r"\b((?!sqlite)[A-Za-z][A-Za-z0-9+.-]*://)[^\s'\"]*@")  # SQL
 _SECRET_KEYS = "password|passwd|pwd|sslpassword|token|secret|key|api_key"  # in an address's query
 _QUERY = re.compile(rf"([?&](?:user|{_SECRET_KEYS})=)[^&\s'\"]*", re.IGNORECASE)
 # Names of variables that hold nothing but a secret, such as MLFLOW_TRACKING_PASSWORD, PGPASSWORD or HF_TOKEN.
+_NO_SECRETS = ("true", "false", "yes", "no", "on", "off", "none", "null", "0", "1")  # as in REQUIRE_TOKEN=true
 _SECRET_NAME = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|(SECRET|ACCESS|API)_?KEY)$", re.IGNORECASE)
 
 
@@ -44,7 +45,7 @@ def _secrets() -> Iterator[str]:
     """The environment's secrets: of variables that are named so, and the passwords in addresses, as they are written
     and as they are meant."""
     for name, value in os.environ.items():
-        if value and _SECRET_NAME.search(name):
+        if value and _SECRET_NAME.search(name) and value.lower() not in _NO_SECRETS:
             yield value
         if "@" not in value and "?" not in value:
             continue

@@ -14,6 +14,8 @@ from zc.lockfile import LockError, LockFile, SimpleLockFile  # type: ignore[impo
 from pipeline import paths
 from pipeline.errors import PipelineError, storage_closed
 
+LONGEST_HOST = 40  # characters; PostgreSQL cuts the name of a session
+
 # The name tells who holds a lock. No server ends the session for being idle, and one whose machine is gone ends soon.
 SESSION = """
     SELECT set_config(name, value, false)
@@ -71,7 +73,7 @@ def alone_in_database(what: str, url: str) -> Iterator[None]:
     try:
         engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, pool_reset_on_return=None)
         connection = engine.connect()
-        connection.execute(text(SESSION), {"name": f"process {os.getpid()} on {socket.gethostname()[:40]}"})
+        connection.execute(text(SESSION), {"name": f"process {os.getpid()} on {socket.gethostname()[:LONGEST_HOST]}"})
         free = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
         holder = "" if free else connection.scalar(text(HOLDER), {"key": key}) or "another process"
     except (SQLAlchemyError, ModuleNotFoundError) as error:
@@ -103,7 +105,8 @@ def way_out(holder: str) -> str:
     words = holder.split()
     if words[:1] != ["process"] or len(words) < 4:  # it is just beginning
         return "let it finish"
-    elsewhere = "" if words[3] == socket.gethostname() else f" on {words[3]}"
+    host = socket.gethostname()
+    elsewhere = "" if words[3] in (host, host[:LONGEST_HOST]) else f" on {words[3]}"
     return f"let it finish, or end it by `kill {words[1]}`{elsewhere}; finished work is kept"
 
 

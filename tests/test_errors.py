@@ -45,6 +45,12 @@ def test_a_password_of_the_environment_is_hidden_wherever_it_appears(
     assert without_credentials("no user c4n4ry/s, or c4n4ry%2Fs") == "no user ***, or ***"
 
 
+def test_a_setting_that_is_named_like_a_secret_hides_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUIRE_TOKEN", "true")
+    monkeypatch.setenv("CI_JOB_TOKEN", "c4n4ry")
+    assert without_credentials("not true: c4n4ry") == "not true: ***"
+
+
 def test_stores_that_do_not_open_say_nothing_of_their_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     for address in (f"postgresql://me:{CANARY}@127.0.0.1:9/db", f"mysql+nothing://me:{CANARY}@127.0.0.1:9/db"):
         with pytest.raises(PipelineError) as caught:

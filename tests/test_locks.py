@@ -128,7 +128,10 @@ def test_a_postgresql_that_does_not_answer_is_named_without_its_password() -> No
     assert str(caught.value).endswith("; check OPTUNA_STORAGE")
 
 
-def test_a_process_is_ended_on_the_machine_that_it_runs_on() -> None:
+def test_a_process_is_ended_on_the_machine_that_it_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "h" * 64)
+    for host in ("h" * 64, "h" * 40):  # as a file and PostgreSQL have it
+        assert way_out(f"process 7 on {host}") == "let it finish, or end it by `kill 7`; finished work is kept"
     assert way_out("process 7 on laptop (since noon)") == (
         "let it finish, or end it by `kill 7` on laptop; finished work is kept"
     )

@@ -135,6 +135,12 @@ def test_the_program_works_by_its_path_in_any_folder(installed: Path, tmp_path: 
         f"in {installed}",
         f"error: data/sequences/summary.json not found: `cd '{installed}' && {dvc} repro` makes it",
     ]
+    shutil.copy(installed / "params.yaml", tmp_path)
+    assert run(program, "recommend", folder=tmp_path).stderr.splitlines() == [
+        f"in {tmp_path}, by its params.yaml, with the program of {installed}",
+        f"error: data/sequences/summary.json not found: `{dvc} repro` makes it",
+    ]
+    assert run(program, "recommend", folder=installed).stderr.startswith("error: "), "nothing to say at home"
 
 
 def test_dvc_by_its_path_finds_the_python_of_dvc_yaml(installed: Path, tmp_path: Path) -> None:

@@ -139,8 +139,8 @@ def tested_model(choice: Finalist, data_sha256: Sequence[str], metric: Metric) -
 
     None where nothing was tested, or where it was another model, network or metric, or other data.
     """
-    path = paths.METRICS
-    if not path.exists() or b"model_sha256" not in path.read_bytes():  # an earlier version's
+    path, models = paths.METRICS, _files(paths.CHAMPION, "seed")
+    if not models or not path.exists() or b"model_sha256" not in path.read_bytes():  # an earlier version's
         return None
     metrics = Metrics.read(path)
     same = metrics.tested == what_is_tested(choice, data_sha256) and (metrics.metric or "accuracy") == metric

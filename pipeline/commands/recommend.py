@@ -28,7 +28,7 @@ from pipeline.errors import PipelineError, runnable
 from pipeline.params.document import RACE, Params
 from pipeline.params.settings import METRIC_NAMES, Metric
 from pipeline.report.baseline import against_baseline
-from pipeline.report.text import interval_of_accuracy, listed, number, percent, tolerance_words
+from pipeline.report.text import interval_of_accuracy, listed, number, percent, plural, tolerance_words
 from pipeline.studies.race_results import race_accuracies, race_standing
 from pipeline.studies.racing import Standing
 from pipeline.studies.results import read_results, study_definition
@@ -119,7 +119,8 @@ def _answer(
             sentences.append(f"Left out, because a training failed: {listed(choice.race.failed)}.")
 
     if max_predict_ms is not None and (unknown := int(everything["predict_ms"].isna().sum())):
-        sentences.append(f"{unknown} networks have not been timed: `dvc repro evaluate` does it.")
+        verb = "has" if unknown == 1 else "have"
+        sentences.append(f"{plural(unknown, 'network')} {verb} not been timed: `dvc repro evaluate` does it.")
     metric, metric_name = params.champion.metric, METRIC_NAMES[params.champion.metric]
     limits = {"parameters": max_parameters, "predict_ms": max_predict_ms}
     qualifying = everything
@@ -130,8 +131,10 @@ def _answer(
         qualifying = qualifying[qualifying["validation_accuracy"] >= min_accuracy]
     if qualifying.empty:
         best = max(records(everything), key=lambda row: row["validation_accuracy"])
+        several = f"None of the {len(everything)} networks qualifies"
+        none = several if len(everything) > 1 else "The one network does not qualify"
         sentences.append(
-            f"None of the {len(everything)} networks qualifies: parameters from {everything['parameters'].min():,}, "
+            f"{none}: parameters from {everything['parameters'].min():,}, "
             f"one prediction from {number(everything['predict_ms'].min())} ms, validation {metric_name} up to "
             f"{percent(best['validation_accuracy'])} ({best['network']}, {best['parameters']:,} parameters)."
         )
@@ -153,7 +156,8 @@ def _answer(
         f"validation {metric_name} "
         f"{percent(chosen['validation_accuracy'])} (95 % interval {bounds}, {chosen['seeds']} "
         f"seed{'s' * (chosen['seeds'] > 1)}), {number(chosen['predict_ms'])} ms for one prediction. "
-        f"{len(qualifying)} of {len(everything)} networks trained on {compared.train_samples:,} samples qualify"
+        f"{len(qualifying)} of {plural(len(everything), 'network')} trained on {compared.train_samples:,} samples "
+        f"{'qualifies' if len(qualifying) == 1 else 'qualify'}"
         f"{f'; below are the {SHOWN} most accurate' * (len(qualifying) > SHOWN)}."
     )
     if certainty:
@@ -177,7 +181,7 @@ def _document(answer: Answer, metric: Metric) -> dict[str, Any]:
 
     return {
         "recommended": answer.shown,
-        "network": network(answer.chosen) if answer.chosen else None,
+        "choice": network(answer.chosen) if answer.chosen else None,
         "metric": metric,
         "train_samples": answer.train_samples,
         "compared": answer.compared,

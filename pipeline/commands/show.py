@@ -53,7 +53,7 @@ def show_run(params: Params, name: str, as_json: bool = False) -> None:
             "\nThe sources had changes that no commit has: they are git.diff among the artifacts of the study."
         )
     if again:
-        console.print(f"\nTo make it again:\n  {again}", soft_wrap=True)
+        console.print(f"\nThe command that makes it, where it is not up to date:\n  {again}", soft_wrap=True)
 
 
 def _other_than_now(tags: Mapping[str, str], params: Params) -> str | None:

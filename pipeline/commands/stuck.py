@@ -72,9 +72,12 @@ def _git_answers(*arguments: str) -> bool:
 
 def _without_git() -> bool:
     """Whether DVC is told to do without git, as in a workspace of `quick`."""
-    settings = configparser.ConfigParser()
-    settings.read([Path(".dvc/config"), Path(".dvc/config.local")], encoding="utf-8")
-    return settings.getboolean("core", "no_scm", fallback=False)
+    settings = configparser.ConfigParser(interpolation=None)
+    try:
+        settings.read([Path(".dvc/config"), Path(".dvc/config.local")], encoding="utf-8")
+        return settings.getboolean("core", "no_scm", fallback=False)
+    except (configparser.Error, ValueError):  # of what DVC cannot read either
+        return False
 
 
 def held_locks() -> list[Finding]:

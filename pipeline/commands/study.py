@@ -84,6 +84,8 @@ def _expectation(study: StudyDefinition, params: Params, journal: Journal, worke
         return kept
     left = f"{about(study.expected_seconds(workers, finished))} on {workers} worker{'s' * (workers > 1)}"
     if isinstance(study.study, RaceStudy):
+        if kept and len(finished) == len(known):
+            return f"{kept}, all that an earlier run has needed"
         return f"{kept}; the others, if no network leaves, take {left}" if kept else f"{left} if no network leaves"
     if kept:
         return f"{kept}, the others take {left}"

@@ -51,7 +51,7 @@ def _of_the_choice(results: Results, choice: Choice) -> list[str]:
     edge = (
         "The most accurate is the largest, so a still larger one may be better."
         if choice.best.parameters == max(sizes)
-        else "Nothing is known of sizes outside."
+        else "Of sizes outside this range the comparison says nothing."
     )
     view, other = results.summary.view, choice.choice.view
     sentences = [f"The choice, {choice.name_of(choice.choice)}, reads the images as {other.replace('_', ' ')}."] * (
@@ -110,8 +110,8 @@ def _of_the_race(results: Results, choice: Choice) -> list[str]:
         f"The validation accuracy of the choice, {choice.name_of(chosen)}, is the mean over "
         f"{plural(chosen.seeds, 'block')}{spread}. Each holds out another {held_out} "
         "and has a seed of its own, so that its intervals speak of seeds and of "
-        "sequences. Any two blocks share most of the sequences that they train on; the race's intervals allow for "
-        "that, Student's do not.",
+        "sequences. Any two blocks share most of the sequences that they train on; the intervals of the race and of "
+        "its accuracies allow for that.",
         f"It was chosen among {len(choice.candidates)} configurations by the same figures, which flatters it; only the "
         "test accuracy is free of that.",
         "The race compares the networks that other studies send. A network that none of them has found may be "

@@ -15,7 +15,7 @@ from tests.helpers.project import Project
 from tests.helpers.runs import all_runs, artifact, history
 
 # Tags that say where and when the runs were made, not what is in them.
-OF_THE_OCCASION = {"mlflow.parentRunId", "reused", "python", "mlflow"}
+OF_THE_OCCASION = {"mlflow.parentRunId", "workspace", "reused", "python", "mlflow"}
 OF_THE_TRAINING = {"worker", "trained_at"}
 
 

@@ -289,14 +289,14 @@ def test_json_has_the_numbers_of_the_tables_and_nothing_else_is_printed(
     within = compared()[compared()["parameters"] <= 29_000]
     assert (document["recommended"], document["metric"], document["compared"]) == (True, "accuracy", 12)
     assert document["train_samples"] == 54_000
-    assert document["network"]["network"] == "GRU 1×64"
+    assert document["choice"]["network"] == "GRU 1×64"
     chosen = within[(within["cell"] == "gru") & (within["units"] == 64)]
     for name in ("parameters", "units", "learning_rate", "seeds"):
-        assert document["network"][name] == chosen[name].item()
+        assert document["choice"][name] == chosen[name].item()
     times = pd.read_csv(paths.PREDICTION_TIMES)
     same = (times["cell"] == "gru") & (times["units"] == 64) & (times["batch_size"] == 1)
-    assert document["network"]["predict_ms"] == times[same]["median_ms"].item()
-    assert document["network"] in document["qualifying"]
+    assert document["choice"]["predict_ms"] == times[same]["median_ms"].item()
+    assert document["choice"] in document["qualifying"]
     assert sorted(row["parameters"] for row in document["qualifying"]) == sorted(within["parameters"])
     assert output.err.splitlines() == document["sentences"]
     assert document["sentences"][0].startswith("Use GRU 1×64: 18,698 parameters")
@@ -306,7 +306,7 @@ def test_json_says_null_where_nothing_is_known(params: Params, capsys: pytest.Ca
     write_results()
     paths.PREDICTION_TIMES.unlink()
     assert recommend(params, None, None, None, as_json=True)
-    assert json.loads(capsys.readouterr().out)["network"]["predict_ms"] is None
+    assert json.loads(capsys.readouterr().out)["choice"]["predict_ms"] is None
     assert not recommend(params, 10, None, None, as_json=True)
     document = json.loads(capsys.readouterr().out)
-    assert (document["recommended"], document["network"], document["qualifying"]) == (False, None, [])
+    assert (document["recommended"], document["choice"], document["qualifying"]) == (False, None, [])

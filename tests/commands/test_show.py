@@ -44,7 +44,7 @@ def test_a_trial_by_its_number_with_all_that_is_known() -> None:
     assert result.output.startswith("#000 LSTM 1×8")
     assert result.output.endswith(
         "This run is not of what is here now: data/sequences/summary.json not found: `dvc repro` makes it\n\n"
-        "To make it again:\n  dvc repro study@capacity\n"
+        "The command that makes it, where it is not up to date:\n  dvc repro study@capacity\n"
     )
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from pipeline import paths
 from pipeline.analysis.choice import Candidate, Choice, Finalist, choose_champion
 from pipeline.analysis.configurations import accuracy_interval
-from pipeline.analysis.evaluation import Metrics, what_is_tested
+from pipeline.analysis.evaluation import Metrics, sha256_of, what_is_tested
 from pipeline.analysis.on_test_data import Tested, networks_of, on_test_data
 from pipeline.analysis.prediction_times import BATCH_SIZES, COLUMNS, NETWORK
 from pipeline.commands.champion import choose
@@ -287,11 +287,14 @@ def write_test_results(chosen: Finalist, right: np.ndarray) -> None:
     low, high = accuracy_interval(accuracies.tolist(), TEST_SAMPLES)
     model_low, model_high = accuracy_interval(accuracies[:1].tolist(), TEST_SAMPLES)
     data = SequencesSummary.read(paths.SEQUENCES_SUMMARY)
+    model = paths.CHAMPION / "seed-0.keras"
+    model.parent.mkdir(parents=True, exist_ok=True)
+    model.write_bytes(b"a model that nobody asks")
     Metrics(
         dataset="mnist", cell=chosen.cell, units=chosen.units, depth=chosen.depth, bidirectional=chosen.bidirectional,
         parameters=chosen.parameters, seeds=len(right), test_accuracy=accuracies.mean(),
         test_accuracy_sd=accuracies.std(ddof=1), test_accuracy_low=low, test_accuracy_high=high, test_loss=0.0421,
-        generalization_gap=0.0061, model_seed=0, model_sha256="a" * 64, model_test_accuracy=accuracies[0],
+        generalization_gap=0.0061, model_seed=0, model_sha256=sha256_of(model), model_test_accuracy=accuracies[0],
         model_test_accuracy_low=model_low, model_test_accuracy_high=model_high,
         tested=what_is_tested(chosen, data.all_sha256),
     ).write(paths.METRICS)  # fmt: skip
