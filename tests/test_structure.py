@@ -64,7 +64,13 @@ ROOMS = {
 FENCES = {
     "optuna": {"pipeline.studies", "pipeline.tracking.search_plots"},
     "mlflow": {"pipeline.tracking"},
-    "distributed": {"pipeline.training.cluster", "pipeline.training.task", "pipeline.training.preload"},
+    "distributed": {
+        "pipeline.training.cluster",
+        "pipeline.training.travel",
+        "pipeline.training.arrival",
+        "pipeline.training.task",
+        "pipeline.training.preload",
+    },
     "keras": {  # where it is set up, where networks are built, trained, saved and loaded, and timed
         "pipeline.training.process",
         "pipeline.training.build",

@@ -11,17 +11,18 @@ import logging
 import os
 import queue
 import signal
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
 from pipeline.errors import PipelineError
 from pipeline.params.document import ExecutionParams
 from pipeline.params.network import network_name
-from pipeline.training import forkserver
+from pipeline.training import forkserver, travel
 from pipeline.training.process import ENVIRONMENTS
 from pipeline.training.task import (
     EpochFinished,
@@ -100,7 +101,9 @@ class Cluster:
         self._no_results: list[str] = []  # why trainings have none; then nothing new is started
         self._deaths: Counter[int] = Counter()  # by key
         self._local: Any = None  # the embedded cluster, if there is one
-        self._checked = False  # whether its workers fit
+        self._luggage: travel.Luggage | None = None  # what the workers of a running scheduler have of this project
+        self._fit: set[str] = set()  # the workers that train as this process does
+        self._unfit: set[str] = set()
         self._client: Any = None  # Dask's, None until there is something to train
 
     def __enter__(self) -> Self:
@@ -179,7 +182,10 @@ class Cluster:
     @property
     def workers(self) -> int:
         """How many trainings run at once."""
-        return self._embedded_workers() if self._client is None else len(self._client.nthreads())
+        if self._client is None:
+            return self._embedded_workers()
+        there = self._client.nthreads().keys()
+        return len(there if self._luggage is None else there & self._fit)
 
     def _embedded_workers(self) -> int:
         from dask.system import CPU_COUNT  # knows the limits of containers
@@ -191,26 +197,33 @@ class Cluster:
         submitted together the one with the lowest priority is first."""
         if self._client is None:
             self._open(ENVIRONMENTS[task.instructions])
-        if not self._checked:
-            self._check_workers(task.sequences)
+        if self._local is None and self._luggage is None:
+            self._luggage = travel.send(self._client, task.sequences)
+            self._look_at_workers(self._luggage)
         heapq.heappush(self._waiting, (priority, next(self._submissions), key, task))
 
-    def _check_workers(self, sequences: Path) -> None:
-        """Raise PipelineError where a worker would train something else than this process asks for."""
-        here = fitness(sequences)
-        for address, there in self._client.run(fitness, sequences, on_error="return").items():
-            if isinstance(there, BaseException):
-                raise PipelineError(
-                    f"the worker at {address} cannot train: {reason_of(there)}; start it with this project's "
-                    "environment, and with PYTHONPATH naming the project's folder"
-                )
-            for name, value in here.items():
-                if there.get(name) != value:
-                    raise PipelineError(
-                        f"the worker at {address} does not fit: {name} is {value[:12]} here and "
-                        f"{there.get(name, 'missing')[:12]} there; give it the same, and start it again"
-                    )
-        self._checked = True
+    def _look_at_workers(self, luggage: travel.Luggage) -> None:
+        """Let those train, of a running scheduler, that would train what this process does.
+
+        Raises PipelineError where one of the first does not fit, or none answers. Who joins later and does not fit is
+        named, and the study goes on.
+        """
+        here, first = fitness(), not self._fit
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while new := sorted(self._client.nthreads().keys() - self._fit - self._unfit):
+            for address, there in travel.ask(self._client, luggage, new, fitness).items():
+                if (misfit := _misfit(address, here, there)) is None:
+                    self._fit.add(address)
+                elif first:
+                    raise PipelineError(misfit)
+                else:
+                    self._unfit.add(address)
+                    print(f"{misfit}; the study goes on without it", file=sys.stderr)
+            if self._fit or time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        if not self._fit:
+            raise PipelineError(f"no worker at {self._execution.scheduler} has taken this project's code and data")
 
     def next_event(self) -> Event:
         """Wait for the next event; a task's events come in order: Started, EpochFinished …, Finished.
@@ -275,12 +288,20 @@ class Cluster:
         self._waiting.clear()
 
     def _dispatch(self) -> None:
+        if self._waiting and self._luggage is not None:
+            self._look_at_workers(self._luggage)
         while self._waiting and not self._no_results and len(self._running) < self.workers:
             waited = heapq.heappop(self._waiting)
             _, _, key, task = waited
-            future = self._client.submit(run_task, key, task, self._topic, pure=False)
+            future = self._start(key, task)
             self._running[key] = waited, future
             future.add_done_callback(functools.partial(self._on_done, key))
+
+    def _start(self, key: int, task: TrainingTask) -> Any:
+        if self._luggage is None:
+            return self._client.submit(run_task, task.sequences, key, task, self._topic, pure=False)
+        only = sorted(self._fit) if self._unfit else None
+        return travel.submit(self._client, self._luggage, only, run_task, key, task, self._topic)
 
     def _on_progress(self, event: tuple[float, Any]) -> None:
         message = event[1]
@@ -303,6 +324,18 @@ class Cluster:
             self._events.put(_NoResult(key, f"a worker cannot train: {error}"))
         except Exception as error:  # of anything but the training itself: see `run_task`
             self._events.put(_NoResult(key, f"a worker cannot train: {reason_of(error)}"))
+
+
+def _misfit(address: str, here: dict[str, str], there: dict[str, str] | BaseException) -> str | None:
+    """Why this worker would train something else than this process; None where it would not."""
+    if isinstance(there, BaseException):
+        cure = "start it with the environment of requirements.lock"
+        return f"the worker at {address} cannot train: {reason_of(there)}; {cure}"
+    for name, value in here.items():
+        if there.get(name) != value:
+            found = f"{name} is {value[:12]} here and {there.get(name, 'missing')[:12]} there"
+            return f"the worker at {address} does not fit: {found}; give it the same, and start it again"
+    return None
 
 
 def _obituary(times: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import platform
 import threading
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.params.settings import Configuration, Instructions, Metric
-from pipeline.paths import SEQUENCES_SUMMARY
 from pipeline.training.identity import stable_hash, training_versions
 from pipeline.training.inputs import HeldOut, fold_of, load_data
 from pipeline.training.machine import processor
@@ -31,7 +29,7 @@ class TrainingTask:
 
     configuration: Configuration
     seed: int
-    sequences: Path  # absolute: a worker's current folder is its own
+    sequences: Path  # here; a worker of a running scheduler gets a copy
     held_out: HeldOut
     instructions: Instructions
     should_prune: ShouldPrune | None = None
@@ -76,8 +74,8 @@ def tell_progress(observer: Observer, trial: Trial, event: Started | EpochFinish
 _one_training_at_a_time = threading.Lock()
 
 
-def run_task(key: int, task: TrainingTask, topic: str) -> Finished:
-    """Train in this worker process, with news of every epoch under Dask's `topic`.
+def run_task(sequences: Path, key: int, task: TrainingTask, topic: str) -> Finished:
+    """Train in this worker process, which has the `sequences`, with news of every epoch under Dask's `topic`.
 
     Only a training's own failure is a result. Any other error is this worker's or its surroundings': it is raised.
     """
@@ -103,7 +101,7 @@ def run_task(key: int, task: TrainingTask, topic: str) -> Finished:
         with _one_training_at_a_time:
             report(None)
             fold = fold_of(task.seed) if task.held_out == "fold" else None
-            data = load_data(task.sequences, task.held_out, task.configuration.view, fold)
+            data = load_data(sequences, task.held_out, task.configuration.view, fold)
             model, result = train(task.configuration, data, task.seed, on_epoch, task.metric)
             file = model_bytes(model) if task.wants_model else None
     except TrainingFailed as error:
@@ -113,14 +111,12 @@ def run_task(key: int, task: TrainingTask, topic: str) -> Finished:
     return Finished(key, result, None, file)
 
 
-def fitness(sequences: Path) -> dict[str, str]:
-    """What has to be the same in a worker as here for its trainings to count: versions, this code, and the data."""
-    summary = sequences / SEQUENCES_SUMMARY.name
+def fitness(sequences: Path | None = None) -> dict[str, str]:
+    """What has to be the same in a worker as here for its trainings to count: versions, and this code."""
     return {
         "Python": platform.python_version().rpartition(".")[0],
         **training_versions(),
         "this code": code_sha256(),
-        f"{summary}": hashlib.sha256(summary.read_bytes()).hexdigest() if summary.is_file() else "missing",
     }
 
 

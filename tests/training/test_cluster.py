@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 import pytest
+from dask import config as dask_config
+from distributed.security import Security
 
 from pipeline.errors import PipelineError
 from pipeline.params.document import ExecutionParams
@@ -26,6 +28,7 @@ from pipeline.training.model_file import load_model, model_bytes
 from pipeline.training.process import ENVIRONMENTS
 from pipeline.training.task import EpochFinished, Event, Finished, ShouldPrune, Started, TrainingTask
 from pipeline.training.train import train
+from tests.helpers.dask import Dask
 from tests.helpers.processes import worker_processes
 from tests.helpers.sequences import CLASSES, write_sequences
 
@@ -41,35 +44,12 @@ def sequences(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[str]:
-    """The address of a real `dask scheduler` with two real `dask worker` processes."""
-    address, processes = start_scheduler(tmp_path, {"PYTHONPATH": str(ROOT)})
-    yield address
-    end(processes)
-
-
-def start_scheduler(tmp_path: Path, variables: dict[str, str]) -> tuple[str, list[subprocess.Popen[bytes]]]:
-    file = tmp_path / "scheduler.json"
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | variables
-    dask = [sys.executable, "-m", "dask"]
-    options = ["--scheduler-file", str(file)]
-    commands = [[*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *options]]
-    commands += [[*dask, "worker", "--nthreads", "1", "--no-dashboard", *options]] * 2
-    processes = [
-        subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for command in commands
-    ]
-    deadline = time.monotonic() + 60
-    while not file.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return json.loads(file.read_text(encoding="utf-8"))["address"], processes
-
-
-def end(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        process.kill()
-    for process in processes:
-        process.wait(timeout=30)
+def dask(tmp_path: Path) -> Iterator[Dask]:
+    """A scheduler with two workers that have nothing of this project but its libraries."""
+    with Dask(tmp_path) as started:
+        for _ in range(2):
+            started.start_worker()
+        yield started
 
 
 def run_all(cluster: Cluster, tasks: dict[int, TrainingTask]) -> tuple[dict[int, Finished], list[tuple[type, int]]]:
@@ -79,71 +59,133 @@ def run_all(cluster: Cluster, tasks: dict[int, TrainingTask]) -> tuple[dict[int,
     return finished, events
 
 
+def assert_as_here(sequences: Path, finished: Finished, seed: int) -> None:
+    """The training of GRU with this seed is the one that this process makes."""
+    assert finished.result is not None
+    _, here = train(GRU, load_data(sequences, "validation"), seed)
+    assert finished.result.weights_sha256 == here.weights_sha256
+    assert finished.result.epochs == here.epochs
+
+
 @pytest.mark.usefixtures("one_thread")
-def test_workers_of_a_running_scheduler_train_what_this_process_trains(scheduler: str, sequences: Path) -> None:
+def test_workers_of_a_running_scheduler_train_what_this_process_trains(dask: Dask, sequences: Path) -> None:
     tasks = {seed: TrainingTask(GRU, seed, sequences, "validation", "avx2") for seed in range(3)}
-    with Cluster(ExecutionParams(scheduler=scheduler)) as cluster:
-        with Cluster(ExecutionParams(scheduler=scheduler)) as other:
+    with Cluster(ExecutionParams(scheduler=dask.address)) as cluster:
+        with Cluster(ExecutionParams(scheduler=dask.address)) as other:
             another_study = threading.Thread(target=run_all, args=(other, tasks))
             another_study.start()
             finished, events = run_all(cluster, tasks)
             another_study.join()
-        assert cluster.workers == 2
         endless = GRU.model_copy(update={"epochs": 10_000})
-        killer = threading.Timer(2, kill_the_scheduler)
+        killer = threading.Timer(2, dask.kill, [dask.scheduler])
         killer.start()
         with pytest.raises(PipelineError, match="the Dask scheduler has gone"):
             run_all(cluster, {0: TrainingTask(endless, 0, sequences, "validation", "avx2")})
-    for seed, task in tasks.items():
-        result = finished[seed].result
-        assert result is not None
-        _, here = train(GRU, load_data(sequences, "validation", "avx2"), task.seed)
-        assert result.weights_sha256 == here.weights_sha256
-        assert result.epochs == here.epochs
+        killer.join()
+    for seed in tasks:
+        assert_as_here(sequences, finished[seed], seed)
         own = [kind for kind, key in events if key == seed]
         assert own == [Started, EpochFinished, EpochFinished, Finished]
+        result = finished[seed].result
+        assert result is not None
         assert result.worker.startswith("tcp://127.0.0.1:")
         assert result.processor == processor()
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", result.trained_at)
 
 
-@pytest.mark.parametrize(
-    ("unfit", "message"),
-    [
-        ({"PYTHONPATH": "another"}, "cannot train: .*No module named"),
-        ({"PYTHONPATH": "older"}, "does not fit: this code is "),
-    ],
-)
+@pytest.mark.usefixtures("one_thread")
+def test_code_and_data_travel_to_workers_that_join_later_too(dask: Dask, sequences: Path, tmp_path: Path) -> None:
+    lent = tmp_path / "lent"
+    shutil.copytree(sequences, lent)
+    longer = GRU.model_copy(update={"epochs": 300})
+    with Cluster(ExecutionParams(scheduler=dask.address)) as cluster:
+        cluster.submit(0, TrainingTask(longer, 0, lent, "validation", "avx2", wants_model=True), priority=0)
+        shutil.rmtree(lent)
+        first = cluster.next_event()
+        dask.kill(*dask.workers)
+        dask.start_worker()
+        while not isinstance(end := cluster.next_event(), Finished):
+            pass
+    assert isinstance(first, Started)
+    assert end.result is not None
+    model, here = train(longer, load_data(sequences, "validation"), 0)
+    assert end.result.weights_sha256 == here.weights_sha256
+    assert end.model == model_bytes(model)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_with_certificates_everything_is_encrypted(sequences: Path, tmp_path: Path) -> None:
+    files = tls_files(tmp_path)
+    options = [f"--tls-{name.replace('_', '-')}={file}" for name, file in files.items()]
+    with Dask(tmp_path, "--protocol", "tls", *options) as dask:
+        dask.start_worker()
+        # As the variables DASK_DISTRIBUTED__COMM__TLS__… say it, which Dask reads when it is imported.
+        names = {"ca_file": "ca-file", "cert": "client.cert", "key": "client.key"}
+        with (
+            dask_config.set({f"distributed.comm.tls.{names[name]}": str(file) for name, file in files.items()}),
+            Cluster(ExecutionParams(scheduler=dask.address)) as cluster,
+        ):
+            finished, _ = run_all(cluster, {0: TrainingTask(GRU, 0, sequences, "validation", "avx2")})
+    assert dask.address.startswith("tls://")
+    assert_as_here(sequences, finished[0], 0)
+    assert finished[0].result is not None
+    assert finished[0].result.worker.startswith("tls://")
+
+
+def tls_files(folder: Path) -> dict[str, Path]:
+    """A certificate, which is its own authority, and its key."""
+    security = Security.temporary()
+    contents = {"ca_file": security.tls_ca_file, "cert": security.tls_client_cert, "key": security.tls_client_key}
+    files = {name: folder / f"{name}.pem" for name in contents}
+    for name, file in files.items():
+        file.write_text(str(contents[name]))
+    return files
+
+
+def other_tensorflow(folder: Path) -> dict[str, str]:
+    """The environment of a machine that seems to have another TensorFlow."""
+    information = folder / "other" / "tensorflow-9.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: tensorflow\nVersion: 9.9\n")
+    return {"PYTHONPATH": str(information.parent)}
+
+
 def test_a_worker_that_would_train_something_else_is_named_before_the_first_training(
-    unfit: dict[str, str], message: str, sequences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dask: Dask, sequences: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "another" / "pipeline").mkdir(parents=True)  # of the same name: `make venv` installs this project
-    for name in ("__init__.py", "training.py"):
-        (tmp_path / "another" / "pipeline" / name).touch()
-    shutil.copytree(ROOT / "pipeline", tmp_path / "older" / "pipeline")
-    (tmp_path / "older" / "pipeline" / "training" / "metrics.py").open("a").write("# otherwise\n")
-    address, processes = start_scheduler(tmp_path, unfit)
-    with (
-        Cluster(ExecutionParams(scheduler=address)) as cluster,
-        pytest.raises(PipelineError, match=rf"^the worker at tcp://127\.0\.0\.1:\d+ {message}"),
-    ):
-        cluster.run({0: TrainingTask(GRU, 0, sequences, "validation", "avx2")})
-    end(processes)
+    dask.start_worker(**other_tensorflow(tmp_path))
+    with Cluster(ExecutionParams(scheduler=dask.address)) as cluster:
+        cluster._client.wait_for_workers(3)
+        with pytest.raises(PipelineError) as caught:
+            cluster.run({0: TrainingTask(GRU, 0, sequences, "validation", "avx2")})
+    assert re.fullmatch(
+        r"the worker at tcp://127\.0\.0\.1:\d+ does not fit: tensorflow is [\d.]+ here and 9\.9 there; give it the "
+        "same, and start it again",
+        str(caught.value),
+    )
 
 
-def test_workers_that_do_not_see_the_data_are_told_so(scheduler: str, tmp_path: Path) -> None:
-    with (
-        Cluster(ExecutionParams(scheduler=scheduler)) as cluster,
-        pytest.raises(
-            PipelineError, match=r"^trial 0, GRU 1×3, has no result: a worker cannot train: FileNotFoundError"
-        ),
-    ):
+@pytest.mark.usefixtures("one_thread")
+def test_one_that_joins_later_and_does_not_fit_is_named_and_left_out(
+    dask: Dask, sequences: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Cluster(ExecutionParams(scheduler=dask.address)) as cluster:
+        cluster._client.wait_for_workers(2)
+        finished, _ = run_all(cluster, {0: TrainingTask(GRU, 0, sequences, "validation", "avx2")})
+        fit = cluster._client.nthreads().keys()
+        dask.start_worker(**other_tensorflow(tmp_path))
+        cluster._client.wait_for_workers(3)
+        more, _ = run_all(cluster, {n: TrainingTask(GRU, n, sequences, "validation", "avx2") for n in range(1, 7)})
+        assert cluster.workers == 2
+    assert len(re.findall(r"does not fit: .*; the study goes on without it", capfd.readouterr().err)) == 1
+    assert {end.result.worker for end in more.values() if end.result is not None} <= fit
+    for seed, end in {**finished, **more}.items():
+        assert_as_here(sequences, end, seed)
+
+
+def test_data_that_are_missing_here_cannot_travel(dask: Dask, tmp_path: Path) -> None:
+    with Cluster(ExecutionParams(scheduler=dask.address)) as cluster, pytest.raises(FileNotFoundError):
         cluster.run({0: TrainingTask(GRU, 0, tmp_path / "sequences", "validation", "avx2")})
-
-
-def kill_the_scheduler() -> None:
-    (process,) = [child for child in psutil.Process().children() if "scheduler" in child.cmdline()]
-    process.kill()
 
 
 @pytest.mark.usefixtures("one_thread")
