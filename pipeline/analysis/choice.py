@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.configurations import COLUMNS, CONFIGURATION, complete_trials, configurations, distinct
+from pipeline.analysis.configurations import (
+    COLUMNS,
+    CONFIGURATION,
+    complete_trials,
+    configurations,
+    distinct,
+    standard_error,
+)
 from pipeline.documents import Document, Frozen, records
 from pipeline.errors import PipelineError
 from pipeline.params.document import RACE
@@ -173,15 +180,18 @@ class Competitors:
         return self.table[self.table["study"] == study]
 
 
-def competitors(studies: Mapping[str, pd.DataFrame]) -> Competitors:
-    """Who competes among the studies, given the trials.csv of each. More samples would only look better than fewer."""
+def competitors(studies: Mapping[str, pd.DataFrame], held_out: str = "validation") -> Competitors:
+    """Who competes among the studies, given the trials.csv of each. More samples would only look better than fewer.
+
+    `held_out` is what all of them hold out, as in params.yaml.
+    """
     complete = {name: complete_trials(trials) for name, trials in studies.items()}
     most = int(max((trials["train_samples"].max() for trials in complete.values() if len(trials)), default=0))
     trials = {
         name: compared for name, table in complete.items() if len(compared := table[table["train_samples"] == most])
     }
     tables = [
-        (over_all_blocks(table) if name == RACE else configurations(table)).assign(study=name)
+        (over_all_blocks(table) if name == RACE else configurations(table, held_out)).assign(study=name)
         for name, table in trials.items()
     ]
     none = pd.DataFrame(columns=[*COLUMNS, "study"])
@@ -246,22 +256,26 @@ def named(networks: Sequence[Mapping[str, Any]], besides: Sequence[str] = ()) ->
 
 
 def choose_champion(
-    studies: Mapping[str, pd.DataFrame], validation_samples: int, data_sha256: Sequence[str] = ()
+    studies: Mapping[str, pd.DataFrame],
+    validation_samples: int,
+    data_sha256: Sequence[str] = (),
+    held_out: str = "validation",
 ) -> Choice:
     """Choose a configuration by the one-standard-error rule.
 
-    `studies` are the trials.csv of the studies that compete, `data_sha256` the hashes of the data behind them. Ties in
-    size go to the higher accuracy. Raises PipelineError where no study has a complete trial.
+    `studies` are the trials.csv of the studies that compete, all of which hold out `held_out`; `data_sha256` are the
+    hashes of the data behind them. Ties in size go to the higher accuracy. Raises PipelineError where no study has a
+    complete trial.
     """
-    everything = competitors(studies)
+    everything = competitors(studies, held_out)
     if everything.table.empty:
         raise PipelineError(
             f"no champion can be chosen: none of the studies {', '.join(studies)} has a complete trial; "
             "see the column `state` of data/studies/*/trials.csv"
         )
     table = best_first(everything.table)
-    standard_error = _standard_error(table.iloc[0], validation_samples)
-    threshold = float(table["validation_accuracy"].iloc[0]) - standard_error
+    error = _standard_error(table.iloc[0], validation_samples, held_out)
+    threshold = float(table["validation_accuracy"].iloc[0]) - error
     table = table.assign(within_one_standard_error=table["validation_accuracy"] >= threshold)
     near = table[table["within_one_standard_error"]]
     smallest = near.sort_values(["parameters", "validation_accuracy"], ascending=[True, False], kind="stable")
@@ -275,7 +289,7 @@ def choose_champion(
         rule=RULE,
         compared_train_samples=everything.train_samples,
         left_out=tuple(_left_out(studies, everything.train_samples)),
-        standard_error=standard_error,
+        standard_error=error,
         threshold=threshold,
         best=best,
         candidates=candidates,
@@ -303,7 +317,7 @@ def choose_by_race(definition: StudyDefinition, trials: pd.DataFrame, data_sha25
     rows = {definition.entrant(row): row for row in records(table)}
     first = rows[leader]
     held_out = definition.held_out_samples * int(first["seeds"])
-    standard_error = _standard_error(pd.Series(first), held_out)
+    standard_error = _standard_error(pd.Series(first), held_out, "validation")  # the field's rule knows no overlap
     threshold = first["validation_accuracy"] - standard_error
     reasons = {row["entrant"]: row for row in records(race_table(definition, trials))}
     failed = state.failed[0]
@@ -375,10 +389,10 @@ def _refit_epochs(rows: pd.DataFrame) -> int:
     return max(1, round(rows["best_epoch"].iloc[0]))
 
 
-def _standard_error(best: pd.Series, validation_samples: int) -> float:
+def _standard_error(best: pd.Series, validation_samples: int, held_out: str) -> float:
     accuracy, seeds = best["validation_accuracy"], best["seeds"]
     binomial = np.sqrt(accuracy * (1 - accuracy) / validation_samples)
-    over_seeds = best["validation_accuracy_sd"] / np.sqrt(seeds) if seeds >= 2 else 0.0
+    over_seeds = standard_error(best["validation_accuracy_sd"], seeds, held_out) if seeds >= 2 else 0.0
     return float(max(binomial, over_seeds))
 
 

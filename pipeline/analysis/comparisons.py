@@ -13,7 +13,14 @@ from scipy import stats
 from statsmodels.stats import contingency_tables
 from statsmodels.stats.multitest import multipletests
 
-from pipeline.analysis.configurations import CONFIGURATION, complete_trials, is_configuration, mean_interval
+from pipeline.analysis.configurations import (
+    CONFIGURATION,
+    ROUNDING,
+    complete_trials,
+    interval_over_seeds,
+    is_configuration,
+    standard_error,
+)
 
 SIGNIFICANCE = 0.05
 SIGN_FLIPS = 2**15
@@ -43,19 +50,20 @@ def accuracy_by_seed(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table, accuracies.reindex(columns=table.index)
 
 
-def paired_comparisons(trials: pd.DataFrame, choice: Mapping[str, Any]) -> pd.DataFrame:
+def paired_comparisons(trials: pd.DataFrame, choice: Mapping[str, Any], held_out: str = "validation") -> pd.DataFrame:
     """Every configuration larger than the chosen one, trained on as many samples, compared with it seed by seed.
 
-    `choice` has the columns of `CONFIGURATION` and `parameters`, as the entry `choice` of choice.json. Columns
-    `COMPARISON_COLUMNS`: `seeds` that both have; `difference` of the mean validation accuracy over them (larger
-    minus chosen) and its 95 % interval (see `mean_interval`), which is not adjusted; `p_value` of
-    `sign_flip_p_value`; `p_adjusted` by `holm` over the comparisons with seeds enough to reach 5 %, NaN for
-    the others, whose number of seeds settles beforehand that they cannot (Tarone, A Modified Bonferroni Method
-    for Discrete Data, Biometrics 46 (1990), 515–522); and `verdict`, of the larger configuration:
+    `choice` has the columns of `CONFIGURATION` and `parameters`, as the entry `choice` of choice.json; `held_out` is
+    what the trainings hold out. Columns `COMPARISON_COLUMNS`: `seeds` that both have; `difference` of the mean
+    validation accuracy over them (larger minus chosen) and its 95 % interval (see `interval_over_seeds`), which is not
+    adjusted; `p_value` of `sign_flip_p_value`, of folds of `overlapping_p_value`; `p_adjusted` by `holm` over the
+    comparisons with seeds enough to reach 5 %, NaN for the others, whose number of seeds settles beforehand that they
+    cannot (Tarone, A Modified Bonferroni Method for Discrete Data, Biometrics 46 (1990), 515–522); and `verdict`, of
+    the larger configuration:
 
     - "better" or "worse": p_adjusted is at most 5 %;
     - "too few seeds to tell": with n seeds no p-value is below 2 / 2^n, so one comparison needs 6 seeds,
-      3 of them need 7, 6 need 8, 12 need 9 and 25 need 10 before any difference could be shown;
+      3 of them need 7, 6 need 8, 12 need 9 and 25 need 10 before any difference could be shown; of folds two tell;
     - "no difference shown": there were seeds enough. It does not say that there is no difference: see the interval.
 
     The chosen configuration was picked by its accuracy with the same seeds, which flatters it a little. Without any
@@ -64,15 +72,17 @@ def paired_comparisons(trials: pd.DataFrame, choice: Mapping[str, Any]) -> pd.Da
     table, accuracies = accuracy_by_seed(trials)
     chosen = accuracies.loc[:, is_configuration(table, choice)].mean(axis=1)  # of one column, or of none: NaN
     larger = (table["parameters"] > choice["parameters"]) & (table["train_samples"] == choice["train_samples"])
+    p_value = overlapping_p_value if held_out == "fold" else sign_flip_p_value
     rows = [
-        (len(paired), paired.mean(), *mean_interval(paired), sign_flip_p_value(paired))
+        (len(paired), paired.mean(), *interval_over_seeds(paired, held_out), p_value(paired))
         for index in table.index[larger]
         for paired in [(accuracies[index] - chosen).dropna()]
     ]
     measures = pd.DataFrame(rows, index=table.index[larger], columns=PAIRED_MEASURES, dtype=float)
     compared = table[larger].join(measures.astype({"seeds": "int64"})).assign(p_adjusted=np.nan)
 
-    least = 2.0 ** (1 - compared["seeds"])  # the smallest p-value that so many seeds allow
+    # The smallest p-value that so many seeds allow.
+    least = (compared["seeds"] < 2).astype(float) if held_out == "fold" else 2.0 ** (1 - compared["seeds"])
     testable = least <= SIGNIFICANCE
     compared.loc[testable, "p_adjusted"] = holm(compared.loc[testable, "p_value"])
     hopeless = ~testable
@@ -104,6 +114,18 @@ def sign_flip_p_value(differences: ArrayLike) -> float:
             (values,), mean, permutation_type="samples", n_resamples=SIGN_FLIPS, rng=np.random.default_rng(0)
         ).pvalue
     )
+
+
+def overlapping_p_value(differences: ArrayLike) -> float:
+    """Two-sided p-value of the mean of `differences` (n,), each measured on another fold: of Student's t, with the
+    `standard_error` of folds. NaN for fewer than two; where all are the same, 1, as for signs of one another's size."""
+    values = np.asarray(differences, dtype=float)
+    if len(values) < 2:
+        return float("nan")
+    if np.ptp(values) < ROUNDING:
+        return 1.0
+    error = standard_error(values.std(ddof=1), len(values), "fold")
+    return float(2 * stats.t.sf(abs(values.mean()) / error, len(values) - 1))
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:

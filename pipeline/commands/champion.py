@@ -31,7 +31,8 @@ def choose(params: Params, summary: SequencesSummary) -> Choice:
     studies = {name: read_results(name, params, summary).trials for name in names}
     if names == (RACE,):
         return choose_by_race(study_definition(RACE, params, summary), studies[RACE], summary.learning_sha256)
-    return choose_champion(studies, summary.validation.samples, summary.learning_sha256)
+    held_out = params.studies[names[0]].held_out  # of all of them: see `Params`
+    return choose_champion(studies, summary.validation.samples, summary.learning_sha256, held_out)
 
 
 def outdated(params: Params, summary: SequencesSummary, choice: Choice) -> str | None:

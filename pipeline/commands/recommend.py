@@ -98,7 +98,7 @@ def _answer(
         raise PipelineError(f"{paths.PREDICTION_TIMES} not found: `dvc repro evaluate` measures how long networks take")
     summary = prepared_sequences(params.data)
     studies = {name: read_results(name, params, summary).trials for name in params.champion.studies}
-    compared = competitors(studies)
+    compared = competitors(studies, params.studies[params.champion.studies[0]].held_out)
     if compared.table.empty:
         raise PipelineError(
             "no study that champion.studies names has a complete trial: see the column `state` of "

@@ -159,6 +159,11 @@ class Params(Frozen):
                     f"champion.studies names {name!r}, which is measured on the test data: "
                     "a champion may be chosen by validation data only"
                 )
+        if len(held_out := {self.studies[name].held_out for name in self.champion.studies}) > 1:
+            raise ValueError(
+                f"champion.studies names studies with different held_out ({', '.join(sorted(held_out))}): accuracies "
+                "on different sequences do not compare"
+            )
         return self
 
     def study(self, name: str) -> AnyStudy:

@@ -17,9 +17,15 @@ from pipeline.report.palette import INK, MARK
 from pipeline.report.results import Results
 from pipeline.report.text import Column, Table, interval, number, plural, points, text_table
 
+TESTS = {
+    "validation": "The test is a sign-flip permutation test.",
+    "fold": "The test is Student's, widened because the trainings share sequences (Nadeau and Bengio, 2003).",
+}
+
 
 @dataclass(frozen=True)
 class Comparisons:
+    test: str
     findings: tuple[str, ...]
     figures: dict[str, str]
     table: Table | None
@@ -35,16 +41,17 @@ def comparisons(results: Results) -> Comparisons | None:
     if results.competitors.train_samples != results.choice.compared_train_samples:
         return None
     choice = results.choice.choice
-    table = paired_comparisons(pd.concat(results.competitors.trials.values()), choice.model_dump())
-    findings = (*_findings(table, choice), _mcnemar_finding(results))
+    held_out = results.studies[choice.study].summary.held_out
+    table = paired_comparisons(pd.concat(results.competitors.trials.values()), choice.model_dump(), held_out)
+    findings = (*_findings(table, choice, held_out), _mcnemar_finding(results))
     figures = {}
     if table["difference"].notna().any():
         alt = f"Difference of validation accuracy to the choice, {network_name(choice)}, for each larger network."
         figures["differences"] = differences(table, choice, alt)
-    return Comparisons(findings, figures, None if table.empty else _table(table))
+    return Comparisons(TESTS[held_out], findings, figures, None if table.empty else _table(table, held_out))
 
 
-def _findings(table: pd.DataFrame, choice: Finalist) -> list[str]:
+def _findings(table: pd.DataFrame, choice: Finalist, held_out: str) -> list[str]:
     if table.empty:
         return [
             f"No network larger than {network_name(choice)} was trained on as many samples, so nothing can be said."
@@ -65,10 +72,11 @@ def _findings(table: pd.DataFrame, choice: Finalist) -> list[str]:
     ]
     if "too few seeds to tell" in counts:
         most = int(table.loc[table["verdict"] == "too few seeds to tell", "seeds"].max())
-        needed = 1 + math.ceil(math.log2(len(table) / SIGNIFICANCE))
+        by_signs = held_out != "fold"
+        needed = 1 + math.ceil(math.log2(len(table) / SIGNIFICANCE)) if by_signs else 2
+        bound = f", and with {most} no p-value can be below {number(2.0 ** (1 - most))}" * (by_signs and most > 1)
         sentences.append(
-            f"These share at most {plural(most, 'seed')} with the choice"
-            + (f", and with {most} no p-value can be below {number(2.0 ** (1 - most))}" if most > 1 else "")
+            f"These share at most {plural(most, 'seed')} with the choice{bound}"
             + f"; to compare {len(table)} at {100 * SIGNIFICANCE:g} % takes {needed} seeds."
         )
     known = named(records(table.dropna(subset=["difference"])))
@@ -103,11 +111,12 @@ def _mcnemar_finding(results: Results) -> str:
     )
 
 
-def _table(table: pd.DataFrame) -> Table:
+def _table(table: pd.DataFrame, held_out: str) -> Table:
+    test = "p, Student's t, widened for folds" if held_out == "fold" else "p, sign flips"
     columns: dict[str, Column] = {
         "network": ("network", str), "parameters": ("parameters", number), "seeds": ("seeds shared", number),
         "difference": ("larger minus choice, points", points), "interval": ("95 % interval, points", str),
-        "p_value": ("p, sign flips", number), "p_adjusted": ("p, Holm-adjusted", number),
+        "p_value": (test, number), "p_adjusted": ("p, Holm-adjusted", number),
         "verdict": ("the larger one is", str), "dropout": ("dropout", number), "optimizer": ("optimizer", str),
         "learning_rate": ("learning rate", number), "batch_size": ("batch size", number),
         "epochs": ("epochs at most", number),

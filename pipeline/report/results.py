@@ -51,7 +51,8 @@ class Results:
     def competitors(self) -> Competitors:
         """Who competes for the champion."""
         competing = self.params.champion.studies
-        return competitors({name: study.trials for name, study in self.studies.items() if name in competing})
+        studies = {name: study.trials for name, study in self.studies.items() if name in competing}
+        return competitors(studies, self.params.studies[competing[0]].held_out)
 
     @cached_property
     def race(self) -> RaceStudy | None:

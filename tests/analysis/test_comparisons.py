@@ -111,6 +111,19 @@ def test_comparisons_of_a_worked_example() -> None:
     assert result.iloc[0][["difference_low", "difference_high"]].tolist() == pytest.approx(list(interval))
 
 
+def test_folds_are_compared_by_a_test_that_knows_of_their_overlap() -> None:
+    """By hand: s = 0.01, √(1/4 + 1/9) s = 0.00601, t = 0.02 / 0.00601 = 3.328 with 3 degrees of freedom."""
+    steps = 0.02 + 0.01 * np.array([1, -1, 1, -1]) * np.sqrt(3) / 2
+    trials = study(seeds(8, np.full(4, 0.9)), seeds(16, 0.9 + steps), seeds(32, [0.95]))
+    result = comparisons.paired_comparisons(trials, choice_of(trials, 8), "fold")
+    assert result["p_value"][0] == pytest.approx(0.0447, abs=1e-4)
+    reach = stats.t.isf(0.025, 3) * 0.01 * np.sqrt(1 / 4 + 1 / 9)
+    assert result["difference_high"][0] - result["difference"][0] == pytest.approx(reach)
+    assert result["verdict"].tolist() == ["better", FEW]
+    plain = comparisons.paired_comparisons(trials, choice_of(trials, 8))
+    assert plain["difference_high"][0] - plain["difference"][0] == pytest.approx(stats.t.isf(0.025, 3) * 0.005)
+
+
 def test_seeds_are_paired_by_their_number() -> None:
     accuracies = np.linspace(0.90, 0.97, 8)
     shuffled = seeds(16, accuracies[::-1] + np.arange(8) / 1000, seed=list(range(7, -1, -1)))

@@ -105,6 +105,7 @@ def test_the_projects_own_params_are_right() -> None:
         ),
         ("champion.studies", ["serach"], "champion.studies names 'serach', which is not among the studies: book"),
         ("champion.studies", ["book"], "champion.studies names 'book', which is measured on the test data"),
+        ("champion.studies", ["capacity", "search"], "names studies with different held_out (fold, validation)"),
         ("data.view", "diagonals", "data.view: must be 'rows', 'columns', 'pixels' or 'permuted_pixels'"),
         ("data.validation", 0, "data.validation: must be a number of samples, at least 1, or a fraction"),
     ],

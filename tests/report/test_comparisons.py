@@ -70,6 +70,17 @@ def test_a_single_seed_is_too_few_to_tell(workspace: Path) -> None:
     assert last.startswith("The choice is the most accurate network itself, so there are no two models to compare")
 
 
+def test_of_folds_another_test_is_told(workspace: Path) -> None:
+    write_summary()
+    write_study("capacity", capacity_records())
+    write_study("search", search_records())
+    for name, test in (("capacity", "Student's, widened because the trainings share"), ("search", "a sign-flip")):
+        choice = choose_champion({name: read_trials(name)}, 6000)
+        made = comparisons(dataclasses.replace(load_results(without_race(name)), choice=choice))
+        assert made is not None
+        assert made.test.startswith(f"The test is {test}")
+
+
 def test_where_a_race_decides_its_section_says_it(results: Results) -> None:
     assert comparisons(results) is None
 
