@@ -61,7 +61,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, params
 def lenient(studied: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The finished study, at home; so few validation samples that the small network is as good as the best."""
     shutil.copytree(studied / "data", home / "data")
-    monkeypatch.setattr(champion, "choose_champion", lambda studies, _, data: choose_champion(studies, 1, data))
+    monkeypatch.setattr(champion, "choose_champion", lambda studies, _, *rest: choose_champion(studies, 1, *rest))
 
 
 def files() -> dict[str, bytes]:
@@ -104,7 +104,7 @@ def test_the_best_network_is_trained_to_be_compared_and_is_no_champion(
     assert "Licence: none." in str(card)
 
     # The best one becomes the champion: its two seeds are trained already.
-    monkeypatch.setattr(champion, "choose_champion", lambda studies, _, data: choose_champion(studies, 10**9, data))
+    monkeypatch.setattr(champion, "choose_champion", lambda studies, _, *rest: choose_champion(studies, 10**9, *rest))
     champion.run(params)
     assert trained(capsys) == []
     assert list(files()) == ["seed-0.keras", "seed-1.keras"]
