@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import growth, limits, overhead, padding, quality, results, work
+from benchmarks import gpu, growth, limits, overhead, padding, quality, results, work
 from pipeline.params.document import validate_params
 from pipeline.params.network import CELLS, NetworkSpec
 from pipeline.training.task import EpochFinished, Event, Finished, Started
@@ -113,6 +114,19 @@ def test_the_readme_has_the_table_of_the_last_run() -> None:
     assert f"{results.MARKERS[0]}\n\n{results.markdown_table(figures)}\n\n" in results.PAGE.read_text(encoding="utf-8")
     for key in [key for key in figures if f"{key}_low" in figures]:
         assert figures[f"{key}_low"] <= figures[key] <= figures[f"{key}_high"]
+
+
+def test_the_benchmark_of_a_gpu_counts_trainings_and_compares_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a processor, in the place of the GPU."""
+    for name, value in {"UNITS": (2,), "TRAIN": 300, "HELD_OUT": 50, "EPOCHS": 2}.items():
+        monkeypatch.setattr(gpu, name, value)
+    table, sentences = gpu.measure(1.0, "avx2", (1,))
+    assert table["workers"].tolist() == [2, 1, 1]
+    assert (table["trainings_per_hour"] > 0).all()
+    assert table["ratio_to_two_cores"][0] == 1
+    for sentence in sentences:
+        assert (found := re.fullmatch(r"1 workers: (\d+) of (\d+) trainings have the same bits as before", sentence))
+        assert found[1] == found[2] != "0"
 
 
 def test_sequences_are_cut_in_their_second_half() -> None:

@@ -54,7 +54,7 @@ def run(params: Params) -> None:
     # As many as there are test sequences: the two accuracies then have about the same standard error.
     train_x, train_y = in_view(samples.x[: len(test_y)], choice.choice.view, summary), samples.y[: len(test_y)]
 
-    configure_tensorflow(params.training.instructions)
+    configure_tensorflow(params.training.answering)
     models = evaluation.load_models(paths.CHAMPION)
     test = {seed: evaluation.predict(model, champion_test_x) for seed, model in models.items()}
     train = {seed: evaluation.predict(model, train_x) for seed, model in models.items()}

@@ -49,7 +49,7 @@ def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
     x, written = read
     for note in _about(file, choice, summary, params):
         _tell(note)
-    configure_tensorflow(params.training.instructions)  # with others than in the training the last digits differ
+    configure_tensorflow(params.training.answering)  # with others than in the training the last digits differ
     probabilities = predict(load_model(file), x)
     labels = np.asarray(summary.labels)[probabilities.argmax(axis=1)]
     if written is not None:

@@ -9,7 +9,7 @@ from pipeline.params.network import NetworkSpec
 
 Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
-Instructions = Literal["avx2", "native"]
+Instructions = Literal["avx2", "native", "gpu"]
 Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
 METRIC_NAMES: dict[Metric, str] = {
     "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1",
@@ -109,10 +109,16 @@ class TrainingParams(TrainingSettings):
     """`training` of params.yaml: the defaults of every trial, and what is the same for all.
 
     `instructions` are those by which processors multiply matrices, which decides last bits: `avx2` gives the same bits
-    on every x86-64 processor that has AVX2 and FMA, `native` uses the newest that this one has.
+    on every x86-64 processor that has AVX2 and FMA, `native` uses the newest that this one has, `gpu` those of a GPU.
+    The other two use no GPU, even where there is one.
     """
 
     instructions: Instructions = "avx2"
+
+    @property
+    def answering(self) -> Instructions:
+        """Those of a process that only asks a trained network, which needs no GPU."""
+        return "avx2" if self.instructions == "gpu" else self.instructions
 
 
 class Configuration(NetworkSpec, TrainingSettings):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 from pipeline.training.cache_sizes import set_cache_sizes
+from pipeline.training.machine import processor
 
 if TYPE_CHECKING:
     from pipeline.params.settings import Instructions
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 # through a library, oneDNN, that has a kernel for every generation of processors, each with other last bits; the first
 # variable keeps it from those after AVX2. The second one keeps TensorFlow itself from asking the processor whether to
 # use operations of that library's own, which only those with AVX-512 do.
+_AVX2 = MappingProxyType({"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": "0"})
 ENVIRONMENTS: Mapping[Instructions, Mapping[str, str]] = MappingProxyType({
-    "avx2": MappingProxyType({"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": "0"}),
+    "avx2": _AVX2,
     "native": MappingProxyType({}),
+    "gpu": _AVX2,  # for what the processor does beside it
 })  # fmt: skip
 
 
@@ -53,7 +56,8 @@ def configure_tensorflow(instructions: Instructions) -> None:
     """One thread, deterministic kernels and these instructions, before TensorFlow's first operation in this process.
 
     One thread a process and a process a core is both reproducible and, on small networks, the fastest. Raises
-    PipelineError in a process that has imported TensorFlow for other instructions, and on an unfit processor.
+    PipelineError in a process that has imported TensorFlow for other instructions, on an unfit processor, and where a
+    GPU is asked for and there is none.
     """
     wanted = {name: ENVIRONMENTS[instructions].get(name) for name in ENVIRONMENTS["avx2"]}
     if "tensorflow" not in sys.modules:
@@ -75,6 +79,7 @@ def configure_tensorflow(instructions: Instructions) -> None:
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
     keras.mixed_precision.set_dtype_policy("float32")
+    _choose_device(instructions)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
@@ -84,3 +89,31 @@ def configure_tensorflow(instructions: Instructions) -> None:
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
     if instructions == "avx2":
         set_cache_sizes()
+
+
+def _choose_device(instructions: Instructions) -> None:
+    """All GPUs of this process, each shared with other workers; or none of them, whatever the machine has."""
+    import tensorflow as tf
+
+    if instructions != "gpu":
+        tf.config.set_visible_devices([], "GPU")
+        return
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        raise PipelineError(
+            "TensorFlow finds no GPU here, and training.instructions: gpu (params.yaml) wants one: see docs/cluster.md "
+            "for what it needs, or set avx2"
+        )
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def trained_by(instructions: Instructions) -> str:
+    """The processor or the GPU that trains in this process, for people, as it decides last bits."""
+    if instructions != "gpu":
+        return processor()
+    import tensorflow as tf
+
+    gpu, *_ = tf.config.list_physical_devices("GPU")
+    details = tf.config.experimental.get_device_details(gpu)
+    return str(details.get("device_name", gpu.name))

@@ -13,9 +13,8 @@ from pathlib import Path
 from pipeline.params.settings import Configuration, Instructions, Metric
 from pipeline.training.identity import stable_hash, training_versions
 from pipeline.training.inputs import HeldOut, fold_of, load_data
-from pipeline.training.machine import processor
 from pipeline.training.model_file import model_bytes
-from pipeline.training.process import configure_tensorflow
+from pipeline.training.process import configure_tensorflow, trained_by
 from pipeline.training.train import TrainingFailed, train
 from pipeline.training.trials import EpochMetrics, Observer, TrainingResult, Trial
 
@@ -107,7 +106,7 @@ def run_task(sequences: Path, key: int, task: TrainingTask, topic: str) -> Finis
     except TrainingFailed as error:
         return Finished(key, None, reason_of(error))
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    result = replace(result, worker=worker.address, processor=processor(), trained_at=now)
+    result = replace(result, worker=worker.address, processor=trained_by(task.instructions), trained_at=now)
     return Finished(key, result, None, file)
 
 

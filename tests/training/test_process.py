@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipeline.training.process import ENVIRONMENTS
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +58,48 @@ except PipelineError as error:
 def test_instructions_are_the_variables_that_tensorflow_reads() -> None:
     assert ENVIRONMENTS["avx2"] == {"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": "0"}
     assert ENVIRONMENTS["native"] == {}
+
+
+DEVICES = """
+import sys
+import tensorflow as tf
+from pipeline.errors import PipelineError
+from pipeline.training.process import configure_tensorflow, trained_by
+
+calls = []
+gpus = [tf.config.PhysicalDevice(f"/physical_device:GPU:{n}", "GPU") for n in range(int(sys.argv[2]))]
+tf.config.list_physical_devices = lambda kind=None: gpus
+tf.config.set_visible_devices = lambda devices, kind=None: calls.append((devices, kind))
+tf.config.experimental.set_memory_growth = lambda gpu, grows: calls.append((gpu.name, grows))
+tf.config.experimental.get_device_details = lambda gpu: {"device_name": f"H100 of {gpu.name}"}
+try:
+    configure_tensorflow(sys.argv[1])
+    print(calls, trained_by(sys.argv[1])[:30])
+except PipelineError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("instructions", "gpus", "told"),
+    [
+        ("native", 2, "[([], 'GPU')] "),
+        (
+            "gpu",
+            2,
+            "[('/physical_device:GPU:0', True), ('/physical_device:GPU:1', True)] H100 of /physical_device:GPU:0",
+        ),
+        ("gpu", 0, "TensorFlow finds no GPU here, and training.instructions: gpu (params.yaml) wants one: "),
+    ],
+)
+def test_a_gpu_is_used_where_it_is_asked_for_and_nowhere_else(instructions: str, gpus: int, told: str) -> None:
+    """The list of devices is made up; without ours TensorFlow would take any GPU, whose last bits are others."""
+    environment = {name: value for name, value in os.environ.items() if name not in SET_BY_IT}
+    said = subprocess.run(
+        [sys.executable, "-c", DEVICES, instructions, str(gpus)], cwd=ROOT, env=environment, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert said.stdout.startswith(told)
 
 
 def test_native_is_what_no_variable_limits() -> None:
