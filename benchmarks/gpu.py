@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.gpu              # writes gpu.csv; 8 minutes, on a machine with an NVIDIA GPU
     .venv/bin/python -m benchmarks.gpu --seconds 5  # a shorter try
 
-The work are networks of the study `capacity`, on random sequences of MNIST's shape, which take as long as real ones.
+The work is networks of the study `capacity`, on random sequences of MNIST's shape, which take as long as real ones.
 Each row trains for as long, again and again; a training that has begun counts by its epochs. Whether the GPU gives the
 same bits again, and whatever the number of workers, is told besides.
 """
@@ -69,7 +69,7 @@ def rate(instructions: Instructions, workers: int, seconds: float, folder: Path)
 
         for _ in range(2 * workers):
             submit()
-        # Every worker makes its graphs once; the first round of all networks does not count.
+        # Every worker makes the graphs of each network once: as many trainings do not count.
         finished, began, epochs, processor = 0, 0.0, 0, ""
         while not began or time.perf_counter() - began < seconds:
             event = cluster.next_event()
@@ -77,7 +77,7 @@ def rate(instructions: Instructions, workers: int, seconds: float, folder: Path)
                 assert event.result is not None, event.error
                 weights[asked[event.key]], processor = event.result.weights_sha256, event.result.processor
                 finished += 1
-                if finished == len(configurations):
+                if finished == workers * len(configurations):
                     began, epochs = time.perf_counter(), 0
                 submit()
             epochs += isinstance(event, EpochFinished)

@@ -63,7 +63,8 @@ def paired_comparisons(trials: pd.DataFrame, choice: Mapping[str, Any], held_out
 
     - "better" or "worse": p_adjusted is at most 5 %;
     - "too few seeds to tell": with n seeds no p-value is below 2 / 2^n, so one comparison needs 6 seeds,
-      3 of them need 7, 6 need 8, 12 need 9 and 25 need 10 before any difference could be shown; of folds two tell;
+      3 of them need 7, 6 need 8, 12 need 9 and 25 need 10 before any difference could be shown;
+      of folds it takes two;
     - "no difference shown": there were seeds enough. It does not say that there is no difference: see the interval.
 
     The chosen configuration was picked by its accuracy with the same seeds, which flatters it a little. Without any
@@ -81,8 +82,8 @@ def paired_comparisons(trials: pd.DataFrame, choice: Mapping[str, Any], held_out
     measures = pd.DataFrame(rows, index=table.index[larger], columns=PAIRED_MEASURES, dtype=float)
     compared = table[larger].join(measures.astype({"seeds": "int64"})).assign(p_adjusted=np.nan)
 
-    # The smallest p-value that so many seeds allow.
-    least = (compared["seeds"] < 2).astype(float) if held_out == "fold" else 2.0 ** (1 - compared["seeds"])
+    # The smallest p-value that so many seeds allow; Student's may be any, where there is one.
+    least = compared["p_value"].isna().astype(float) if held_out == "fold" else 2.0 ** (1 - compared["seeds"])
     testable = least <= SIGNIFICANCE
     compared.loc[testable, "p_adjusted"] = holm(compared.loc[testable, "p_value"])
     hopeless = ~testable
@@ -118,12 +119,11 @@ def sign_flip_p_value(differences: ArrayLike) -> float:
 
 def overlapping_p_value(differences: ArrayLike) -> float:
     """Two-sided p-value of the mean of `differences` (n,), each measured on another fold: of Student's t, with the
-    `standard_error` of folds. NaN for fewer than two; where all are the same, 1, as for signs of one another's size."""
+    `standard_error` of folds. NaN for fewer than two, and where all are the same, which tells nothing of their spread.
+    """
     values = np.asarray(differences, dtype=float)
-    if len(values) < 2:
+    if len(values) < 2 or np.ptp(values) < ROUNDING:
         return float("nan")
-    if np.ptp(values) < ROUNDING:
-        return 1.0
     error = standard_error(values.std(ddof=1), len(values), "fold")
     return float(2 * stats.t.sf(abs(values.mean()) / error, len(values) - 1))
 

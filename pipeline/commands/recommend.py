@@ -98,7 +98,8 @@ def _answer(
         raise PipelineError(f"{paths.PREDICTION_TIMES} not found: `dvc repro evaluate` measures how long networks take")
     summary = prepared_sequences(params.data)
     studies = {name: read_results(name, params, summary).trials for name in params.champion.studies}
-    compared = competitors(studies, params.studies[params.champion.studies[0]].held_out)
+    held_out = params.studies[params.champion.studies[0]].held_out  # of all of them: see `Params`
+    compared = competitors(studies, held_out)
     if compared.table.empty:
         raise PipelineError(
             "no study that champion.studies names has a complete trial: see the column `state` of "
@@ -142,11 +143,10 @@ def _answer(
 
     certainty = ""
     if state is None or min_accuracy is not None:
-        chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples)
+        chosen = _choose(compared.trials, qualifying, min_accuracy, summary.validation.samples, held_out)
     else:
         chosen, certainty = _raced(choice, state, qualifying)
     metrics = tested_model(choice.choice, summary.all_sha256, metric)
-    held_out = params.studies[chosen["study"]].held_out
     against = against_baseline(summary, chosen, choice, metrics, metric, held_out)
     if not against.shown:
         sentences.append(f"No network is recommended: {against.doubt(chosen['network'])}")
@@ -227,7 +227,11 @@ def _reason(choice: Choice, chosen: dict[str, Any]) -> str | None:
 
 
 def _choose(
-    trials: Mapping[str, pd.DataFrame], qualifying: pd.DataFrame, min_accuracy: float | None, validation_samples: int
+    trials: Mapping[str, pd.DataFrame],
+    qualifying: pd.DataFrame,
+    min_accuracy: float | None,
+    validation_samples: int,
+    held_out: str,
 ) -> dict[str, Any]:
     """The row of `qualifying` to use."""
     if min_accuracy is not None:
@@ -235,7 +239,7 @@ def _choose(
     within = {
         name: study.merge(qualifying.loc[qualifying["study"] == name, CONFIGURATION]) for name, study in trials.items()
     }
-    choice = choose_champion(within, validation_samples).choice
+    choice = choose_champion(within, validation_samples, held_out=held_out).choice
     same = is_configuration(qualifying, choice.model_dump()) & (qualifying["study"] == choice.study)
     return records(qualifying[same])[0]
 

@@ -152,7 +152,8 @@ class RunStore:
         earlier = self.client.get_run(run_id).data
         for outdated in {"interrupted", "failure"} & earlier.tags.keys():
             self.client.delete_tag(run_id, outdated)
-        self.log(run_id, parameters={n: v for n, v in parameters.items() if n not in earlier.params}, tags=tags)
+        lacking = {name: value for name, value in parameters.items() if name not in earlier.params}
+        self.log(run_id, parameters=lacking, tags=tags | {WORKSPACE_TAG: _workspace()})
 
     def logged_steps(self, run_id: str) -> set[int]:
         """The epochs whose figures a trial's run has, and 0 if it has the final ones."""
@@ -190,8 +191,8 @@ class RunStore:
     def logging(self, origin: Lineage) -> Iterator[None]:
         """As `answering`, for a block that begins runs and ends them: however it ends, none stays RUNNING.
 
-        Nor does one that another process has begun in this workspace for the same result, and was killed over. On a
-        server there may be others' runs, of the same result: they are at work.
+        Nor does one that another process has begun in this workspace for the same result, and was killed over. Others'
+        runs of the same result may be on a server: they are at work.
         """
         try:
             with self.answering(patient=False):

@@ -92,20 +92,26 @@ def configure_tensorflow(instructions: Instructions) -> None:
 
 
 def _choose_device(instructions: Instructions) -> None:
-    """All GPUs of this process, each shared with other workers; or none of them, whatever the machine has."""
+    """The first GPU that this process sees, which it shares with other workers; or none, whatever the machine has."""
     import tensorflow as tf
 
-    if instructions != "gpu":
-        tf.config.set_visible_devices([], "GPU")
-        return
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
+    gpus = tf.config.list_physical_devices("GPU")[:1] if instructions == "gpu" else []
+    if instructions == "gpu" and not gpus:
         raise PipelineError(
             "TensorFlow finds no GPU here, and training.instructions: gpu (params.yaml) wants one: see docs/cluster.md "
             "for what it needs, or set avx2"
         )
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+    try:
+        tf.config.set_visible_devices(gpus, "GPU")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError as error:  # TensorFlow has begun on other devices
+        raise PipelineError(
+            f"this process has used other devices than training.instructions: {instructions} (params.yaml) wants: "
+            "start it again"
+        ) from error
+    if gpus:  # whose products of matrices would have 10 bits instead of 23
+        tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def trained_by(instructions: Instructions) -> str:

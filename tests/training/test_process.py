@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from pipeline.params.settings import Instructions
 from pipeline.training.process import ENVIRONMENTS
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +62,7 @@ def test_instructions_are_the_variables_that_tensorflow_reads() -> None:
     assert ENVIRONMENTS["native"] == {}
 
 
+GPU = "/physical_device:GPU:0"
 DEVICES = """
 import sys
 import tensorflow as tf
@@ -69,12 +72,13 @@ from pipeline.training.process import configure_tensorflow, trained_by
 calls = []
 gpus = [tf.config.PhysicalDevice(f"/physical_device:GPU:{n}", "GPU") for n in range(int(sys.argv[2]))]
 tf.config.list_physical_devices = lambda kind=None: gpus
-tf.config.set_visible_devices = lambda devices, kind=None: calls.append((devices, kind))
+tf.config.set_visible_devices = lambda devices, kind=None: calls.append(([device.name for device in devices], kind))
 tf.config.experimental.set_memory_growth = lambda gpu, grows: calls.append((gpu.name, grows))
 tf.config.experimental.get_device_details = lambda gpu: {"device_name": f"H100 of {gpu.name}"}
 try:
     configure_tensorflow(sys.argv[1])
-    print(calls, trained_by(sys.argv[1])[:30])
+    bits = 10 if tf.config.experimental.tensor_float_32_execution_enabled() else 23
+    print(calls, trained_by(sys.argv[1])[:30], "with", bits, "bits")
 except PipelineError as error:
     print(error)
 """
@@ -84,17 +88,14 @@ except PipelineError as error:
     ("instructions", "gpus", "told"),
     [
         ("native", 2, "[([], 'GPU')] "),
-        (
-            "gpu",
-            2,
-            "[('/physical_device:GPU:0', True), ('/physical_device:GPU:1', True)] H100 of /physical_device:GPU:0",
-        ),
+        ("gpu", 2, f"[(['{GPU}'], 'GPU'), ('{GPU}', True)] H100 of {GPU} with 23 bits"),
         ("gpu", 0, "TensorFlow finds no GPU here, and training.instructions: gpu (params.yaml) wants one: "),
     ],
 )
 def test_a_gpu_is_used_where_it_is_asked_for_and_nowhere_else(instructions: str, gpus: int, told: str) -> None:
     """The list of devices is made up; without ours TensorFlow would take any GPU, whose last bits are others."""
     environment = {name: value for name, value in os.environ.items() if name not in SET_BY_IT}
+    environment |= ENVIRONMENTS[cast(Instructions, instructions)]
     said = subprocess.run(
         [sys.executable, "-c", DEVICES, instructions, str(gpus)], cwd=ROOT, env=environment, check=True,
         capture_output=True, text=True,
