@@ -2,8 +2,11 @@
 
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from pipeline.params.network import network_name
@@ -32,6 +35,7 @@ def test_themed_follows_the_page(svg: str) -> None:
     assert {"var(--gru)", "var(--ink)", "var(--mark)"} <= {part for part in THEME.values() if part in inside}
     root = ElementTree.fromstring(inside)
     assert root.get("width") is None
+    assert svg.count("fill: #fefefe") == 1 + inside.count("fill: var(--paper)"), "the page's paper is enough"
     assert root.get("viewBox") is not None
 
 
@@ -65,6 +69,35 @@ def test_a_bar_of_two_seeds_does_not_hide_the_marks() -> None:
     assert plain.get_ylim() == pytest.approx((-0.0035, 0.0135))
     fit_to_marks(plain, pd.Series([0.5]))
     assert plain.get_ylim() == pytest.approx((0.49, 0.51))
+
+
+def test_a_bar_that_is_cut_ends_in_an_arrow_at_the_edge() -> None:
+    left, right = Figure().subplots(1, 2, sharey=True)
+    left.vlines([1, 2, 3], [0.6, 0.978, 0.6], [0.98, 1.2, 1.2], color="red", alpha=0.5)
+    left.vlines([4, 5], [np.nan, 0.985], [np.nan, 0.99])
+    right.vlines([6], [-0.1], [0.98])
+    fit_to_marks(left, pd.Series([0.98, 0.99]))
+    assert [arrows(axes) for axes in (left, right)] == [{1: "v", 2: "^", 3: "v^"}, {6: "v"}]
+    of_one = left.collections[2]
+    assert isinstance(of_one, PathCollection)
+    assert (of_one.get_edgecolor().tolist()[0], of_one.get_clip_on()) == ([1, 0, 0, 0.5], False)
+    stretched = Figure().subplots()
+    stretched.vlines([1, 2], [1e-6, 0.9], [0.99, 1 - 1e-6])
+    accuracy_axis(stretched, pd.Series([0.9, 0.99]))
+    assert arrows(stretched) == {1: "v", 2: "^"}
+
+
+def arrows(axes: Axes) -> dict[float, str]:
+    """Where bars end in arrows, down and up, by their place on the horizontal axis."""
+    found: dict[float, str] = {}
+    for collection in axes.collections:
+        if isinstance(collection, PathCollection):
+            assert collection.get_offset_transform() == axes.get_xaxis_transform()
+            for x, y in np.ma.getdata(collection.get_offsets()):
+                points_up = collection.get_paths()[0].vertices[0, 1] < 0  # its ends lie below its tip
+                assert y == points_up
+                found[float(x)] = found.get(float(x), "") + "v^"[int(points_up)]
+    return found
 
 
 def test_an_accuracy_axis_has_no_ticks_beyond_everything() -> None:
