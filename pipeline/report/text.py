@@ -32,7 +32,7 @@ def percent(value: float) -> str:
 
 def points(value: float) -> str:
     """A difference of fractions as percentage points with two digits. Bounds beyond 100 points are cut there."""
-    return NOTHING if pd.isna(value) else f"{100 * min(max(value, -1), 1):.2f}".replace("-", "−")
+    return NOTHING if pd.isna(value) else f"{100 * min(max(value, -1), 1):z.2f}".replace("-", "−")
 
 
 def tolerance_words(tolerance: float) -> str:
@@ -67,6 +67,16 @@ def number(value: float) -> str:
     if pd.isna(value):
         return NOTHING
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
+
+
+def p_value(value: float) -> str:
+    """A p-value: how far it is below a thousandth tells nothing."""
+    return "< 0.001" if value < 0.001 else number(value)
+
+
+def p_words(value: float) -> str:
+    """The same in a sentence: `p = 0.332`, `p < 0.001`."""
+    return f"p {p_value(value)}" if value < 0.001 else f"p = {p_value(value)}"
 
 
 def plural(count: int, noun: str) -> str:

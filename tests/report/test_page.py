@@ -45,7 +45,7 @@ def test_links_lead_to_every_section_in_order(whole: Path, workspace: Path, with
     text = paths.REPORT.read_text(encoding="utf-8")
     links = re.findall(r'<a href="#(\w+)">([^<]+)</a>', text)
     assert links == re.findall(r'<h2 id="(\w+)">([^<]+)</h2>', text)
-    assert len(links) == text.count("<h2") == (15 if without == "nothing" else 6)
+    assert len(links) == text.count("<h2") == (15 if without == "nothing" else 7)
     assert (links[0], links[-1]) == (
         ("race", "The race") if without == "nothing" else ("bigger", "Is bigger better?"), ("made", "How it was made")
     )  # fmt: skip
