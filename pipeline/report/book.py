@@ -157,4 +157,4 @@ def _table(table: pd.DataFrame) -> Table:
         "test_accuracy": ("here: test", percent), "test_accuracy_sd": ("sd, points", points),
         "interval": ("95 % interval, %", str), "source": ("published in", str),
     }  # fmt: skip
-    return text_table(rows, columns)
+    return text_table(rows, columns, fold=["seeds", "test_accuracy_sd"])

@@ -85,7 +85,7 @@ def percent_tick(value: float, _: object) -> str:
 
 def points_tick(value: float, _: object) -> str:
     """A difference of fractions as the label of a tick, in percentage points."""
-    return f"{100 * value:g}"
+    return f"{100 * value:g}".replace("-", "−")
 
 
 def count_tick(value: float, _: object) -> str:

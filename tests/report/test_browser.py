@@ -94,11 +94,11 @@ def test_nothing_is_cut_that_does_not_scroll(page: Page) -> None:
     assert page.evaluate(CUT) == []
 
 
-@pytest.mark.parametrize("page", EVERYWHERE[:4], indirect=True, ids=" ".join)
+@pytest.mark.parametrize("page", EVERYWHERE[:4:3], indirect=True, ids=" ".join)  # the desktop, a phone in the dark
 def test_a_box_that_scrolls_has_a_shadow_on_the_side_where_there_is_more(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
     boxes = page.locator(".scroll, pre")
-    scrolling = [box for box in boxes.all() if box.evaluate("box => box.scrollWidth > box.clientWidth + 1")]
+    scrolling = [box for box in boxes.all() if box.evaluate("box => box.scrollWidth > box.clientWidth + 16")]
     assert len(scrolling) > (20 if page.evaluate("innerWidth") < 400 else 2)
     for box in scrolling:
         assert box.evaluate("box => getComputedStyle(box).overflowX") == "auto"
@@ -116,7 +116,7 @@ def edge(box: Locator, scrolled: int) -> float:
 @pytest.mark.parametrize("page", [("whole", "phone", "light")], indirect=True, ids=" ".join)
 def test_the_navigation_is_for_a_finger(page: Page) -> None:
     links = page.locator("nav a")
-    assert links.count() == page.locator("h2").count() == 15
+    assert links.count() == page.locator("h2").count()
     boxes = [box for link in links.all() if (box := link.bounding_box())]
     assert min(box["height"] for box in boxes) >= 24
     links.last.tap()
