@@ -11,10 +11,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.path import Path
-from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, Locator, MaxNLocator, NullFormatter
 from scipy import special
 
 from pipeline.analysis.choice import name_among
@@ -164,13 +165,27 @@ def baseline_words(baseline: Baseline, accuracies: pd.Series) -> str:
 
 
 def cost_axis(axes: Axes, label: str) -> None:
-    """A logarithmic axis, with ticks between the powers of ten where it spans less than two of them."""
+    """A logarithmic axis with the `log_ticks` of what it spans."""
     axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    log_ticks(axes.xaxis, *axes.get_xlim())
     axes.set_xlabel(label)
+
+
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """At least two numbers on a logarithmic axis from `low` to `high`, with place between them.
+
+    They are powers of ten where it spans two decades, and a few numbers of each decade where it spans less.
+    """
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)))
+    locator: Locator = MaxNLocator(4)
+    for steps in ((1, 10),) if high >= 100 * low else ((1, 2, 5, 10), (1, 2, 3, 5, 7, 10)):
+        ticks = np.unique(np.multiply.outer(powers, steps))
+        if np.count_nonzero((low <= ticks) & (ticks <= high)) >= 2:
+            locator = FixedLocator(ticks.tolist())
+            break
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def ring(axes: Axes, x: float, y: float) -> None:

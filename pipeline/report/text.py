@@ -32,7 +32,7 @@ def percent(value: float) -> str:
 
 def points(value: float) -> str:
     """A difference of fractions as percentage points with two digits. Bounds beyond 100 points are cut there."""
-    return NOTHING if pd.isna(value) else f"{100 * min(max(value, -1), 1):z.2f}".replace("-", "−")
+    return NOTHING if pd.isna(value) else f"{100 * min(max(value, -1), 1):.2f}".replace("-", "−")
 
 
 def tolerance_words(tolerance: float) -> str:

@@ -12,7 +12,16 @@ from matplotlib.figure import Figure
 from pipeline.params.network import network_name
 from pipeline.report.answer import answer
 from pipeline.report.baseline import Baseline
-from pipeline.report.drawing import accuracy_axis, baseline_line, baseline_words, fit_to_marks, styled, themed, to_svg
+from pipeline.report.drawing import (
+    accuracy_axis,
+    baseline_line,
+    baseline_words,
+    cost_axis,
+    fit_to_marks,
+    styled,
+    themed,
+    to_svg,
+)
 from pipeline.report.palette import THEME
 from pipeline.report.results import Results
 from tests.helpers.pages import hovers, texts
@@ -98,6 +107,26 @@ def arrows(axes: Axes) -> dict[float, str]:
                 assert y == points_up
                 found[float(x)] = found.get(float(x), "") + "v^"[int(points_up)]
     return found
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (927, 99_000, ["1,000", "10,000"]),
+        (300, 20_000, ["500", "1,000", "2,000", "5,000", "10,000", "20,000"]),
+        (2_600, 8_400, ["3,000", "5,000", "7,000"]),
+        (18.1, 21.6, ["19", "20", "21"]),
+        (0.01, 0.3, ["0.01", "0.02", "0.05", "0.1", "0.2"]),
+        (0.3, 2.1, ["0.5", "1", "2"]),
+    ],
+)
+def test_a_logarithmic_axis_has_two_numbers_or_more(low: float, high: float, shown: list[str]) -> None:
+    axes = Figure().subplots()
+    axes.plot([low, high], [0, 1])
+    axes.margins(x=0)
+    cost_axis(axes, "cost")
+    marked = zip(axes.get_xticks(), axes.xaxis.get_majorticklabels(), strict=True)
+    assert [label.get_text() for tick, label in marked if low <= tick <= high] == shown
 
 
 def test_an_accuracy_axis_has_no_ticks_beyond_everything() -> None:
