@@ -139,13 +139,14 @@ def fit_to_marks(axes: Axes, values: pd.Series) -> None:
 def _arrows_where_bars_are_cut(axes: Axes) -> None:
     """End the upright bars that are drawn here, and beside it on the same scale, in an arrow where they go on."""
     bottom, top = axes.get_ylim()
-    panels = axes.get_shared_y_axes().get_siblings(axes)
-    for bars in [found for panel in panels for found in panel.collections if isinstance(found, LineCollection)]:
-        ends = np.array([path.vertices for path in bars.get_paths()]).reshape(-1, 2, 2)  # (bar, end, coordinate)
-        for edge, cut in ((0, ends[:, 0, 1] < bottom), (1, ends[:, 1, 1] > top)):
-            bars.axes.scatter(ends[cut, 0, 0], np.full(cut.sum(), edge), 60, marker=ARROWS[edge], facecolors="none",
+    for panel in axes.get_shared_y_axes().get_siblings(axes):
+        assert isinstance(panel, Axes)
+        for bars in [found for found in panel.collections if isinstance(found, LineCollection)]:
+            ends = np.array([path.vertices for path in bars.get_paths()]).reshape(-1, 2, 2)  # (bar, end, coordinate)
+            for edge, cut in ((0, ends[:, 0, 1] < bottom), (1, ends[:, 1, 1] > top)):
+                panel.scatter(ends[cut, 0, 0], np.full(cut.sum(), edge), 60, marker=ARROWS[edge], facecolors="none",
                               edgecolors=bars.get_color(), linewidth=1.2, alpha=bars.get_alpha(), clip_on=False,
-                              transform=bars.axes.get_xaxis_transform())  # fmt: skip
+                              transform=panel.get_xaxis_transform())  # fmt: skip
 
 
 def baseline_line(axes: Axes, score: float) -> None:

@@ -89,7 +89,7 @@ def test_a_bar_that_is_cut_ends_in_an_arrow_at_the_edge() -> None:
     assert [arrows(axes) for axes in (left, right)] == [{1: "v", 2: "^", 3: "v^"}, {6: "v"}]
     of_one = left.collections[2]
     assert isinstance(of_one, PathCollection)
-    assert (of_one.get_edgecolor().tolist()[0], of_one.get_clip_on()) == ([1, 0, 0, 0.5], False)
+    assert (np.ravel(of_one.get_edgecolor()).tolist(), of_one.get_clip_on()) == ([1, 0, 0, 0.5], False)
     stretched = Figure().subplots()
     stretched.vlines([1, 2], [1e-6, 0.9], [0.99, 1 - 1e-6])
     accuracy_axis(stretched, pd.Series([0.9, 0.99]))
@@ -103,7 +103,7 @@ def arrows(axes: Axes) -> dict[float, str]:
         if isinstance(collection, PathCollection):
             assert collection.get_offset_transform() == axes.get_xaxis_transform()
             for x, y in np.ma.getdata(collection.get_offsets()):
-                points_up = collection.get_paths()[0].vertices[0, 1] < 0  # its ends lie below its tip
+                points_up = np.asarray(collection.get_paths()[0].vertices)[0, 1] < 0  # its ends lie below its tip
                 assert y == points_up
                 found[float(x)] = found.get(float(x), "") + "v^"[int(points_up)]
     return found
