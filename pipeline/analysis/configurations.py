@@ -182,8 +182,10 @@ def mean_interval(values: ArrayLike) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def accuracy_interval(accuracies: Sequence[float], test_samples: int) -> tuple[float, float]:
-    """95 % interval of the test accuracy of one configuration, clipped to 0–1.
+def accuracy_interval(
+    accuracies: Sequence[float], test_samples: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """95 % interval of the test accuracy of one configuration, clipped to 0–1; `confidence` is that of Wilson's.
 
     Several seeds: Student's t interval of their mean, which speaks of the seeds and takes the test images as
     given. One seed, or seeds that agree exactly: Wilson's interval for the `test_samples` images.
@@ -193,5 +195,5 @@ def accuracy_interval(accuracies: Sequence[float], test_samples: int) -> tuple[f
         low, high = mean_interval(values)
     else:
         right = round(float(values[0]) * test_samples)
-        low, high = stats.binomtest(right, test_samples).proportion_ci(CONFIDENCE, method="wilson")
+        low, high = stats.binomtest(right, test_samples).proportion_ci(confidence, method="wilson")
     return max(0.0, float(low)), min(1.0, float(high))

@@ -28,7 +28,7 @@ from pipeline.errors import PipelineError, runnable
 from pipeline.params.document import RACE, Params
 from pipeline.params.settings import METRIC_NAMES, Metric
 from pipeline.report.baseline import against_baseline
-from pipeline.report.text import interval_of_accuracy, listed, number, percent, plural, tolerance_words
+from pipeline.report.text import NOTHING, interval_of_accuracy, listed, number, percent, plural, tolerance_words
 from pipeline.studies.race_results import race_accuracies, race_standing
 from pipeline.studies.racing import Standing
 from pipeline.studies.results import read_results, study_definition
@@ -44,7 +44,7 @@ FIGURES = ["parameters", "seeds", "validation_accuracy", "validation_accuracy_lo
 class Answer:
     """What `recommend` has to say: the network to use, None if no network qualifies, and those that do, best first.
 
-    `shown` is whether it is shown to be better than always answering the largest class.
+    `shown` is whether it is shown to be better than answering without a look at the sequence.
     """
 
     sentences: list[str]
@@ -65,7 +65,7 @@ def recommend(
     as_json: bool = False,
 ) -> bool:
     """Print the network to use among those that qualify; False if none does, or if that network is not shown to be
-    better than always answering the largest class. Nothing is trained.
+    better than answering without a look at the sequence. Nothing is trained.
 
     Networks are those of `champion.studies` trained on the most samples. A prediction's time is that of one sequence
     alone, on one thread, as prediction_times.csv has it; the table gives that of a batch, too. With `min_accuracy` the
@@ -147,15 +147,16 @@ def _answer(
     else:
         chosen, certainty = _raced(choice, state, qualifying)
     metrics = tested_model(choice.choice, summary.all_sha256, metric)
-    against = against_baseline(summary, chosen, choice, metrics, metric, held_out)
+    against = against_baseline(summary, chosen, choice, metrics, metric, held_out, len(compared.table))
     if not against.shown:
         sentences.append(f"No network is recommended: {against.doubt(chosen['network'])}")
     bounds = interval_of_accuracy(chosen["validation_accuracy_low"], chosen["validation_accuracy_high"])
+    spread = "" if bounds == NOTHING else f"95 % interval {bounds}, "
     sentences.append(
         f"{'Use' if against.shown else 'Else it would be'} {chosen['network']}: {chosen['parameters']:,} parameters, "
         f"validation {metric_name} "
-        f"{percent(chosen['validation_accuracy'])} (95 % interval {bounds}, {chosen['seeds']} "
-        f"seed{'s' * (chosen['seeds'] > 1)}), {number(chosen['predict_ms'])} ms for one prediction. "
+        f"{percent(chosen['validation_accuracy'])} ({spread}{plural(chosen['seeds'], 'seed')}), "
+        f"{number(chosen['predict_ms'])} ms for one prediction. "
         f"{len(qualifying)} of {plural(len(everything), 'network')} trained on {compared.train_samples:,} samples "
         f"{'qualifies' if len(qualifying) == 1 else 'qualify'}"
         f"{f'; below are the {SHOWN} most accurate' * (len(qualifying) > SHOWN)}."

@@ -83,19 +83,25 @@ def answer(results: Results) -> Answer:
             f"{'; the ring marks the champion' * (recommended is not None)}. "
             "Each point is a configuration: point at it or touch it for its numbers. "
             f"{baseline_words(results.baseline, accuracies_shown(studies, recommended)) if studies else ''}"
-            f"{PLACED_BY_RACE * (results.race is not None)}Bars are 95 % intervals over seeds, cut at the edge where "
-            "they reach further. Lines join networks that differ in their number of units alone."
+            f"{PLACED_BY_RACE * (results.race is not None)}Bars are 95 % intervals over seeds; one that ends in "
+            "an arrow reaches further. Lines join networks that differ in their number of units alone."
         ),
         candidates=None if choice is None else _candidates(choice),
     )
 
 
 def _doubt(results: Results) -> str | None:
-    """That the choice is not shown to be better than always answering the largest class; None where it is."""
+    """That the choice is not shown to be better than answering without a look; None where it is."""
     against, choice = results.against_baseline, results.choice
-    if against is None or choice is None or against.shown:
+    if choice is None or results.recommended is not None:
         return None
-    return against.doubt(choice.name_of(choice.choice))
+    name = choice.name_of(choice.choice)
+    if against is None:
+        return (
+            f"it is not known whether {name} is better than always giving the same answer. It was not tested, and the "
+            f"study {choice.choice.study}, which has chosen it, is not here."
+        )
+    return against.doubt(name)
 
 
 def _lines_of_the_metric(results: Results) -> list[str]:

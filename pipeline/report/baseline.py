@@ -1,4 +1,4 @@
-"""What always answering the largest class is worth, and whether a network is shown to be worth more."""
+"""What it is worth to answer without a look at the sequence, and whether a network is shown to be worth more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.choice import Choice
-from pipeline.analysis.configurations import accuracy_interval, is_configuration
+from pipeline.analysis.configurations import CONFIDENCE, accuracy_interval, is_configuration
 from pipeline.analysis.evaluation import Metrics
 from pipeline.data.sequences import SequencesSummary, largest_class
 from pipeline.params.settings import METRIC_NAMES, Metric
@@ -21,7 +21,10 @@ from pipeline.training.metrics import score
 
 @dataclass(frozen=True)
 class Baseline:
-    """Who always answers `label`, the largest class of these sequences, and its `score` on them by `metric`."""
+    """The best answers to these sequences without a look at them, and their `score` by `metric`.
+
+    By most metrics these are always `label`, the largest class. The macro F1 of that is lower than that of a guess.
+    """
 
     label: str
     metric: Metric
@@ -30,6 +33,8 @@ class Baseline:
 
     @property
     def name(self) -> str:
+        if self.metric == "macro_f1":
+            return "guessing each class as often as it occurs"
         return f"always answering '{self.label}'"
 
     @property
@@ -66,12 +71,12 @@ class AgainstBaseline:
 
 
 def on_test_sequences(summary: SequencesSummary, metric: Metric) -> Baseline:
-    """The largest class of the test data, always answered."""
+    """What it is worth to answer the test data without a look at them."""
     return _baseline(summary, summary.test.per_class, metric, "test sequences")
 
 
 def on_held_out_sequences(summary: SequencesSummary, metric: Metric, held_out: str) -> Baseline:
-    """The largest class, always answered, of the sequences that a study which holds out `held_out` measures on."""
+    """The same of the sequences that a study which holds out `held_out` measures on."""
     sequences = "sequences that are held out in turn" if held_out == "fold" else "validation sequences"
     return _baseline(summary, _held_out_per_class(summary, held_out), metric, sequences)
 
@@ -83,17 +88,18 @@ def against_baseline(
     metrics: Metrics | None,
     metric: Metric,
     held_out: str,
+    compared: int,
 ) -> AgainstBaseline:
     """A network of the study that holds out `held_out`, by the metric that networks were chosen by.
 
-    It is the row of `competitors`. The champion counts on the test data once it is tested (`metrics`), and any other
-    network where it was validated.
+    It is the row of `competitors`, one of so many that were `compared`. The champion counts on the test data once it
+    is tested (`metrics`), and any other network where it was validated.
     """
     champion = choice.choice
     same = row["study"] == champion.study and is_configuration(pd.DataFrame([row]), champion.model_dump()).all()
     if same and metrics is not None:
         return champion_against_baseline(summary, metrics, metric)
-    return validated_against_baseline(summary, row, metric, held_out)
+    return validated_against_baseline(summary, row, metric, held_out, compared)
 
 
 def champion_against_baseline(summary: SequencesSummary, metrics: Metrics, metric: Metric) -> AgainstBaseline:
@@ -113,9 +119,9 @@ def champion_against_baseline(summary: SequencesSummary, metrics: Metrics, metri
 
 
 def validated_against_baseline(
-    summary: SequencesSummary, row: Mapping[str, Any], metric: Metric, held_out: str
+    summary: SequencesSummary, row: Mapping[str, Any], metric: Metric, held_out: str, compared: int
 ) -> AgainstBaseline:
-    """A network that was not tested, by its validation accuracy: `row` is one of `configurations`.
+    """A network that was not tested, by its validation accuracy: `row` is one of so many `configurations`.
 
     The more cautious interval counts, see `_more_cautious`. Where folds are held out, it is over those of as many
     folds as the network has seeds. For another metric than accuracy they are as many as if every class that there is
@@ -126,15 +132,22 @@ def validated_against_baseline(
     if held_out == "fold":
         samples = samples * min(row["seeds"], FOLDS) // FOLDS
     value, low, high = (row[f"validation_accuracy{suffix}"] for suffix in ("", "_low", "_high"))
-    return _more_cautious(on_held_out_sequences(summary, metric, held_out), value, (low, high), max(1, samples))
+    baseline = on_held_out_sequences(summary, metric, held_out)
+    return _more_cautious(baseline, value, (low, high), max(1, samples), compared)
 
 
-def _more_cautious(baseline: Baseline, accuracy: float, of_seeds: tuple[float, float], samples: int) -> AgainstBaseline:
+def _more_cautious(
+    baseline: Baseline, accuracy: float, of_seeds: tuple[float, float], samples: int, compared: int = 1
+) -> AgainstBaseline:
     """An interval over seeds takes the sequences as given. So that with the lower end counts: the interval over seeds,
-    or Wilson's over so many sequences. One seed, or seeds that agree, have no interval: theirs is Wilson's."""
-    of_sequences = accuracy_interval([accuracy], samples)
+    or Wilson's over so many sequences. One seed, or seeds that agree, have no interval: theirs is Wilson's.
+
+    That holds for all that were `compared` at once: the luckiest of many that guess is often better than the baseline.
+    """
+    of_sequences = accuracy_interval([accuracy], samples, 1 - (1 - CONFIDENCE) / compared)
     if pd.isna(of_seeds[0]) or of_sequences[0] <= of_seeds[0]:
-        return AgainstBaseline(baseline, accuracy, *of_sequences, "sequences")
+        over = f"sequences, for all {compared} networks at once" if compared > 1 else "sequences"
+        return AgainstBaseline(baseline, accuracy, *of_sequences, over)
     return AgainstBaseline(baseline, accuracy, *of_seeds, "seeds")
 
 
@@ -148,4 +161,7 @@ def _held_out_per_class(summary: SequencesSummary, held_out: str) -> tuple[int, 
 def _baseline(summary: SequencesSummary, per_class: tuple[int, ...], metric: Metric, sequences: str) -> Baseline:
     y = np.repeat(np.arange(len(per_class)), per_class)
     largest, _ = largest_class(per_class)
-    return Baseline(str(summary.labels[largest]), metric, score(metric, y, np.full_like(y, largest)), sequences)
+    worth = score(metric, y, np.full_like(y, largest))
+    if metric == "macro_f1":  # of a guess, precision and recall of a class are both its share, and so is its F1
+        worth = 1 / np.count_nonzero(per_class)
+    return Baseline(str(summary.labels[largest]), metric, worth, sequences)

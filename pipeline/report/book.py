@@ -13,7 +13,7 @@ from pipeline.analysis.configurations import CONFIGURATION, distinct
 from pipeline.documents import records
 from pipeline.params.network import CELLS
 from pipeline.report.results import Results
-from pipeline.report.text import NOTHING, Column, Table, interval, number, percent, points, text_table
+from pipeline.report.text import NOTHING, Column, Table, interval, number, p_words, percent, points, text_table
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ def order_finding(
     for (one, other), (more_right, p_value) in zip(pairwise(best), compared, strict=True):
         names = [CELLS[row["cell"]].title for row in ((one, other) if more_right >= 0 else (other, one))]
         sentences.append(
-            f"{' is shown to be better than '.join(names)} (p = {number(p_value)})."
+            f"{' is shown to be better than '.join(names)} ({p_words(p_value)})."
             if p_value <= SIGNIFICANCE
-            else f"Between {' and '.join(names)} no difference is shown (p = {number(p_value)})."
+            else f"Between {' and '.join(names)} no difference is shown ({p_words(p_value)})."
         )
     sentences.append(
         "The p-values are McNemar's, of the first models on the same sequences, adjusted by Holm's method for the two "
@@ -157,4 +157,4 @@ def _table(table: pd.DataFrame) -> Table:
         "test_accuracy": ("here: test", percent), "test_accuracy_sd": ("sd, points", points),
         "interval": ("95 % interval, %", str), "source": ("published in", str),
     }  # fmt: skip
-    return text_table(rows, columns)
+    return text_table(rows, columns, fold=["seeds", "test_accuracy_sd"])

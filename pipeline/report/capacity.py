@@ -193,7 +193,7 @@ def _growth(name: str, row: Mapping[str, Any], tolerance: float, held_out: str) 
         return f"{name}: still rising. Growing {growth} brings {points(row['difference'])} points ({bounds})."
     if pd.isna(row["difference_high"]):
         return (
-            f"{name}: not known. Growth {growth} has {seeds} to compare, which say nothing of how seeds vary."
+            f"{name}: not known. Growth {growth} has {seeds} to compare, which is too few to tell how seeds vary."
             if row["seeds"] < 2
             else f"{name}: not known. Growing {growth}, all {seeds} differ by the same, which says nothing of how "
             "seeds vary."

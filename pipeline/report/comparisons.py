@@ -15,7 +15,7 @@ from pipeline.params.network import CELLS, NetworkSpec, network_name
 from pipeline.report.drawing import cost_axis, legend, styled, to_svg
 from pipeline.report.palette import INK, MARK
 from pipeline.report.results import Results
-from pipeline.report.text import Column, Table, interval, number, plural, points, text_table
+from pipeline.report.text import Column, Table, interval, number, p_value, p_words, plural, points, text_table
 
 TESTS = {
     "validation": "The test is a sign-flip permutation test.",
@@ -106,7 +106,7 @@ def _mcnemar_finding(results: Results) -> str:
         f"On the {results.summary.test.samples:,} test samples the best network, {network_name(best)}, trained once "
         f"with seed 0, is right {right} where the champion's model of the same seed is wrong, and wrong {wrong} where "
         f"that is right: by McNemar's exact test these two models {'differ' if differ else 'are not shown to differ'} "
-        f"(p = {number(test['p_adjusted'])}, Holm-adjusted). The test speaks of two trained models, not of their "
+        f"({p_words(test['p_adjusted'])}, Holm-adjusted). The test speaks of two trained models, not of their "
         "configurations."
     )
 
@@ -116,7 +116,7 @@ def _table(table: pd.DataFrame, held_out: str) -> Table:
     columns: dict[str, Column] = {
         "network": ("network", str), "parameters": ("parameters", number), "seeds": ("seeds shared", number),
         "difference": ("larger minus choice, points", points), "interval": ("95 % interval, points", str),
-        "p_value": (test, number), "p_adjusted": ("p, Holm-adjusted", number),
+        "p_value": (test, p_value), "p_adjusted": ("p, Holm-adjusted", p_value),
         "verdict": ("the larger one is", str), "dropout": ("dropout", number), "optimizer": ("optimizer", str),
         "learning_rate": ("learning rate", number), "batch_size": ("batch size", number),
         "epochs": ("epochs at most", number),

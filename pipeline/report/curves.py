@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
 
 from pipeline.analysis.choice import Candidate
 from pipeline.analysis.configurations import complete_trials, is_configuration
 from pipeline.documents import records
 from pipeline.params.network import CELLS, Cell
-from pipeline.report.drawing import percent_tick, styled, to_svg
+from pipeline.report.drawing import log_ticks, percent_tick, styled, to_svg
 from pipeline.report.palette import INK
 from pipeline.report.results import Results
 from pipeline.report.text import Table, number, percent, text_table
@@ -98,6 +97,7 @@ def learning_curves(curves: pd.DataFrame, cell: Cell, title: str, alt: str, all_
             if measure == "loss":
                 axes.set_yscale("log")
                 axes.set_ylim(low / 1.1, high * 1.1)
+                log_ticks(axes.yaxis, *axes.get_ylim())
             else:
                 axes.set_ylim(low - 0.02, min(high + 0.02, 1.005))
         upper, lower = panels
@@ -105,8 +105,6 @@ def learning_curves(curves: pd.DataFrame, cell: Cell, title: str, alt: str, all_
         upper.set_title("accuracy")
         upper.yaxis.set_major_formatter(percent_tick)
         lower.set_title("loss, nats (log scale)")
-        lower.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        lower.yaxis.set_minor_formatter(NullFormatter())
         lower.set_xlabel("epoch")
         lower.xaxis.get_major_locator().set_params(integer=True)
         handles = [

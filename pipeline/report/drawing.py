@@ -11,8 +11,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
+from matplotlib.path import Path
+from matplotlib.ticker import FixedLocator, Locator, MaxNLocator, NullFormatter
 from scipy import special
 
 from pipeline.analysis.choice import name_among
@@ -35,6 +38,7 @@ STYLE: dict[Any, Any] = {
 LineStyle = Literal["-", "--", ":", "-."]
 LINE_STYLES: list[LineStyle] = ["-", "--", ":", "-."]
 ACCURACY_TICKS = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999]
+ARROWS = [Path([(-0.6, sign), (0, 0), (0.6, sign)]) for sign in (1, -1)]  # down and up, their tips where they are
 NEARLY_NOTHING = 1e-6  # a stretched axis has no place for 0 and 100 %
 
 
@@ -65,10 +69,11 @@ def to_svg(figure: Any, alt: str, hover: Mapping[str, str] | None = None) -> str
 
 
 def themed(svg: str) -> str:
-    """`svg` for the inside of the report: in the page's colours, and in the size that the page gives it.
+    """`svg` for the inside of the report: in the page's colours, on its paper, and in the size that the page gives it.
 
     What is written in the figure, and its accessible name, stay as they are.
     """
+    svg = svg.replace(f"fill: {PAPER}", "fill: none", 1)  # the figure's own paper, drawn first, would hide a shadow
     words_or_colour = f'>[^<]*|aria-label="[^"]*"|({"|".join(THEME)})'
     svg = re.sub(words_or_colour, lambda found: THEME[found[1]] if found[1] else found[0], svg)
     return re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
@@ -81,7 +86,7 @@ def percent_tick(value: float, _: object) -> str:
 
 def points_tick(value: float, _: object) -> str:
     """A difference of fractions as the label of a tick, in percentage points."""
-    return f"{100 * value:g}"
+    return f"{100 * value:g}".replace("-", "−")
 
 
 def count_tick(value: float, _: object) -> str:
@@ -111,8 +116,8 @@ def accuracy_range(accuracies: pd.Series) -> tuple[Literal["linear", "logit"], f
 
 
 def accuracy_axis(axes: Axes, accuracies: pd.Series) -> None:
-    """An axis of the `accuracy_range` of the marks, with percent ticks. Bars may reach further, and are cut there: with
-    the interval of two seeds in sight, all marks would be a line."""
+    """An axis of the `accuracy_range` of the marks, with percent ticks. Bars may reach further, and end in an arrow
+    there: with the interval of two seeds in sight, all marks would be a line."""
     scale, low, high = accuracy_range(accuracies)
     axes.set_yscale(scale)
     axes.set_ylim(low, high)
@@ -120,6 +125,7 @@ def accuracy_axis(axes: Axes, accuracies: pd.Series) -> None:
     axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_major_formatter(percent_tick)
     axes.yaxis.set_minor_locator(FixedLocator([]))
+    _arrows_where_bars_are_cut(axes)
 
 
 def fit_to_marks(axes: Axes, values: pd.Series) -> None:
@@ -127,10 +133,24 @@ def fit_to_marks(axes: Axes, values: pd.Series) -> None:
     low, high = values.min(), values.max()
     room = 0.35 * (high - low) or 0.01
     axes.set_ylim(low - room, high + room)
+    _arrows_where_bars_are_cut(axes)
+
+
+def _arrows_where_bars_are_cut(axes: Axes) -> None:
+    """End the upright bars that are drawn here, and beside it on the same scale, in an arrow where they go on."""
+    bottom, top = axes.get_ylim()
+    for panel in axes.get_shared_y_axes().get_siblings(axes):
+        assert isinstance(panel, Axes)
+        for bars in [found for found in panel.collections if isinstance(found, LineCollection)]:
+            ends = np.array([path.vertices for path in bars.get_paths()]).reshape(-1, 2, 2)  # (bar, end, coordinate)
+            for edge, cut in ((0, ends[:, 0, 1] < bottom), (1, ends[:, 1, 1] > top)):
+                panel.scatter(ends[cut, 0, 0], np.full(cut.sum(), edge), 60, marker=ARROWS[edge], facecolors="none",
+                              edgecolors=bars.get_color(), linewidth=1.2, alpha=bars.get_alpha(), clip_on=False,
+                              transform=panel.get_xaxis_transform())  # fmt: skip
 
 
 def baseline_line(axes: Axes, score: float) -> None:
-    """What always answering the largest class is worth, where the axes have a place for it."""
+    """What it is worth to answer without a look, where the axes have a place for it."""
     low, high = axes.get_ylim()
     if low <= score <= high:
         axes.axhline(score, color=INK, linestyle=":", linewidth=1.6)
@@ -146,13 +166,27 @@ def baseline_words(baseline: Baseline, accuracies: pd.Series) -> str:
 
 
 def cost_axis(axes: Axes, label: str) -> None:
-    """A logarithmic axis, with ticks between the powers of ten where it spans less than two of them."""
+    """A logarithmic axis with the `log_ticks` of what it spans."""
     axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    log_ticks(axes.xaxis, *axes.get_xlim())
     axes.set_xlabel(label)
+
+
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """At least two numbers on a logarithmic axis from `low` to `high`, with place between them.
+
+    They are powers of ten where it spans two decades, and a few numbers of each decade where it spans less.
+    """
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)))
+    locator: Locator = MaxNLocator(4)
+    for steps in ((1, 10),) if high >= 100 * low else ((1, 2, 5, 10), (1, 2, 3, 5, 7, 10)):
+        ticks = np.unique(np.multiply.outer(powers, steps))
+        if np.count_nonzero((low <= ticks) & (ticks <= high)) >= 2:
+            locator = FixedLocator(ticks.tolist())
+            break
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def ring(axes: Axes, x: float, y: float) -> None:

@@ -39,7 +39,7 @@ FREQUENT = (
 
 @dataclass(frozen=True)
 class Mistakes:
-    """`comparisons` say what always answering the largest class is worth, and what the network is worth by the metric
+    """`comparisons` say what it is worth to answer without a look, and what the network is worth by the metric
     that it was chosen by; `model` is the one whose answers follow. `error` is the mean distance between the
     probabilities given and the accuracy; `figures` have no pictures where a sequence is none, and no mistakes of many
     classes where there are none."""
@@ -106,7 +106,7 @@ def _confusion(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) 
 
 
 def _comparisons(results: Results) -> list[str]:
-    """What always answering the largest class is worth, and what the network is by the metric that it was chosen by."""
+    """What it is worth to answer without a look, and what the network is by the metric that it was chosen by."""
     largest = on_test_sequences(results.summary, "accuracy")
     sentences = [f"For comparison: {largest.name} {largest.worth}."]
     if (metrics := results.metrics) is not None and metrics.metric is not None:

@@ -1,6 +1,7 @@
 """The page: its sections put together, and rendered as one HTML file that needs nothing else."""
 
 import base64
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +108,7 @@ def render(page: Page) -> str:
     )
     environment.filters |= {
         "base64": lambda picture: base64.b64encode(picture).decode(),
+        "links": lambda sections: re.findall(r'<h2 id="(\w+)">(.*?)</h2>', sections),  # of each, in order
         "css": lambda colours: Markup(palette.css(colours)),
         "themed": lambda svg: Markup(themed(svg)),
         "percent": percent,

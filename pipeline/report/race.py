@@ -23,7 +23,8 @@ from pipeline.studies.racing import FIRST_LOOK, blocks_to_settle
 from pipeline.studies.results import TRIAL_COLUMNS, study_definition
 from pipeline.training.inputs import FOLDS
 
-TICKS = [-0.01, -0.005, -0.002, -0.001, 0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+BEHIND = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+TICKS = [*(-tick for tick in BEHIND), 0, *BEHIND]
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ class Results:
 
     @cached_property
     def baseline(self) -> Baseline:
-        """The largest class of the sequences that validation accuracies are of, always answered, by their metric.
+        """What it is worth to answer without a look, on the sequences and by the metric of validation accuracies.
 
         Where some studies hold out folds and others do not, it is that of the folds, which hold all that the others do.
         """
@@ -106,7 +106,7 @@ class Results:
 
     @cached_property
     def against_baseline(self) -> AgainstBaseline | None:
-        """The choice against always answering the largest class: on the test data, before that by validation data.
+        """The choice against answering without a look: on the test data, before that by validation data.
 
         None where there is no choice, or neither is there.
         """
@@ -114,14 +114,17 @@ class Results:
             return None
         if self.chosen is not None:
             held_out = self._held_out_by(self.choice.choice.study)
-            return against_baseline(self.summary, self.chosen, self.choice, self.metrics, self.metric, held_out)
+            compared = len(self.competitors.table)
+            return against_baseline(
+                self.summary, self.chosen, self.choice, self.metrics, self.metric, held_out, compared
+            )
         return None if self.metrics is None else champion_against_baseline(self.summary, self.metrics, self.metric)
 
     @property
     def recommended(self) -> Finalist | None:
-        """The choice, unless it is not shown to be better than always answering the largest class."""
-        doubted = self.against_baseline is not None and not self.against_baseline.shown
-        return None if self.choice is None or doubted else self.choice.choice
+        """The choice, if it is shown to be better than answering without a look."""
+        shown = self.against_baseline is not None and self.against_baseline.shown
+        return self.choice.choice if self.choice is not None and shown else None
 
     @cached_property
     def book_table(self) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from pipeline.documents import records
 from pipeline.params.network import CELLS, network_name
 from pipeline.report.results import Results
 from pipeline.report.scaling_figures import error_law
-from pipeline.report.text import Table, in_order, interval, listed, number, percent, text_table
+from pipeline.report.text import Table, in_order, interval, listed, number, p_words, percent, text_table
 from pipeline.studies.results import study_definition
 
 TIMES = 10  # the data
@@ -92,9 +92,10 @@ def fit_finding(name: str, law: Law) -> str:
         return f"{begin}). Whether that is noise or a wrong law is not known: the noise of seeds is not."
     begin += f"), the noise of seeds alone would leave about {_share(seeds)}"
     if p_value < SIGNIFICANCE:
-        return f"{begin}: the law is shown not to be the whole truth (F test, {_p(p_value)})."
+        return f"{begin}: the law is shown not to be the whole truth (F test, {p_words(p_value)})."
     return (
-        f"{begin}. That is not shown to be more than noise (F test, {_p(p_value)}), which does not make the law true."
+        f"{begin}. That is not shown to be more than noise (F test, {p_words(p_value)}), which does not make the law "
+        "true."
     )
 
 
@@ -220,10 +221,6 @@ def _sizes(names: Sequence[str], laws: Sequence[Law]) -> Table:
 def _share(spread: float) -> str:
     """A deviation of logarithms, which for small ones is a share, in per cent."""
     return f"{100 * spread:.2g} %"
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
 def _rounded(value: float) -> str:

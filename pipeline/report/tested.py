@@ -12,7 +12,19 @@ from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.params.settings import METRIC_NAMES
 from pipeline.report.results import Results
-from pipeline.report.text import NOTHING, Column, Table, interval, listed, number, percent, plural, points, text_table
+from pipeline.report.text import (
+    NOTHING,
+    Column,
+    Table,
+    interval,
+    listed,
+    number,
+    p_value,
+    percent,
+    plural,
+    points,
+    text_table,
+)
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,7 @@ def _table(table: pd.DataFrame) -> Table:
             f"difference{suffix}": (f"minus {other}, points", points),
             f"difference_interval{suffix}": ("95 % interval, points", str),
             f"verdict{suffix}": ("verdict", str),
-            f"p_adjusted{suffix}": ("p, Holm-adjusted", number),
+            f"p_adjusted{suffix}": ("p, Holm-adjusted", p_value),
             f"pairs{suffix}": ("ahead, pairs of models", str),
         }
     columns["seeds"] = ("seeds", number)

@@ -69,6 +69,16 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
 
 
+def p_value(value: float) -> str:
+    """A p-value: how far it is below a thousandth tells nothing."""
+    return "< 0.001" if value < 0.001 else number(value)
+
+
+def p_words(value: float) -> str:
+    """The same in a sentence: `p = 0.332`, `p < 0.001`."""
+    return f"p {p_value(value)}" if value < 0.001 else f"p = {p_value(value)}"
+
+
 def plural(count: int, noun: str) -> str:
     """`1 seed`, `3 seeds`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,6 +1,7 @@
 """Always answering the largest class: what it is worth, and that nothing is recommended that may be worth no more."""
 
 import dataclasses
+import shutil
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,17 @@ from pipeline.params.settings import Metric
 from pipeline.report.answer import answer
 from pipeline.report.baseline import champion_against_baseline, on_test_sequences, validated_against_baseline
 from pipeline.report.results import Results, load_results
+from pipeline.training.metrics import score
 from tests.helpers.pages import ReadPage, read_page
-from tests.helpers.results import project_params, without_race, write_results
+from tests.helpers.results import (
+    capacity_records,
+    choice_of,
+    project_params,
+    without_race,
+    write_results,
+    write_study,
+    write_summary,
+)
 from tests.helpers.sequences import FEATURES, TIMESTEPS, params_with, write_sequences
 
 
@@ -41,12 +51,13 @@ def skewed(results: Results) -> SequencesSummary:
     [
         ("accuracy", 0.8, "is right for 80.00 % of the test sequences"),
         ("balanced_accuracy", 0.5, "has a balanced accuracy of 50.00 % on the test sequences"),
-        ("macro_f1", 2 * 0.8 / 1.8 / 2, "has a macro F1 of 44.44 % on the test sequences"),
+        ("macro_f1", 0.5, "has a macro F1 of 50.00 % on the test sequences"),
     ],
 )
 def test_it_is_worth_what_the_metric_says(skewed: SequencesSummary, metric: Metric, score: float, worth: str) -> None:
     largest = on_test_sequences(skewed, metric)
-    assert largest.name == "always answering 'walks'"
+    guess = "guessing each class as often as it occurs"
+    assert largest.name == (guess if metric == "macro_f1" else "always answering 'walks'")
     assert largest.score == pytest.approx(score)
     assert largest.worth == worth
 
@@ -67,22 +78,93 @@ def test_both_seeds_and_sequences_have_to_show_it(results: Results, skewed: Sequ
     assert (of_seeds.shown, of_seeds.over, of_seeds.low) == (False, "seeds", 0.75)
     both = disagreeing | {"test_accuracy_low": 0.91}
     assert champion_against_baseline(skewed, measured(results, **both), "accuracy").shown
-    by_metric = {"metric": "macro_f1", "test_score": 0.6, "test_score_low": 0.5, "test_score_high": 0.7}
+    by_metric = {"metric": "macro_f1", "test_score": 0.6, "test_score_low": 0.51, "test_score_high": 0.7}
     assert champion_against_baseline(skewed, measured(results, **by_metric), "macro_f1").shown
 
 
 def test_a_network_that_was_not_tested_is_compared_where_it_was_validated(skewed: SequencesSummary) -> None:
     row = {"validation_accuracy": 0.76, "validation_accuracy_low": 0.71, "validation_accuracy_high": 0.81, "seeds": 10}
-    folds = validated_against_baseline(skewed, row, "accuracy", "fold")
+    folds = validated_against_baseline(skewed, row, "accuracy", "fold", 1)
     assert (folds.shown, folds.baseline.score, folds.over) == (True, 0.7, "seeds")
     assert folds.baseline.sequences == "sequences that are held out in turn"
-    few = validated_against_baseline(skewed, row | {"seeds": 5}, "accuracy", "fold")
+    few = validated_against_baseline(skewed, row | {"seeds": 5}, "accuracy", "fold", 1)
     assert (few.shown, few.over) == (False, "sequences"), "five tenths of 400 sequences"
     assert (few.low, few.high) == pytest.approx((0.69627, 0.81393), abs=1e-5)
     alone = row | {"validation_accuracy": 0.75, "validation_accuracy_low": np.nan, "validation_accuracy_high": np.nan}
-    assert validated_against_baseline(skewed, alone, "accuracy", "validation").doubt("GRU 1×4") == (
+    assert validated_against_baseline(skewed, alone, "accuracy", "validation", 1).doubt("GRU 1×4") == (
         "GRU 1×4 is not shown to be better than always answering 'walks', which is right for 70.00 % of the validation "
         "sequences. The network's accuracy on them is 75.00 % (95 % interval over sequences: 65.70 to 82.45)."
+    )
+
+
+def test_a_guess_has_the_macro_f1_that_is_told(skewed: SequencesSummary) -> None:
+    """In the mean over guesses, and no other share of answers has a higher one."""
+    y, rng = np.repeat([0, 1], skewed.test.per_class), np.random.default_rng(0)
+    scores = {
+        share: np.mean([score("macro_f1", y, rng.choice(2, y.size, p=[share, 1 - share])) for _ in range(2_000)])
+        for share in (0.5, 0.65, 0.8, 0.9, 1.0)
+    }
+    assert on_test_sequences(skewed, "macro_f1").score == pytest.approx(scores[0.8], abs=0.01)
+    assert max(scores, key=lambda share: scores[share]) == 0.8
+    assert scores[1.0] == pytest.approx(0.4444, abs=1e-4)
+
+
+def test_the_luckiest_of_many_that_guess_is_not_recommended(skewed: SequencesSummary) -> None:
+    """Of one seed each: of 40 networks that answer by the shares of ten equal classes the best is rarely shown."""
+    ten = skewed.validation.model_copy(update={"samples": 200, "per_class": (20,) * 10})
+    summary = skewed.model_copy(update={"validation": ten, "labels": tuple("abcdefghij"), "classes": 10})
+    unknown = {"validation_accuracy_low": np.nan, "validation_accuracy_high": np.nan, "seeds": 1}
+    best = np.random.default_rng(0).binomial(200, 0.1, size=(1_000, 40)).max(axis=1) / 200
+    shown = {
+        compared: np.mean([
+            validated_against_baseline(
+                summary, {"validation_accuracy": value} | unknown, "accuracy", "validation", compared
+            ).shown
+            for value in best
+        ])
+        for compared in (1, 40)
+    }  # fmt: skip
+    assert shown[1] > 0.5
+    assert shown[40] < 0.06
+    lucky = {"validation_accuracy": 0.165} | unknown
+    assert validated_against_baseline(summary, lucky, "accuracy", "validation", 1).shown
+    doubt = validated_against_baseline(summary, lucky, "accuracy", "validation", 40).doubt("GRU 1×4")
+    assert doubt.endswith(
+        "The network's accuracy on them is 16.50 % (95 % interval over sequences, for all 40 networks at once: 9.74 to "
+        "26.58)."
+    )
+
+
+@pytest.mark.parametrize(("accuracy", "shown"), [(0.09, False), (0.107, False), (0.108, True)])
+def test_one_seed_of_ten_equal_classes(workspace: Path, accuracy: float, shown: bool) -> None:
+    """6,000 held-out sequences: by chance up to 10.8 % of them are right."""
+    write_summary()
+    trained = capacity_records(seeds=1)[0]
+    assert trained.result is not None
+    epochs = tuple(dataclasses.replace(epoch, validation_accuracy=accuracy) for epoch in trained.result.epochs)
+    result = dataclasses.replace(trained.result, epochs=epochs)
+    write_study("capacity", [dataclasses.replace(trained, result=result)])
+    choice_of("capacity").write(paths.CHOICE)
+    params = without_race("capacity")
+    found, text = recommended(params)
+    assert found == shown
+    for told in (text, answer(load_results(params)).headline):
+        assert told.startswith(
+            "Use SimpleRNN 1×8: " if shown else "No network is recommended: SimpleRNN 1×8 is not shown"
+        )
+    assert f"validation accuracy {100 * accuracy:.2f} % (1 seed)" in text
+
+
+def test_a_choice_whose_study_is_gone_is_not_recommended(workspace: Path) -> None:
+    write_results()
+    params = project_params()
+    shutil.rmtree(paths.study_folder("race"))
+    assert answer(load_results(params)).headline.startswith("Use GRU 2×51 mean+max"), "it was tested"
+    paths.METRICS.unlink()
+    assert load_results(params).recommended is None
+    assert answer(load_results(params)).headline == (
+        "No network is recommended: it is not known whether GRU 2×51 mean+max is better than always giving the same "
+        "answer. It was not tested, and the study race, which has chosen it, is not here."
     )
 
 
@@ -92,12 +174,12 @@ def test_seeds_that_nearly_agree_show_nothing_of_few_sequences(skewed: Sequences
     summary = skewed.model_copy(update={"validation": few})
     row = {"validation_accuracy": 25 / 30, "validation_accuracy_low": 0.82, "validation_accuracy_high": 0.85}
     row["seeds"] = 5
-    found = validated_against_baseline(summary, row, "accuracy", "validation")
+    found = validated_against_baseline(summary, row, "accuracy", "validation", 1)
     assert (found.shown, found.over, found.baseline.score) == (False, "sequences", 0.8)
     assert (found.low, found.high) == pytest.approx((0.6644, 0.9266), abs=1e-4)
     absent = few.model_copy(update={"per_class": (15, 15, 0)})
     summary = skewed.model_copy(update={"validation": absent})
-    balanced = validated_against_baseline(summary, row, "balanced_accuracy", "validation")
+    balanced = validated_against_baseline(summary, row, "balanced_accuracy", "validation", 1)
     assert (balanced.shown, balanced.low) == (True, found.low), "a class without sequences is not in the metric"
 
 

@@ -1,10 +1,13 @@
 """The page in a real browser, as a reader opens it: from disk, light and dark, on a desktop and on a phone."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from matplotlib.image import imread
+from playwright.sync_api import Browser, Locator, Page
 
 from pipeline import paths
 from pipeline.commands import report
@@ -75,6 +78,53 @@ def test_nothing_is_wider_than_the_screen(page: Page) -> None:
     assert width <= screen
 
 
+# What lies outside of the page, and in a figure the words that lie outside of it; not what is in a box that scrolls.
+CUT = """() => [...document.querySelectorAll('main *')].filter(part => {
+  const figure = part.parentElement.closest('svg');
+  if (figure ? part.tagName != 'text' : part.parentElement.closest('.scroll, pre')) return false;
+  const [inner, outer] = [part, figure ?? document.body].map(each => each.getBoundingClientRect());
+  return inner.left < outer.left - 1 || inner.right > outer.right + 1
+    || (figure && (inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1));
+}).map(part => `${part.tagName}: ${part.textContent.trim().slice(0, 60)}`)"""
+
+
+@pytest.mark.parametrize("page", EVERYWHERE, indirect=True, ids=" ".join)
+def test_nothing_is_cut_that_does_not_scroll(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    assert page.evaluate(CUT) == []
+
+
+@pytest.mark.parametrize("page", EVERYWHERE[:4:3], indirect=True, ids=" ".join)  # the desktop, a phone in the dark
+def test_a_box_that_scrolls_has_a_shadow_on_the_side_where_there_is_more(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    boxes = page.locator(".scroll, pre")
+    scrolling = [box for box in boxes.all() if box.evaluate("box => box.scrollWidth > box.clientWidth + 16")]
+    assert len(scrolling) > (20 if page.evaluate("innerWidth") < 400 else 2)
+    for box in scrolling:
+        assert box.evaluate("box => getComputedStyle(box).overflowX") == "auto"
+        there, gone = edge(box, 0), edge(box, 10_000)
+        assert abs(there - gone) > 0.1, box.text_content()
+
+
+def edge(box: Locator, scrolled: int) -> float:
+    """How light the right edge of a box is where nothing is written on it, scrolled so far."""
+    box.evaluate("(box, scrolled) => { box.scrollLeft = scrolled; }", scrolled)
+    pixels = imread(BytesIO(box.screenshot()))  # (height, width, 4), from 0 to 1
+    return float(np.median(pixels[:, -2, :3]))
+
+
+@pytest.mark.parametrize("page", [("whole", "phone", "light")], indirect=True, ids=" ".join)
+def test_the_navigation_is_for_a_finger(page: Page) -> None:
+    links = page.locator("nav a")
+    assert links.count() == page.locator("h2").count()
+    boxes = [box for link in links.all() if (box := link.bounding_box())]
+    assert min(box["height"] for box in boxes) >= 24
+    links.last.tap()
+    place = page.locator("h2#made").bounding_box()
+    assert place is not None
+    assert -1 < place["y"] < 844
+
+
 @pytest.mark.parametrize("page", EVERYWHERE[:2], indirect=True, ids=" ".join)
 def test_colours_are_the_readers(page: Page) -> None:
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -128,4 +178,4 @@ def test_on_paper_it_is_light_and_nothing_is_cut(page: Page) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.locator("nav").is_visible()
-    assert page.locator("figure.wide").first.evaluate("figure => getComputedStyle(figure).overflowX") == "visible"
+    assert page.locator(".scroll").first.evaluate("box => getComputedStyle(box).overflowX") == "visible"

@@ -63,7 +63,7 @@ def test_growth_is_told_with_what_is_not_known() -> None:
         "seeds would show that it brings more than nothing." in above
     )
     assert growth(seeds(8, [0.95]), seeds(16, [0.96])).endswith(
-        "has 1 seed to compare, which say nothing of how seeds vary."
+        "has 1 seed to compare, which is too few to tell how seeds vary."
     )
     assert "all 2 seeds differ by the same" in growth(seeds(8, [0.95, 0.96]), seeds(16, [0.95, 0.96]))
 

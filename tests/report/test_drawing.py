@@ -2,14 +2,26 @@
 
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from pipeline.params.network import network_name
 from pipeline.report.answer import answer
 from pipeline.report.baseline import Baseline
-from pipeline.report.drawing import accuracy_axis, baseline_line, baseline_words, fit_to_marks, styled, themed, to_svg
+from pipeline.report.drawing import (
+    accuracy_axis,
+    baseline_line,
+    baseline_words,
+    cost_axis,
+    fit_to_marks,
+    styled,
+    themed,
+    to_svg,
+)
 from pipeline.report.palette import THEME
 from pipeline.report.results import Results
 from tests.helpers.pages import hovers, texts
@@ -32,6 +44,7 @@ def test_themed_follows_the_page(svg: str) -> None:
     assert {"var(--gru)", "var(--ink)", "var(--mark)"} <= {part for part in THEME.values() if part in inside}
     root = ElementTree.fromstring(inside)
     assert root.get("width") is None
+    assert svg.count("fill: #fefefe") == 1 + inside.count("fill: var(--paper)"), "the page's paper is enough"
     assert root.get("viewBox") is not None
 
 
@@ -65,6 +78,55 @@ def test_a_bar_of_two_seeds_does_not_hide_the_marks() -> None:
     assert plain.get_ylim() == pytest.approx((-0.0035, 0.0135))
     fit_to_marks(plain, pd.Series([0.5]))
     assert plain.get_ylim() == pytest.approx((0.49, 0.51))
+
+
+def test_a_bar_that_is_cut_ends_in_an_arrow_at_the_edge() -> None:
+    left, right = Figure().subplots(1, 2, sharey=True)
+    left.vlines([1, 2, 3], [0.6, 0.978, 0.6], [0.98, 1.2, 1.2], color="red", alpha=0.5)
+    left.vlines([4, 5], [np.nan, 0.985], [np.nan, 0.99])
+    right.vlines([6], [-0.1], [0.98])
+    fit_to_marks(left, pd.Series([0.98, 0.99]))
+    assert [arrows(axes) for axes in (left, right)] == [{1: "v", 2: "^", 3: "v^"}, {6: "v"}]
+    of_one = left.collections[2]
+    assert isinstance(of_one, PathCollection)
+    assert (np.ravel(of_one.get_edgecolor()).tolist(), of_one.get_clip_on()) == ([1, 0, 0, 0.5], False)
+    stretched = Figure().subplots()
+    stretched.vlines([1, 2], [1e-6, 0.9], [0.99, 1 - 1e-6])
+    accuracy_axis(stretched, pd.Series([0.9, 0.99]))
+    assert arrows(stretched) == {1: "v", 2: "^"}
+
+
+def arrows(axes: Axes) -> dict[float, str]:
+    """Where bars end in arrows, down and up, by their place on the horizontal axis."""
+    found: dict[float, str] = {}
+    for collection in axes.collections:
+        if isinstance(collection, PathCollection):
+            assert collection.get_offset_transform() == axes.get_xaxis_transform()
+            for x, y in np.ma.getdata(collection.get_offsets()):
+                points_up = np.asarray(collection.get_paths()[0].vertices)[0, 1] < 0  # its ends lie below its tip
+                assert y == points_up
+                found[float(x)] = found.get(float(x), "") + "v^"[int(points_up)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (927, 99_000, ["1,000", "10,000"]),
+        (300, 20_000, ["500", "1,000", "2,000", "5,000", "10,000", "20,000"]),
+        (2_600, 8_400, ["3,000", "5,000", "7,000"]),
+        (18.1, 21.6, ["19", "20", "21"]),
+        (0.01, 0.3, ["0.01", "0.02", "0.05", "0.1", "0.2"]),
+        (0.3, 2.1, ["0.5", "1", "2"]),
+    ],
+)
+def test_a_logarithmic_axis_has_two_numbers_or_more(low: float, high: float, shown: list[str]) -> None:
+    axes = Figure().subplots()
+    axes.plot([low, high], [0, 1])
+    axes.margins(x=0)
+    cost_axis(axes, "cost")
+    marked = zip(axes.get_xticks(), axes.xaxis.get_majorticklabels(), strict=True)
+    assert [label.get_text() for tick, label in marked if low <= tick <= high] == shown
 
 
 def test_an_accuracy_axis_has_no_ticks_beyond_everything() -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import yaml
 
 from pipeline import paths
@@ -34,11 +35,20 @@ FIGURES = [
 ]  # fmt: skip
 
 
-def test_links_lead_to_sections(whole: Path, page: ReadPage) -> None:
-    text = (whole / paths.REPORT).read_text(encoding="utf-8")
-    inside = re.findall(r'<a href="#(\w+)"', text)
-    assert len(inside) == 10
-    assert set(inside) <= page.headings
+@pytest.mark.parametrize("without", ["nothing", "all but the data"])
+def test_links_lead_to_every_section_in_order(whole: Path, workspace: Path, without: str) -> None:
+    if without == "nothing":
+        shutil.copytree(whole, workspace, dirs_exist_ok=True)
+    else:
+        write_summary()
+        report.run(project_params())
+    text = paths.REPORT.read_text(encoding="utf-8")
+    links = re.findall(r'<a href="#(\w+)">([^<]+)</a>', text)
+    assert links == re.findall(r'<h2 id="(\w+)">([^<]+)</h2>', text)
+    assert len(links) == text.count("<h2") == (15 if without == "nothing" else 7)
+    assert (links[0], links[-1]) == (
+        ("race", "The race") if without == "nothing" else ("bigger", "Is bigger better?"), ("made", "How it was made")
+    )  # fmt: skip
 
 
 def test_the_rule_and_those_left_out_are_told(page: ReadPage, results: Results) -> None:

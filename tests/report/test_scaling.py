@@ -31,7 +31,7 @@ def test_a_true_law_is_told_with_its_intervals(results: Results) -> None:
     assert made.missing is None
     assert made.fits == (
         "GRU: the fit leaves over 0.57 % of an error (standard deviation, 12 means), the noise of seeds alone would "
-        "leave about 0.48 %. That is not shown to be more than noise (F test, p = 0.25), which does not make the law "
+        "leave about 0.48 %. That is not shown to be more than noise (F test, p = 0.253), which does not make the law "
         "true.",
     )
     assert made.tests == (

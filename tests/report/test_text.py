@@ -7,6 +7,8 @@ from pipeline.report.text import Table, text_table
 def test_numbers_as_text() -> None:
     assert text.percent(0.98765) == "98.77 %"
     assert text.points(-0.0043) == "−0.43"
+    assert [text.p_value(value) for value in (5e-15, 0.00099, 0.3318, float("nan"))] == ["< 0.001"] * 2 + ["0.332", "–"]
+    assert [text.p_words(value) for value in (5e-15, 0.3318)] == ["p < 0.001", "p = 0.332"]
     assert [text.number(value) for value in (75_530, 8.0, 0.0034664, 75.53, 1649.3)] == [
         "75,530", "8", "0.00347", "75.5", "1,649",
     ]  # fmt: skip

@@ -17,4 +17,4 @@ function show({ target, clientX: x, clientY: y }) {
 }
 addEventListener("pointermove", show);
 addEventListener("pointerdown", show);
-addEventListener("scroll", () => { tip.textContent = ""; });
+addEventListener("scroll", () => { tip.textContent = ""; }, true);  // also where a box scrolls
