@@ -101,7 +101,7 @@ def test_three_lines_by_hand_train_elsewhere_what_is_trained_here(
     machines.start("bash", "-c", scheduler)
     machines.start("bash", "-c", worker)
     wait_for(port)
-    shell(study, project)
+    shell(f"{study} study@search", project)
     assert_same_study(project, finished, address_in(study))
     assert yaml.safe_load((project / "params.yaml").read_text())["execution"]["scheduler"] == f"tcp://127.0.0.1:{port}"
 
@@ -121,7 +121,10 @@ def test_with_a_certificate_it_is_the_same_and_without_it_nobody_gets_in(
         [sys.executable, "-m", "pipeline", "study", "search"], cwd=project, capture_output=True, text=True
     )
     assert refused.returncode == 1
-    assert "Traceback" not in refused.stderr
+    assert refused.stderr.endswith(
+        f"error: {address_in(study)} (params.yaml: execution.scheduler) wants certificates: set "
+        "DASK_DISTRIBUTED__COMM__TLS__CA_FILE to the path of that file, see docs/cluster.md\n"
+    )
     shell(f"{variables}\npython -m pipeline study search", project)
     assert_same_study(project, finished, address_in(study))
 

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from tests.helpers.cluster_page import blocks, lines
-from tests.hosts.hosts import Host, make_hosts
+from tests.hosts.hosts import Host, ip, make_hosts
 
 ROOT = Path(__file__).parents[2]
 OWN = ["unshare", *(["--user", "--map-root-user"] if os.getuid() else []), "--net", "--mount", "--pid", "--fork",
@@ -39,18 +39,20 @@ PATIENCE = 240  # seconds, on a machine that others use as well
 def main(folder: Path) -> None:
     """Run the study twice, here and on hosts, both in `folder`; raises AssertionError where they differ."""
     folder.mkdir(parents=True, exist_ok=True)
+    ip("link", "set", "lo", "up")
     here = make_project(folder / "here", None)
     run(STUDY, here)
     scheduler, worker, study = lines(blocks("By hand")[0])
     for name in ("driver", "second-driver"):
-        shutil.copytree(here, folder / name, ignore=shutil.ignore_patterns(".*", "studies", "record", "*.db", "mlruns"))
+        for part in ("pipeline", "data/raw", "data/sequences"):
+            shutil.copytree(here / part, folder / name / part)
         write_params(folder / name, study.partition("execution.scheduler=")[2])
     names = ("scheduler", "worker-1", "worker-2", "worker-3", "database", "server")
     hosts = make_hosts(folder, dict.fromkeys(names) | {name: folder / name for name in ("driver", "second-driver")})
     for name in names:
         hosts[name].run(f"test ! -e {ROOT}/pipeline && ! python -c 'import pipeline'")
     states = start_databases(hosts["database"], hosts["server"])
-    hosts["scheduler"].start(f"{scheduler} --no-dashboard", DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP="5s")
+    hosts["scheduler"].start(f"{scheduler} --no-dashboard", DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP="15s")
     reached(hosts["scheduler"], 8786)
     one_worker = worker.replace("--nworkers -1", "--nworkers 1")  # each host takes itself for all of this machine
     for number in (1, 2):

@@ -74,7 +74,7 @@ class Host:
             "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": DISK, "LANG": "C.UTF-8",
             "TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1",
         }  # fmt: skip
-        command = [*self._entering("--net", "--mount", "--uts", "--root", "--wd=/"), "bash", "-c"]
+        command = [*self._entering("--net", "--mount", "--uts", "--root", "--wd"), "bash", "-c"]
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [*command, f"cd {DISK}\n{script}"], cwd="/", env=environment | variables, stdout=log, stderr=log
@@ -102,7 +102,6 @@ def make_hosts(folder: Path, disks: dict[str, Path | None]) -> dict[str, Host]:
     addresses = {name: f"{NETWORK}{number}" for number, name in enumerate(disks, start=1)}
     table = [f"{address} {name}\n" for name, address in {"localhost": "127.0.0.1", **addresses}.items()]
     (folder / "hosts").write_text("".join(table), encoding="utf-8")
-    ip("link", "set", "lo", "up")
     ip("link", "add", "hosts", "type", "bridge")
     ip("address", "add", f"{BRIDGE}/24", "dev", "hosts")
     ip("link", "set", "hosts", "up")
