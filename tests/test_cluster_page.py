@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -116,6 +117,12 @@ def test_with_a_certificate_it_is_the_same_and_without_it_nobody_gets_in(
     for command in (scheduler, worker):
         machines.start("bash", "-c", f"cp '{project}'/dask.* .\n{variables}\nexec {command}")
     wait_for(port)
+    with (
+        socket.create_connection(("127.0.0.1", port)) as connection,
+        ssl._create_unverified_context().wrap_socket(connection) as stranger,
+        pytest.raises(ssl.SSLError, match="certificate required"),
+    ):
+        stranger.recv(1)
     change(project, "execution.scheduler", address_in(study))
     refused = subprocess.run(
         [sys.executable, "-m", "pipeline", "study", "search"], cwd=project, capture_output=True, text=True

@@ -13,7 +13,7 @@ import psutil
 
 
 class Machines:
-    """Processes that have nothing of this project but its libraries. On their path is another `pipeline`, which breaks."""
+    """Processes that have only the libraries of this project. On their path is another `pipeline`, which breaks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
