@@ -124,6 +124,7 @@ class Cluster:
         dask.config.set(DASK_SETTINGS)
         # For the forkserver that Dask starts where ours was killed.
         dask.config.set({"distributed.nanny.pre-spawn-environ": {**forkserver.ENVIRONMENT, **variables}})
+        _check_certificates(self._execution.scheduler)
         try:
             self._local = self._start_workers(variables) if self._execution.scheduler is None else None
             self._client = distributed.Client(self._local or self._execution.scheduler, timeout=CONNECT_SECONDS)
@@ -324,6 +325,20 @@ class Cluster:
             self._events.put(_NoResult(key, f"a worker cannot train: {error}"))
         except Exception as error:  # of anything but the training itself: see `run_task`
             self._events.put(_NoResult(key, f"a worker cannot train: {reason_of(error)}"))
+
+
+def _check_certificates(scheduler: str | None) -> None:
+    """Raise PipelineError where the address wants certificates and Dask has been told of none."""
+    from dask import config
+
+    if scheduler is not None and scheduler.startswith("tls://"):
+        for name in ("ca-file", "client.cert", "client.key"):
+            if config.get(f"distributed.comm.tls.{name}") is None:
+                variable = f"DASK_DISTRIBUTED__COMM__TLS__{name.upper().replace('-', '_').replace('.', '__')}"
+                raise PipelineError(
+                    f"{scheduler} (params.yaml: execution.scheduler) wants certificates: set {variable} to the path of "
+                    "that file, see docs/cluster.md"
+                )
 
 
 def _misfit(address: str, here: dict[str, str], there: dict[str, str] | BaseException) -> str | None:

@@ -50,7 +50,7 @@ def make_small_project(folder: Path) -> None:
         "training": {"batch_size": 32, "epochs": 1, "train_samples": 200},
         "studies": {"search": SEARCH},
         "champion": {"studies": ["search"], "seeds": 1, "metric": "accuracy"},
-        "execution": {"workers": 1},
+        "execution": {"workers": 1, "scheduler": None},
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     shell("git init --quiet && git add . && git commit --quiet --message code && dvc repro evaluate", folder)

@@ -1,6 +1,6 @@
 """A study as a process of its own: what the tests here start, kill and start again.
 
-python -m tests.reproducibility.driver FOLDER WORKERS
+python -m tests.reproducibility.driver FOLDER WORKERS [SCHEDULER STORAGE]
 """
 
 import json
@@ -25,18 +25,18 @@ SEARCH = {
 }  # fmt: skip
 
 
-def main(folder: Path, workers: int) -> None:
-    """Run the study over FOLDER/sequences; databases and tables in FOLDER."""
-    params = params_with({"search": SEARCH}, workers)
+def main(folder: Path, workers: int, scheduler: str | None = None, storage: str | None = None) -> None:
+    """Run the study over FOLDER/sequences; tables, and without a STORAGE the database, in FOLDER."""
+    params = params_with({"search": SEARCH}, workers, scheduler)
     sequences = folder / "sequences"
     definition = StudyDefinition("search", params, SequencesSummary.read(sequences / SEQUENCES_SUMMARY.name))
     journal = Journal(folder / "journal", folder / "record")
     with Cluster(params.execution) as cluster:
-        records = run_study(definition, sequences, cluster, f"sqlite:///{folder}/optuna.db", journal)
+        records = run_study(definition, sequences, cluster, storage or f"sqlite:///{folder}/optuna.db", journal)
     write_csv(folder / "trials.csv", trials_table(records))
     write_csv(folder / "curves.csv", curves_table(records))
     (folder / "trained.json").write_text(json.dumps([r.trial.number for r in records if not r.reused]))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -9,12 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import optuna
 import pandas as pd
 import psutil
 import pytest
 
 from pipeline.training import forkserver
 from pipeline.training.cluster import ATTEMPTS
+from tests.helpers.dask import Dask
 from tests.helpers.processes import worker_processes
 from tests.helpers.sequences import write_sequences
 
@@ -23,11 +25,14 @@ ROOT = Path(__file__).parents[2]
 KILLS_OF_EACH = 5
 
 
-def start(folder: Path, workers: int) -> subprocess.Popen[bytes]:
-    """Start the study in a fresh process over the sequences in `folder`, made there if missing."""
+def start(folder: Path, workers: int, *elsewhere: str) -> subprocess.Popen[bytes]:
+    """Start the study in a fresh process over the sequences in `folder`, made there if missing.
+
+    `elsewhere` may be the addresses of a running scheduler and of Optuna's storage.
+    """
     if not (folder / "sequences").exists():
         write_sequences(folder / "sequences")
-    command = [sys.executable, "-m", "tests.reproducibility.driver", str(folder), str(workers)]
+    command = [sys.executable, "-m", "tests.reproducibility.driver", str(folder), str(workers), *elsewhere]
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
@@ -93,12 +98,37 @@ def test_studies_killed_again_and_again_end_like_one_that_never_was(
         assert len(list((folder / "journal").glob("*.json"))) == 14, "one result for each trial"
 
 
+@pytest.mark.cluster
+def test_workers_elsewhere_one_of_them_killed_and_postgresql_change_nothing(
+    expected: tuple[bytes, bytes], tmp_path: Path, postgresql: str
+) -> None:
+    """Each worker has a folder of its own and nothing of this project. One joins when another has been killed."""
+    machines = tmp_path / "machines"
+    machines.mkdir()
+    with Dask(machines) as dask:
+        for _ in range(2):
+            dask.start_worker()
+        process = start(tmp_path, 2, dask.address, postgresql)
+        wait_for_a_training(tmp_path)
+        dask.kill(dask.workers[0])
+        dask.start_worker()
+        assert finish(tmp_path, process) == expected
+    assert not (tmp_path / "optuna.db").exists()
+    [name] = optuna.get_all_study_names(postgresql)
+    assert len(optuna.load_study(study_name=name, storage=postgresql).trials) == 14
+
+
+def wait_for_a_training(folder: Path) -> int:
+    """Wait until the study in `folder` has finished a training; returns how many."""
+    deadline = time.monotonic() + 120
+    while not (finished := len(list(folder.glob("journal/*.json")))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return finished
+
+
 def test_ctrl_c_ends_soon_and_the_same_command_goes_on(expected: tuple[bytes, bytes], tmp_path: Path) -> None:
     process = start(tmp_path, workers=2)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("journal/*.json")) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    finished = len(list(tmp_path.glob("journal/*.json")))
+    finished = wait_for_a_training(tmp_path)
     process.send_signal(signal.SIGINT)
     process.wait(timeout=60)
     assert not (tmp_path / "trials.csv").exists()

@@ -432,6 +432,17 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         pass
 
 
+def test_a_certificate_that_is_wanted_and_missing_is_named() -> None:
+    for names, missing in ((), "CA_FILE"), (("ca-file",), "CLIENT__CERT"), (("ca-file", "client.cert"), "CLIENT__KEY"):
+        told = rf"^tls://10\.0\.0\.1:1 .*: set DASK_DISTRIBUTED__COMM__TLS__{missing} to the path of that file"
+        with (
+            dask_config.set({f"distributed.comm.tls.{name}": "any.pem" for name in names}),
+            pytest.raises(PipelineError, match=told),
+            Cluster(ExecutionParams(scheduler="tls://10.0.0.1:1")),
+        ):
+            pass
+
+
 STOPPED_AS_IT_STARTS = """
 import os, signal, threading
 import distributed
