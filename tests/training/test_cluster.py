@@ -311,6 +311,19 @@ def test_a_training_that_kills_all_its_workers_is_no_result(sequences: Path, tmp
 STEADY = GRU.model_copy(update={"units": 8, "batch_size": 2, "epochs": 21, "train_samples": 96})
 
 
+def watched(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The keys of the tasks that start together, as they start."""
+    started: list[list[int]] = []
+    start = cluster._start
+
+    def watch(tasks: dict[int, TrainingTask]) -> Any:
+        started.append(list(tasks))
+        return start(tasks)
+
+    monkeypatch.setattr(cluster, "_start", watch)
+    return started
+
+
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("held_out", ["validation", "fold"])
 def test_seeds_of_one_configuration_train_together_and_come_out_as_alone(
@@ -319,10 +332,8 @@ def test_seeds_of_one_configuration_train_together_and_come_out_as_alone(
     """One task is left for the other worker; another configuration trains alone."""
     tasks = {seed: TrainingTask(STEADY, seed, sequences, held_out, "avx2") for seed in range(3)}
     tasks[3] = TrainingTask(STEADY.model_copy(update={"units": 16}), 0, sequences, held_out, "avx2")
-    started: list[list[int]] = []
     with Cluster(ExecutionParams(workers=2)) as cluster:
-        start = cluster._start
-        monkeypatch.setattr(cluster, "_start", lambda tasks: (started.append(list(tasks)), start(tasks))[1])
+        started = watched(cluster, monkeypatch)
         finished, events = run_all(cluster, tasks)
     assert started == [[0, 1, 2], [3]]
     for key, task in tasks.items():
@@ -338,10 +349,8 @@ def test_seeds_of_one_configuration_train_together_and_come_out_as_alone(
 
 def test_trainings_whose_worker_dies_go_on_alone(sequences: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = {seed: TrainingTask(STEADY, seed, sequences, "validation", "avx2") for seed in range(3)}
-    started: list[list[int]] = []
     with Cluster(ExecutionParams(workers=1)) as cluster:
-        start = cluster._start
-        monkeypatch.setattr(cluster, "_start", lambda tasks: (started.append(list(tasks)), start(tasks))[1])
+        started = watched(cluster, monkeypatch)
         killed: list[int] = []
 
         def kill_once(event: Event) -> None:
