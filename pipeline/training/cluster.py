@@ -304,7 +304,7 @@ class Cluster:
     @property
     def _jobs(self) -> int:
         """How many workers are busy: trainings that run together keep one."""
-        return len({id(future) for _, future in self._running.values() if not future.done()})
+        return len({id(future) for _, future in self._running.values() if future.status != "finished"})
 
     def _take(self) -> list[_Waiting]:
         """The next task, and others that train together with it; for every other worker one is left.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import keras
 
 MOST_SEEDS = 4
-MOST_UNITS = 32  # with more, products of matrices are most of a step, and nothing is gained
+MOST_UNITS = 16  # with more, products of matrices are most of a step, and little is gained (benchmarks/README.md)
 MOST_TIMESTEPS = 64  # they are written out: a graph of more takes long to make
 FEWEST_STEPS = 1000  # fewer are over almost as soon as the larger graph is made
 MOST_BYTES = 1 << 28  # of sequences; one training on all of MNIST has 188 MB

@@ -122,7 +122,7 @@ MNIST = images(54_000, 6_000)
         ({"train_samples": 10_000, "units": 4}, "fold", MNIST, 4),
         ({"train_samples": 10_001, "units": 4}, "fold", MNIST, 1),
         ({"train_samples": 10_001}, "fold", MNIST, 4),
-        ({"train_samples": 10_000, "units": 33}, "fold", MNIST, 1),
+        ({"train_samples": 10_000, "units": 17}, "fold", MNIST, 1),
         ({"train_samples": 10_000, "units": 12}, "fold", MNIST, 4),
         ({"train_samples": 10_000, "epochs": 12}, "fold", MNIST, 1),  # 948 steps
         ({"train_samples": 10_000, "cell": "mlp"}, "fold", MNIST, 1),
