@@ -147,8 +147,9 @@ def test_a_training_s_own_rows_keep_no_others_in_memory(sequences: Path, count: 
     x, y = data.rows(count)
     assert own.held_out_x is not None
     assert data.held_out_x is not None
-    for found, expected in [(own.rows(count)[0], x), (own.y, y), (own.held_out_x, data.held_out_x)]:
-        assert np.array_equal(found, expected)
+    assert np.array_equal(own.rows(count)[0], x)
+    assert np.array_equal(own.y, y)
+    assert np.array_equal(own.held_out_x, data.held_out_x)
     assert own.x.base is None
     assert own.held_out_x.base is None
     assert data.held_out_x.base is not None
