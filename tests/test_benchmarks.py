@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import gpu, growth, limits, overhead, padding, quality, results, work
+from benchmarks import gpu, growth, limits, overhead, padding, quality, results, seeds, work
 from pipeline.params.document import validate_params
 from pipeline.params.network import CELLS, NetworkSpec
+from pipeline.params.settings import Configuration
 from pipeline.training.task import EpochFinished, Event, Finished, Started
 from pipeline.training.trials import EpochMetrics, TrainingResult
 
@@ -156,3 +157,23 @@ def test_the_pages_have_the_figures_of_padding() -> None:
         f"took {lowest[False]} to {highest[False]} times as long as on full ones, in both directions {lowest[True]} to "
         f"{highest[True]} times"
     ) in guide
+
+
+def test_the_page_has_the_figures_of_seeds() -> None:
+    measured = pd.read_csv(seeds.TABLE)
+    readme = " ".join((results.FOLDER / "README.md").read_text(encoding="utf-8").split())
+    for cell in work.KERAS_CELLS:
+        rows = measured[measured["cell"] == cell]
+        assert rows["units"].tolist() == list(seeds.UNITS)
+        figures = zip(rows["ratio"], rows[f"ratio_of_{seeds.LONG}_epochs"], strict=True)
+        assert (
+            f"| {CELLS[cell].title} | {' | '.join(f'{one:.2f} × ({long:.2f} ×)' for one, long in figures)} |" in readme
+        )
+    assert f"reached from {measured['ratio_low'].min():.2f} to {measured['ratio_high'].max():.2f}" in readme
+
+
+def test_the_seeds_of_the_benchmark_come_out_the_same(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeds, "SAMPLES", 256)
+    monkeypatch.setattr(seeds, "HELD_OUT", 64)
+    seconds = seeds.turn(Configuration(cell="gru", units=8, batch_size=128, epochs=2), seeds.data())
+    assert set(seconds) == {"alone_start", "alone_epoch", "together_start", "together_epoch"}

@@ -78,6 +78,7 @@ FENCES = {
         "pipeline.training.elman",
         "pipeline.training.graphs",
         "pipeline.training.train",
+        "pipeline.training.seeds",
         "pipeline.training.model_file",
         "pipeline.analysis.prediction_times",
     },
@@ -87,6 +88,8 @@ FENCES = {
         "pipeline.training.preload",
         "pipeline.training.graphs",
         "pipeline.training.train",
+        "pipeline.training.seeds",
+        "pipeline.training.layers",
         "pipeline.analysis.prediction_times",
     },
 }

@@ -14,16 +14,19 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Self
 
+from pipeline.data.sequences import SequencesSummary
 from pipeline.errors import PipelineError
 from pipeline.params.document import ExecutionParams
 from pipeline.params.network import network_name
+from pipeline.paths import SEQUENCES_SUMMARY
 from pipeline.training import forkserver, travel
 from pipeline.training.process import ENVIRONMENTS
+from pipeline.training.seeds import seeds_at_once
 from pipeline.training.task import (
     EpochFinished,
     Event,
@@ -32,7 +35,7 @@ from pipeline.training.task import (
     TrainingTask,
     fitness,
     reason_of,
-    run_task,
+    run_tasks,
 )
 from pipeline.training.trials import EpochMetrics
 
@@ -87,7 +90,8 @@ OnNews = Callable[[Event], None]
 
 
 class Cluster:
-    """Runs training tasks, as many at once as there are workers, and reports their progress as events.
+    """Runs training tasks, as many at once as there are workers, and reports their progress as events. Tasks that
+    differ in nothing but their seeds may run as one computation in one worker (`seeds`).
 
     Tasks wait here rather than in Dask's queue, which gives them an order of our own: `priority`, lowest first.
     """
@@ -291,18 +295,56 @@ class Cluster:
     def _dispatch(self) -> None:
         if self._waiting and self._luggage is not None:
             self._look_at_workers(self._luggage)
-        while self._waiting and not self._no_results and len(self._running) < self.workers:
-            waited = heapq.heappop(self._waiting)
-            _, _, key, task = waited
-            future = self._start(key, task)
-            self._running[key] = waited, future
-            future.add_done_callback(functools.partial(self._on_done, key))
+        while self._waiting and not self._no_results and self._jobs < self.workers:
+            together = self._take()
+            future = self._start({key: task for _, _, key, task in together})
+            for waited in together:
+                self._running[waited[2]] = waited, future
+            future.add_done_callback(functools.partial(self._on_done, [waited[2] for waited in together]))
 
-    def _start(self, key: int, task: TrainingTask) -> Any:
+    @property
+    def _jobs(self) -> int:
+        """How many workers are busy: trainings that run together keep one."""
+        return len({id(future) for _, future in self._running.values() if future.status != "finished"})
+
+    def _take(self) -> list[_Waiting]:
+        """The next task, and others that train together with it; for every other worker one is left.
+
+        Together they come out as alone, so that nothing depends on which are waiting just now. One whose worker has
+        died goes on alone: it may be the reason.
+        """
+        first = heapq.heappop(self._waiting)
+        room = len(self._waiting) - self.workers + 2
+        if room > 1:
+            room = min(room, self._seeds_at_once(first))
+        together = [first]
+        for waited in self._waiting:
+            if len(together) >= room:
+                break
+            if not self._deaths[waited[2]] and _differ_in_seed(waited[3], first[3]):
+                together.append(waited)
+        if len(together) > 1:
+            self._waiting = [waited for waited in self._waiting if waited not in together]
+            heapq.heapify(self._waiting)
+        return together
+
+    def _seeds_at_once(self, waited: _Waiting) -> int:
+        _, _, key, task = waited
+        # That bits are the same has been tried out with these instructions alone.
+        if self._deaths[key] or task.should_prune is not None or task.instructions != "avx2":
+            return 1
+        try:
+            summary = SequencesSummary.read(task.sequences / SEQUENCES_SUMMARY.name)
+        except (OSError, PipelineError):  # the worker will say so
+            return 1
+        return seeds_at_once(task.configuration, task.held_out, summary)
+
+    def _start(self, tasks: dict[int, TrainingTask]) -> Any:
+        sequences = next(iter(tasks.values())).sequences
         if self._luggage is None:
-            return self._client.submit(run_task, task.sequences, key, task, self._topic, pure=False)
+            return self._client.submit(run_tasks, sequences, tasks, self._topic, pure=False)
         only = sorted(self._fit) if self._unfit else None
-        return travel.submit(self._client, self._luggage, only, run_task, key, task, self._topic)
+        return travel.submit(self._client, self._luggage, only, run_tasks, tasks, self._topic)
 
     def _on_progress(self, event: tuple[float, Any]) -> None:
         message = event[1]
@@ -311,20 +353,26 @@ class Cluster:
             Started(message["key"]) if metrics is None else EpochFinished(message["key"], EpochMetrics(**metrics))
         )
 
-    def _on_done(self, key: int, future: Any) -> None:
+    def _on_done(self, keys: Sequence[int], future: Any) -> None:
         import distributed
 
         if future.cancelled():  # by Dask, which does that to all of them when the scheduler is no longer there
             self._events.put(_SchedulerGone())
             return
         try:
-            self._events.put(future.result())
+            events: list[Event | _WorkerDied | _NoResult] = [*future.result()]
         except distributed.KilledWorker as error:
-            self._events.put(_WorkerDied(key, error.allowed_failures + 1))
+            events = [_WorkerDied(key, error.allowed_failures + 1) for key in keys]
         except PipelineError as error:
-            self._events.put(_NoResult(key, f"a worker cannot train: {error}"))
-        except Exception as error:  # of anything but the training itself: see `run_task`
-            self._events.put(_NoResult(key, f"a worker cannot train: {reason_of(error)}"))
+            events = [_NoResult(key, f"a worker cannot train: {error}") for key in keys]
+        except Exception as error:  # of anything but the training itself: see `run_tasks`
+            events = [_NoResult(key, f"a worker cannot train: {reason_of(error)}") for key in keys]
+        for event in events:
+            self._events.put(event)
+
+
+def _differ_in_seed(one: TrainingTask, other: TrainingTask) -> bool:
+    return one.configuration == other.configuration and replace(one, seed=other.seed) == other
 
 
 def _check_certificates(scheduler: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +43,12 @@ class TrainingData:
             return self.x, self.y
         chosen = np.arange(self.first, self.first + count) % len(self.y)
         return self.x[chosen], self.y[chosen]
+
+    def only(self, count: int | None) -> TrainingData:
+        """The same with so many training rows alone, without those that `x` and `held_out_x` are parts of in memory."""
+        x, y = self.rows(count)
+        held_out_x = None if self.held_out_x is None else self.held_out_x.copy()
+        return replace(self, x=x, y=y, held_out_x=held_out_x, first=0)
 
 
 def fold_of(seed: int) -> int:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import functools
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.params.settings import Configuration, Instructions, Metric
 from pipeline.training.identity import stable_hash, training_versions
-from pipeline.training.inputs import HeldOut, fold_of, load_data
+from pipeline.training.inputs import HeldOut, TrainingData, fold_of, load_data
 from pipeline.training.model_file import model_bytes
 from pipeline.training.process import configure_tensorflow, trained_by
+from pipeline.training.seeds import train_seeds
 from pipeline.training.train import TrainingFailed, train
 from pipeline.training.trials import EpochMetrics, Observer, TrainingResult, Trial
+
+if TYPE_CHECKING:
+    import keras
 
 # Given the accuracies of the epochs so far, True to stop the training; decided in the worker.
 ShouldPrune = Callable[[list[float]], bool]
@@ -73,18 +78,48 @@ def tell_progress(observer: Observer, trial: Trial, event: Started | EpochFinish
 _one_training_at_a_time = threading.Lock()
 
 
-def run_task(sequences: Path, key: int, task: TrainingTask, topic: str) -> Finished:
+def run_tasks(sequences: Path, tasks: Mapping[int, TrainingTask], topic: str) -> list[Finished]:
     """Train in this worker process, which has the `sequences`, with news of every epoch under Dask's `topic`.
 
-    Only a training's own failure is a result. Any other error is this worker's or its surroundings': it is raised.
+    Several tasks differ in their seeds alone, and train together. Only a training's own failure is a result. Any other
+    error is this worker's or its surroundings': it is raised.
     """
     import distributed
 
     worker = distributed.get_worker()
 
-    def report(metrics: EpochMetrics | None) -> None:
+    def report(key: int, metrics: EpochMetrics | None) -> None:
         worker.log_event(topic, {"key": key, "metrics": None if metrics is None else vars(metrics)})
 
+    first, keys = next(iter(tasks.values())), list(tasks)
+    with _one_training_at_a_time:
+        configure_tensorflow(first.instructions)
+    with _one_training_at_a_time:
+        for key in keys:
+            report(key, None)
+        if len(tasks) == 1:
+            outcomes = [_train_alone(sequences, first, functools.partial(report, keys[0]))]
+        else:
+            seeds = [task.seed for task in tasks.values()]
+            data = _data_of(sequences, first, seeds)
+            outcomes = train_seeds(
+                first.configuration, data, seeds, lambda place, metrics: report(keys[place], metrics), first.metric
+            )
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        finished = []
+        for key, outcome in zip(keys, outcomes, strict=True):
+            if isinstance(outcome, TrainingFailed):
+                finished.append(Finished(key, None, reason_of(outcome)))
+                continue
+            model, result = outcome
+            result = replace(result, worker=worker.address, processor=trained_by(first.instructions), trained_at=now)
+            finished.append(Finished(key, result, None, model_bytes(model) if first.wants_model else None))
+    return finished
+
+
+def _train_alone(
+    sequences: Path, task: TrainingTask, report: Callable[[EpochMetrics], None]
+) -> tuple[keras.Model, TrainingResult] | TrainingFailed:
     accuracies: list[float] = []
 
     def on_epoch(metrics: EpochMetrics) -> bool:
@@ -94,20 +129,22 @@ def run_task(sequences: Path, key: int, task: TrainingTask, topic: str) -> Finis
         accuracies.append(metrics.validation_accuracy)
         return task.should_prune(accuracies)
 
-    with _one_training_at_a_time:
-        configure_tensorflow(task.instructions)
     try:
-        with _one_training_at_a_time:
-            report(None)
-            fold = fold_of(task.seed) if task.held_out == "fold" else None
-            data = load_data(sequences, task.held_out, task.configuration.view, fold)
-            model, result = train(task.configuration, data, task.seed, on_epoch, task.metric)
-            file = model_bytes(model) if task.wants_model else None
+        return train(task.configuration, _load(sequences, task, task.seed), task.seed, on_epoch, task.metric)
     except TrainingFailed as error:
-        return Finished(key, None, reason_of(error))
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    result = replace(result, worker=worker.address, processor=trained_by(task.instructions), trained_at=now)
-    return Finished(key, result, None, file)
+        return error
+
+
+def _load(sequences: Path, task: TrainingTask, seed: int) -> TrainingData:
+    fold = fold_of(seed) if task.held_out == "fold" else None
+    return load_data(sequences, task.held_out, task.configuration.view, fold)
+
+
+def _data_of(sequences: Path, task: TrainingTask, seeds: Sequence[int]) -> list[TrainingData]:
+    """Of each seed what it trains and is measured on: one object for all, but where each holds out another fold."""
+    if task.held_out != "fold":
+        return [_load(sequences, task, seeds[0])] * len(seeds)
+    return [_load(sequences, task, seed).only(task.configuration.train_samples) for seed in seeds]
 
 
 def fitness(sequences: Path | None = None) -> dict[str, str]:

@@ -51,7 +51,6 @@ def train(
 
     Raises TrainingFailed when the loss is no longer a number.
     """
-    import keras
     import tensorflow as tf
 
     x, y = data.rows(configuration.train_samples)
@@ -77,12 +76,10 @@ def train(
         loss, accuracy, answers = (tensor.numpy() for tensor in traced.evaluate(x, y))
         return float(loss), float(accuracy) if metric == "accuracy" else score(metric, y.numpy(), answers), answers
 
-    epochs: list[EpochMetrics] = []
-    best_epoch, best_worth, best_weights = 0, (math.inf, math.inf), traced.model.get_weights()
-    mistakes: tuple[int, ...] = ()
+    course = Course(configuration, metric)
     fit_seconds, predict_seconds, measured_last, pruned = 0.0, 0.0, 0, False
     for epoch in range(1, configuration.epochs + 1):
-        order = tf.constant(np.random.default_rng(derived_seed(seed, "shuffle", epoch)).permutation(samples))
+        order = tf.constant(shuffled(seed, epoch, samples))
         started = time.perf_counter()
         during_fit_loss, during_fit_accuracy = _figures(traced.train_epoch(x, y, order, rates[epoch - 1]))
         fit_seconds += time.perf_counter() - started
@@ -91,10 +88,12 @@ def train(
             weights = traced.model.get_weights()
             train_loss, train_accuracy, _ = measure(measured_x, measured_y)
             validation_loss = validation_accuracy = None
+            wrong = np.empty(0, np.int64)
             if held_out is not None:
                 started = time.perf_counter()
                 validation_loss, validation_accuracy, predicted = measure(*held_out)
                 predict_seconds, measured_last = time.perf_counter() - started, len(held_out[0])
+                wrong = np.flatnonzero(predicted != held_out[1].numpy())
         metrics = EpochMetrics(
             epoch,
             train_loss,
@@ -104,34 +103,75 @@ def train(
             during_fit_loss,
             during_fit_accuracy,
         )
-        if not math.isfinite(metrics.during_fit_loss + train_loss + (validation_loss or 0.0)):
-            raise TrainingFailed(f"the loss is not a finite number after epoch {epoch}: lower the learning rate")
-        epochs.append(metrics)
-
-        # Of the metric more is better, of the loss less: it decides where accuracy is the metric, and between equals.
-        worth = (0.0 if metric == "accuracy" else -(validation_accuracy or 0.0), validation_loss or 0.0)
-        if configuration.patience is None or validation_loss is None or worth < best_worth:
-            best_epoch, best_worth, best_weights = epoch, worth, weights
-            mistakes = () if held_out is None else tuple(np.flatnonzero(predicted != held_out[1].numpy()).tolist())
+        course.add(metrics, weights, wrong)
         if on_epoch is not None and on_epoch(metrics):
             pruned = True
             break
-        if configuration.patience is not None and epoch - best_epoch >= configuration.patience:
+        if course.over:
             break
 
-    model.set_weights(best_weights)
-    return model, TrainingResult(
-        parameters=model.count_params(),
-        epochs=tuple(epochs),
-        best_epoch=best_epoch,
-        pruned=pruned,
-        weights_sha256=_sha256(best_weights),
-        fit_seconds=fit_seconds,
-        predict_microseconds_per_sequence=1e6 * predict_seconds / measured_last if measured_last else math.nan,
-        model_summary=_summary(model),
-        mistakes=mistakes,
-        model_dot=keras.utils.model_to_dot(model, show_shapes=True).to_string(),
-    )
+    microseconds = 1e6 * predict_seconds / measured_last if measured_last else math.nan
+    return model, course.result(model, fit_seconds, microseconds, pruned=pruned)
+
+
+class Course:
+    """What a training has come to: its epochs, and the weights of the best one."""
+
+    def __init__(self, configuration: Configuration, metric: Metric) -> None:
+        self._configuration, self._metric = configuration, metric
+        self._epochs: list[EpochMetrics] = []
+        self._best_epoch, self._best_worth = 0, (math.inf, math.inf)
+        self._best_weights: list[NDArray[np.float32]] = []
+        self._mistakes: tuple[int, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has all its epochs, or has not improved for as many as its patience allows."""
+        trained, patience = len(self._epochs), self._configuration.patience
+        return trained == self._configuration.epochs or (
+            patience is not None and trained - self._best_epoch >= patience
+        )
+
+    def add(self, metrics: EpochMetrics, weights: list[NDArray[np.float32]], mistakes: NDArray[np.int64]) -> None:
+        """Note an epoch, the weights after it and the held-out samples that they classify wrongly.
+
+        Raises TrainingFailed when the loss is no longer a number.
+        """
+        validation_loss = metrics.validation_loss
+        if not math.isfinite(metrics.during_fit_loss + metrics.train_loss + (validation_loss or 0.0)):
+            raise TrainingFailed(
+                f"the loss is not a finite number after epoch {metrics.epoch}: lower the learning rate"
+            )
+        self._epochs.append(metrics)
+        # Of the metric more is better, of the loss less: it decides where accuracy is the metric, and between equals.
+        of_metric = 0.0 if self._metric == "accuracy" else -(metrics.validation_accuracy or 0.0)
+        worth = (of_metric, validation_loss or 0.0)
+        if self._configuration.patience is None or validation_loss is None or worth < self._best_worth:
+            self._best_epoch, self._best_worth, self._best_weights = metrics.epoch, worth, weights
+            self._mistakes = tuple(mistakes.tolist())
+
+    def result(self, model: keras.Model, fit_seconds: float, microseconds: float, *, pruned: bool) -> TrainingResult:
+        """The training's outcome; `model` gets the best weights. A prediction took so many `microseconds`."""
+        import keras
+
+        model.set_weights(self._best_weights)
+        return TrainingResult(
+            parameters=model.count_params(),
+            epochs=tuple(self._epochs),
+            best_epoch=self._best_epoch,
+            pruned=pruned,
+            weights_sha256=_sha256(self._best_weights),
+            fit_seconds=fit_seconds,
+            predict_microseconds_per_sequence=microseconds,
+            model_summary=_summary(model),
+            mistakes=self._mistakes,
+            model_dot=keras.utils.model_to_dot(model, show_shapes=True).to_string(),
+        )
+
+
+def shuffled(seed: int, epoch: int, samples: int) -> NDArray[np.int64]:
+    """The order in which an epoch takes the samples."""
+    return np.random.default_rng(derived_seed(seed, "shuffle", epoch)).permutation(samples)
 
 
 def learning_rates(configuration: Configuration, samples: int) -> NDArray[np.float32]:

@@ -47,8 +47,8 @@ class TrainingResult:
     """The outcome of one training. The weights are those of `best_epoch`.
 
     Its seconds, and where and when it was trained, depend on the machine; all the rest is a function of the
-    configuration, the data and the seed. `model_summary` is Keras's own table and `model_dot` the diagram with shapes
-    in Graphviz's language.
+    configuration, the data and the seed. Where seeds have trained together, the seconds of each are its share.
+    `model_summary` is Keras's own table and `model_dot` the diagram with shapes in Graphviz's language.
     """
 
     parameters: int

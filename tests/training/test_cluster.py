@@ -22,7 +22,7 @@ from pipeline.errors import PipelineError
 from pipeline.params.document import ExecutionParams
 from pipeline.params.settings import Configuration
 from pipeline.training.cluster import ATTEMPTS, Cluster
-from pipeline.training.inputs import load_data
+from pipeline.training.inputs import HeldOut, fold_of, load_data
 from pipeline.training.machine import processor
 from pipeline.training.model_file import load_model, model_bytes
 from pipeline.training.process import ENVIRONMENTS
@@ -305,6 +305,64 @@ def test_a_training_that_kills_all_its_workers_is_no_result(sequences: Path, tmp
         "finished trainings are kept: once that is mended, the same command goes on"
     )
     assert finished == [1]
+
+
+# With one epoch fewer, each would train alone.
+STEADY = GRU.model_copy(update={"units": 8, "batch_size": 2, "epochs": 21, "train_samples": 96})
+
+
+def watched(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The keys of the tasks that start together, as they start."""
+    started: list[list[int]] = []
+    start = cluster._start
+
+    def watch(tasks: dict[int, TrainingTask]) -> Any:
+        started.append(list(tasks))
+        return start(tasks)
+
+    monkeypatch.setattr(cluster, "_start", watch)
+    return started
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("held_out", ["validation", "fold"])
+def test_seeds_of_one_configuration_train_together_and_come_out_as_alone(
+    sequences: Path, held_out: HeldOut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One task is left for the other worker; another configuration trains alone."""
+    tasks = {seed: TrainingTask(STEADY, seed, sequences, held_out, "avx2") for seed in range(3)}
+    tasks[3] = TrainingTask(STEADY.model_copy(update={"units": 16}), 0, sequences, held_out, "avx2")
+    with Cluster(ExecutionParams(workers=2)) as cluster:
+        started = watched(cluster, monkeypatch)
+        finished, events = run_all(cluster, tasks)
+    assert started == [[0, 1, 2], [3]]
+    for key, task in tasks.items():
+        fold = fold_of(task.seed) if held_out == "fold" else None
+        _, here = train(task.configuration, load_data(sequences, held_out, None, fold), task.seed)
+        result = finished[key].result
+        assert result is not None
+        assert (result.weights_sha256, result.epochs, result.mistakes) == (
+            here.weights_sha256, here.epochs, here.mistakes
+        )  # fmt: skip
+        assert [kind for kind, own in events if own == key] == [Started, *[EpochFinished] * 21, Finished]
+
+
+def test_trainings_whose_worker_dies_go_on_alone(sequences: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = {seed: TrainingTask(STEADY, seed, sequences, "validation", "avx2") for seed in range(3)}
+    with Cluster(ExecutionParams(workers=1)) as cluster:
+        started = watched(cluster, monkeypatch)
+        killed: list[int] = []
+
+        def kill_once(event: Event) -> None:
+            if isinstance(event, EpochFinished) and not killed:
+                (worker,) = worker_processes(psutil.Process())
+                killed.append(worker.pid)
+                worker.kill()
+
+        finished = cluster.run(tasks, kill_once)
+        assert cluster._deaths == {0: 1, 1: 1, 2: 1}
+    assert started == [[0, 1, 2], [0], [1], [2]]
+    assert all(end.result is not None for end in finished.values())
 
 
 def test_damaged_data_are_no_result_of_a_training(sequences: Path, tmp_path: Path) -> None:

@@ -138,3 +138,18 @@ def test_folds_are_refused_where_groups_are_too_few(grouped: Path) -> None:
     with pytest.raises(PipelineError, match=r"^9 groups to learn from are too few for 10 folds"):
         load_data(grouped, "fold", fold=0)
     assert len(load_data(grouped, "validation").y) == 240
+
+
+@pytest.mark.parametrize("count", [20, None])
+def test_a_training_s_own_rows_keep_no_others_in_memory(sequences: Path, count: int | None) -> None:
+    data = load_data(sequences, "fold", None, 3)
+    own = data.only(count)
+    x, y = data.rows(count)
+    assert own.held_out_x is not None
+    assert data.held_out_x is not None
+    assert np.array_equal(own.rows(count)[0], x)
+    assert np.array_equal(own.y, y)
+    assert np.array_equal(own.held_out_x, data.held_out_x)
+    assert own.x.base is None
+    assert own.held_out_x.base is None
+    assert data.held_out_x.base is not None
