@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pipeline.data.sequences import SequencesSummary
 from pipeline.errors import PipelineError
@@ -33,8 +33,11 @@ from pipeline.training.task import (
     Finished,
     Started,
     TrainingTask,
+    Unfit,
     fitness,
+    misfit,
     reason_of,
+    run_if_fit,
     run_tasks,
 )
 from pipeline.training.trials import EpochMetrics
@@ -79,11 +82,24 @@ class _NoResult:
 
 
 @dataclass(frozen=True)
+class _Unfit:
+    keys: Sequence[int]
+    worker: str
+    why: str
+
+
+@dataclass(frozen=True)
 class _SchedulerGone:
     pass
 
 
 _Waiting = tuple[float, int, int, TrainingTask]  # priority, number of the submission to break ties, key, task
+
+
+class _Running(NamedTuple):
+    waited: _Waiting  # the task as it waited
+    future: Any  # Dask's; tasks that train together have one
+    only: set[str] | None  # the addresses of the workers that may train it, None for any
 
 
 OnNews = Callable[[Event], None]
@@ -100,14 +116,13 @@ class Cluster:
         self._execution = execution
         self._waiting: list[_Waiting] = []  # a heap
         self._submissions = itertools.count()
-        self._running: dict[int, tuple[_Waiting, Any]] = {}  # key → the task as it waited, and its Dask future
-        self._events: queue.Queue[Event | _WorkerDied | _NoResult | _SchedulerGone] = queue.Queue()
+        self._running: dict[int, _Running] = {}  # by key
+        self._events: queue.Queue[Event | _WorkerDied | _NoResult | _Unfit | _SchedulerGone] = queue.Queue()
         self._no_results: list[str] = []  # why trainings have none; then nothing new is started
         self._deaths: Counter[int] = Counter()  # by key
         self._local: Any = None  # the embedded cluster, if there is one
         self._luggage: travel.Luggage | None = None  # what the workers of a running scheduler have of this project
-        self._fit: set[str] = set()  # the workers that train as this process does
-        self._unfit: set[str] = set()
+        self._unfit: set[str] = set()  # addresses of workers that would train something else
         self._client: Any = None  # Dask's, None until there is something to train
 
     def __enter__(self) -> Self:
@@ -168,8 +183,8 @@ class Cluster:
                     ) from error
 
     def __exit__(self, *exception: object) -> None:
-        for _, future in self._running.values():
-            future.cancel(force=True)
+        for running in self._running.values():
+            running.future.cancel(force=True)
         if self._local is not None:
             for nanny in list(self._local.workers.values()):
                 nanny.close_gracefully()  # starts no other worker in place of the one that goes
@@ -187,10 +202,13 @@ class Cluster:
     @property
     def workers(self) -> int:
         """How many trainings run at once."""
-        if self._client is None:
-            return self._embedded_workers()
-        there = self._client.nthreads().keys()
-        return len(there if self._luggage is None else there & self._fit)
+        return self._embedded_workers() if self._client is None else len(self._fit())
+
+    def _fit(self) -> set[str]:
+        """The addresses of the workers that are there now, but for those that are known to be unfit."""
+        there = set(self._client.nthreads())
+        self._unfit &= there  # where one is started again, with something else, it is asked again
+        return there - self._unfit
 
     def _embedded_workers(self) -> int:
         from dask.system import CPU_COUNT  # knows the limits of containers
@@ -204,31 +222,22 @@ class Cluster:
             self._open(ENVIRONMENTS[task.instructions])
         if self._local is None and self._luggage is None:
             self._luggage = travel.send(self._client, task.sequences)
-            self._look_at_workers(self._luggage)
+            self._ask_workers(self._luggage)
         heapq.heappush(self._waiting, (priority, next(self._submissions), key, task))
 
-    def _look_at_workers(self, luggage: travel.Luggage) -> None:
-        """Let those train, of a running scheduler, that would train what this process does.
-
-        Raises PipelineError where one of the first does not fit, or none answers. Who joins later and does not fit is
-        named, and the study goes on.
-        """
-        here, first = fitness(), not self._fit
+    def _ask_workers(self, luggage: travel.Luggage) -> None:
+        """Raise PipelineError where a worker of a running scheduler would not train what this process does, or none
+        answers. Who joins later is asked with its first training."""
+        here, answers = fitness(), 0
         deadline = time.monotonic() + CONNECT_SECONDS
-        while new := sorted(self._client.nthreads().keys() - self._fit - self._unfit):
-            for address, there in travel.ask(self._client, luggage, new, fitness).items():
-                if (misfit := _misfit(address, here, there)) is None:
-                    self._fit.add(address)
-                elif first:
-                    raise PipelineError(misfit)
-                else:
-                    self._unfit.add(address)
-                    print(f"{misfit}; the study goes on without it", file=sys.stderr)
-            if self._fit or time.monotonic() > deadline:
-                break
-            time.sleep(0.1)
-        if not self._fit:
-            raise PipelineError(f"no worker at {self._execution.scheduler} has taken this project's code and data")
+        while not answers:
+            if time.monotonic() > deadline:
+                raise PipelineError(f"no worker at {self._execution.scheduler} has taken this project's code and data")
+            for address, there in travel.ask(self._client, luggage, fitness).items():
+                why = misfit(here, there) if isinstance(there, dict) else reason_of(there)
+                if why is not None:
+                    raise PipelineError(_unfit(address, why))
+                answers += 1
 
     def next_event(self) -> Event:
         """Wait for the next event; a task's events come in order: Started, EpochFinished …, Finished.
@@ -255,12 +264,14 @@ class Cluster:
                     "the Dask scheduler has gone: once it is there again, the same command goes on with the trials "
                     "that are left"
                 )
+            if isinstance(event, _Unfit):
+                self._leave_out(event)
+                continue
             if isinstance(event, _NoResult):
-                waited, _ = self._running.pop(event.key)
-                self._give_up(waited, event.reason)
+                self._give_up(self._running.pop(event.key).waited, event.reason)
                 continue
             if isinstance(event, _WorkerDied):
-                waited, _ = self._running.pop(event.key)
+                waited = self._running.pop(event.key).waited
                 self._deaths[event.key] += event.times
                 if self._deaths[event.key] < ATTEMPTS:
                     heapq.heappush(self._waiting, waited)
@@ -292,20 +303,40 @@ class Cluster:
         self._no_results.append(f"trial {key}, {network_name(task.configuration)}, has no result: {reason}")
         self._waiting.clear()
 
+    def _leave_out(self, event: _Unfit) -> None:
+        """Train elsewhere what a worker was given that joined later and does not fit."""
+        for key in event.keys:
+            heapq.heappush(self._waiting, self._running.pop(key).waited)
+        if event.worker not in self._unfit:
+            self._unfit.add(event.worker)
+            if not self._fit():
+                self._give_up(self._waiting[0], _unfit(event.worker, event.why))
+            else:
+                print(f"{_unfit(event.worker, event.why)}; the study goes on without it", file=sys.stderr)
+
     def _dispatch(self) -> None:
-        if self._waiting and self._luggage is not None:
-            self._look_at_workers(self._luggage)
+        if self._unfit:
+            self._free_from_the_lost()
         while self._waiting and not self._no_results and self._jobs < self.workers:
             together = self._take()
-            future = self._start({key: task for _, _, key, task in together})
+            only = self._fit() if self._unfit else None
+            future = self._start({key: task for _, _, key, task in together}, only)
             for waited in together:
-                self._running[waited[2]] = waited, future
+                self._running[waited[2]] = _Running(waited, future, only)
             future.add_done_callback(functools.partial(self._on_done, [waited[2] for waited in together]))
 
     @property
     def _jobs(self) -> int:
         """How many workers are busy: trainings that run together keep one."""
-        return len({id(future) for _, future in self._running.values() if future.status != "finished"})
+        return len({id(running.future) for running in self._running.values() if running.future.status != "finished"})
+
+    def _free_from_the_lost(self) -> None:
+        """Dask would keep for ever what only workers may train that are no longer there."""
+        fit = self._fit()
+        for key, running in list(self._running.items()):
+            if running.only is not None and not running.only & fit and not running.future.done():
+                heapq.heappush(self._waiting, self._running.pop(key).waited)
+                running.future.cancel(force=True)
 
     def _take(self) -> list[_Waiting]:
         """The next task, and others that train together with it; for every other worker one is left.
@@ -339,12 +370,12 @@ class Cluster:
             return 1
         return seeds_at_once(task.configuration, task.held_out, summary)
 
-    def _start(self, tasks: dict[int, TrainingTask]) -> Any:
+    def _start(self, tasks: dict[int, TrainingTask], only: set[str] | None) -> Any:
+        """`only` are the addresses that may train these; None stands for any."""
         sequences = next(iter(tasks.values())).sequences
         if self._luggage is None:
             return self._client.submit(run_tasks, sequences, tasks, self._topic, pure=False)
-        only = sorted(self._fit) if self._unfit else None
-        return travel.submit(self._client, self._luggage, only, run_tasks, tasks, self._topic)
+        return travel.submit(self._client, self._luggage, only, run_if_fit, fitness(), tasks, self._topic)
 
     def _on_progress(self, event: tuple[float, Any]) -> None:
         message = event[1]
@@ -357,10 +388,15 @@ class Cluster:
         import distributed
 
         if future.cancelled():  # by Dask, which does that to all of them when the scheduler is no longer there
+            if not any(key in self._running and self._running[key].future is future for key in keys):
+                return  # by this process, see `_free_from_the_lost`
             self._events.put(_SchedulerGone())
             return
         try:
-            events: list[Event | _WorkerDied | _NoResult] = [*future.result()]
+            result = future.result()
+            events: list[Event | _WorkerDied | _NoResult | _Unfit] = (
+                [_Unfit(keys, result.worker, result.why)] if isinstance(result, Unfit) else [*result]
+            )
         except distributed.KilledWorker as error:
             events = [_WorkerDied(key, error.allowed_failures + 1) for key in keys]
         except PipelineError as error:
@@ -389,16 +425,8 @@ def _check_certificates(scheduler: str | None) -> None:
                 )
 
 
-def _misfit(address: str, here: dict[str, str], there: dict[str, str] | BaseException) -> str | None:
-    """Why this worker would train something else than this process; None where it would not."""
-    if isinstance(there, BaseException):
-        cure = "start it with the environment of requirements.lock"
-        return f"the worker at {address} cannot train: {reason_of(there)}; {cure}"
-    for name, value in here.items():
-        if there.get(name) != value:
-            found = f"{name} is {value[:12]} here and {there.get(name, 'missing')[:12]} there"
-            return f"the worker at {address} does not fit: {found}; give it the same, and start it again"
-    return None
+def _unfit(worker: str, why: str) -> str:
+    return f"the worker at {worker} cannot train what is asked for: {why}; see docs/cluster.md for what a worker needs"
 
 
 def _obituary(times: int) -> str:

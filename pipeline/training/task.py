@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.errors import PipelineError
 from pipeline.params.settings import Configuration, Instructions, Metric
 from pipeline.training.identity import stable_hash, training_versions
 from pipeline.training.inputs import HeldOut, TrainingData, fold_of, load_data
@@ -147,6 +148,30 @@ def _data_of(sequences: Path, task: TrainingTask, seeds: Sequence[int]) -> list[
     return [_load(sequences, task, seed).only(task.configuration.train_samples) for seed in seeds]
 
 
+@dataclass(frozen=True)
+class Unfit:
+    """The answer of a worker that would train something else than is asked for, or could not."""
+
+    worker: str  # its address
+    why: str
+
+
+def run_if_fit(
+    sequences: Path, driver: Mapping[str, str], tasks: Mapping[int, TrainingTask], topic: str
+) -> list[Finished] | Unfit:
+    """As `run_tasks`, in a worker of a running scheduler; `driver` is the `fitness` of the process that asks."""
+    import distributed
+
+    instructions = next(iter(tasks.values())).instructions
+    why = misfit(driver, fitness())
+    try:
+        with _one_training_at_a_time:
+            configure_tensorflow(instructions)
+    except PipelineError as error:  # such as no GPU
+        why = why or str(error)
+    return run_tasks(sequences, tasks, topic) if why is None else Unfit(distributed.get_worker().address, why)
+
+
 def fitness(sequences: Path | None = None) -> dict[str, str]:
     """What has to be the same in a worker as here for its trainings to count: versions, and this code."""
     return {
@@ -154,6 +179,14 @@ def fitness(sequences: Path | None = None) -> dict[str, str]:
         **training_versions(),
         "this code": code_sha256(),
     }
+
+
+def misfit(driver: Mapping[str, str], worker: Mapping[str, str]) -> str | None:
+    """Why a worker of this `fitness` would train something else than the driver asks for; None where it would not."""
+    for name, value in driver.items():
+        if (there := worker.get(name, "missing")) != value:
+            return f"{name} is {value[:12]} where the study is, and {there[:12]} there"
+    return None
 
 
 @functools.cache

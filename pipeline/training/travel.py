@@ -10,7 +10,7 @@ import hashlib
 import io
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from operator import methodcaller
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,25 +46,29 @@ def send(client: Any, sequences: Path) -> Luggage:
 
 
 def submit(
-    client: Any, luggage: Luggage, workers: list[str] | None, function: Callable[..., Any], *arguments: Any
+    client: Any, luggage: Luggage, workers: Collection[str] | None, function: Callable[..., Any], *arguments: Any
 ) -> Any:
     """The future of `function(folder, *arguments)` in one of these workers, or in any; `folder` has the sequences."""
     from toolz import pipe  # a part of every Dask, as `cloudpickle` is
 
     call = methodcaller("__call__", *luggage, pickle.dumps((function, arguments)))
-    return client.submit(pipe, cloudpickle.dumps(arrival.arrive), pickle.loads, call, workers=workers, pure=False)
+    only = None if workers is None else sorted(workers)
+    return client.submit(pipe, cloudpickle.dumps(arrival.arrive), pickle.loads, call, workers=only, pure=False)
 
 
-def ask(client: Any, luggage: Luggage, workers: list[str], function: Callable[[Path], Any]) -> dict[str, Any]:
-    """What `function(folder)` returns in each of these workers, at once even where one trains; or what it raises.
-    One that joins just now, and has not got its archives yet, is left out."""
+def ask(client: Any, luggage: Luggage, function: Callable[[Path], Any]) -> dict[str, Any]:
+    """What `function(folder)` returns in each worker, at once even where one trains; or what it raises.
+
+    Those are left out that join just now, and have not got their archives yet, or that leave.
+    """
     call = pickle.dumps((function, ()))
-    found = client.run(arrival.arrive, *luggage, call, workers=workers, on_error="return")
-    return {address: answer for address, answer in found.items() if not _too_early(answer, luggage)}
-
-
-def _too_early(answer: Any, luggage: Luggage) -> bool:
-    return isinstance(answer, FileNotFoundError) and Path(str(answer.filename)).name in luggage
+    found = client.run(arrival.arrive, *luggage, call, on_error="return")
+    there = client.nthreads()
+    return {
+        address: answer
+        for address, answer in found.items()
+        if address in there and not isinstance(answer, FileNotFoundError | zipfile.BadZipFile)
+    }
 
 
 def _upload(client: Any, kind: str, files: dict[str, Path]) -> str:
