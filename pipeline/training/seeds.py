@@ -100,7 +100,7 @@ def train_seeds(
 
     The data have equally many samples, and more than one seed of them may train together (`seeds_at_once`). All go on
     until the last one is over; what a seed does after its own end counts for nothing. `fit_seconds` of each are those
-    of its epochs, divided by the number of seeds, and so is its time to predict.
+    of its epochs, divided by the number of seeds.
     """
     import tensorflow as tf
 
@@ -123,13 +123,13 @@ def train_seeds(
     traced.start_from(models)
     rates = learning_rates(configuration, samples)
 
-    def measure(x: Any, y: Any, order: NDArray[np.int64]) -> tuple[list[float], list[float], NDArray[np.bool_]]:
-        """Of each seed the loss, the metric, and which of its samples are wrong."""
-        losses, accuracies, predicted = (tensor.numpy() for tensor in traced.evaluate(x, y, tf.constant(order)))
-        labels = y.numpy()[order]
-        if metric != "accuracy":
-            accuracies = [score(metric, labels[place], predicted[place]) for place in places]
-        return [float(loss) for loss in losses], [float(one) for one in accuracies], predicted != labels
+    def measure(place: int, x: Any, y: Any, order: NDArray[np.int64]) -> tuple[float, float, NDArray[np.int64]]:
+        """Of one seed the loss, the metric, and which of its samples are wrong."""
+        own_order = tf.constant(order[place : place + 1])
+        loss, accuracy, predicted = (t.numpy()[0] for t in traced.evaluate(x, y, own_order, tf.constant(place)))
+        labels = y.numpy()[order[place]]
+        worth = float(accuracy) if metric == "accuracy" else score(metric, labels, predicted)
+        return float(loss), worth, np.flatnonzero(predicted != labels)
 
     courses = [Course(configuration, metric) for _ in seeds]
     failures: dict[int, TrainingFailed] = {}
@@ -144,27 +144,26 @@ def train_seeds(
         seconds = (time.perf_counter() - started) / len(seeds)
 
         weights = [variable.numpy() for variable in traced.weights]
-        losses, accuracies, _ = measure(train_x, train_y, to_measure)
-        validation: tuple[list[Any], list[Any]] = [None] * len(seeds), [None] * len(seeds)
-        wrong = np.zeros((len(seeds), 0), np.bool_)
-        started = time.perf_counter()
-        if held_out:
-            *validation, wrong = measure(held_out_x, held_out_y, to_hold_out)  # type: ignore[assignment]
-        to_predict = (time.perf_counter() - started) / len(seeds)
         for place in going_on:
+            train_loss, train_accuracy, _ = measure(place, train_x, train_y, to_measure)
+            validation_loss = validation_accuracy = None
+            wrong = np.empty(0, np.int64)
+            if held_out:
+                started = time.perf_counter()
+                validation_loss, validation_accuracy, wrong = measure(place, held_out_x, held_out_y, to_hold_out)
+                predict_seconds[place] = time.perf_counter() - started
             metrics = EpochMetrics(
                 epoch,
-                losses[place],
-                accuracies[place],
-                validation[0][place],
-                validation[1][place],
+                train_loss,
+                train_accuracy,
+                validation_loss,
+                validation_accuracy,
                 float(fit[0][place]),
                 float(fit[1][place]),
             )
             fit_seconds[place] += seconds
-            predict_seconds[place] = to_predict
             try:
-                courses[place].add(metrics, [weight[place] for weight in weights], np.flatnonzero(wrong[place]))
+                courses[place].add(metrics, [weight[place] for weight in weights], wrong)
             except TrainingFailed as failure:
                 failures[place] = failure
                 continue
@@ -206,13 +205,15 @@ def _rows(samples: int, batch_size: int) -> tuple[int, ...]:
 class _Traced(NamedTuple):
     """The graphs of a whole epoch of training and of a whole evaluation, as `graphs.Traced`, with the seeds first.
 
-    Both take the sequences (timesteps, samples, features), the classes, and for each seed the order of its samples."""
+    Both take the sequences (timesteps, samples, features), the classes, and for each seed the order of its samples. An
+    evaluation is of one seed, whose place it takes: a thousand sequences are work enough for an operation, and those of
+    all seeds would not fit into a processor's caches."""
 
     weights: list[Any]  # each (k, …)
     optimizer: keras.optimizers.Optimizer
     optimizer_state: list[NDArray[Any]]  # before the first step
     train_epoch: Callable[[Any, Any, Any, Any], tuple[Any, Any, Any]]
-    evaluate: Callable[[Any, Any, Any], tuple[Any, Any, Any]]
+    evaluate: Callable[[Any, Any, Any, Any], tuple[Any, Any, Any]]
 
     def start_from(self, models: Sequence[keras.Model]) -> None:
         """Begin a training with the weights of new models, one for each seed."""
@@ -262,7 +263,7 @@ def _traced(
     def over_batches(order: Any, size: int, batch: Callable[[Any], tuple[Any, list[tuple[Any, Any]]]]) -> Any:
         """Mean losses, accuracies (k,) and the classes predicted (k, samples); `batch` gives the classes of the batch
         that begins at a position, and for each seed what `head` returns."""
-        samples = tf.shape(order)[1]
+        samples, count = tf.shape(order)[1], order.shape[0]
 
         def add(start: Any, loss: Any, correct: Any, answers: Any) -> tuple[Any, Any, Any, Any]:
             y, outcomes = batch(start)
@@ -272,26 +273,28 @@ def _traced(
             correct += tf.stack([tf.reduce_sum(own) for own in right])
             return start + size, loss, correct, answers.write(start // size, tf.stack(predicted, axis=1))
 
-        answers = tf.TensorArray(tf.int64, (samples + size - 1) // size, infer_shape=False, element_shape=(None, seeds))
-        start = tf.constant(0), *[tf.zeros(seeds, tf.float64)] * 2, answers
+        answers = tf.TensorArray(tf.int64, (samples + size - 1) // size, infer_shape=False, element_shape=(None, count))
+        start = tf.constant(0), *[tf.zeros(count, tf.float64)] * 2, answers
         _, loss, correct, answers = tf.while_loop(lambda start, *_: start < samples, add, start)
         every = tf.cast(samples, tf.float64)
         return loss / every, correct / every, tf.transpose(answers.concat())
 
     sequences = tf.TensorSpec((timesteps, None, features), tf.float32), tf.TensorSpec((None,), tf.int64)
-    places = tf.TensorSpec((seeds, None), tf.int64)
 
-    def forward(x: Any, batch: Any, rows: tuple[int, ...]) -> tuple[Any, Any, list[Any]]:
-        values = [variable.value.read_value() for variable in weights]
+    def orders(count: int) -> Any:
+        return tf.TensorSpec((count, None), tf.int64)
+
+    def forward(x: Any, batch: Any, values: list[Any], rows: tuple[int, ...]) -> tuple[list[Any], Any, list[Any]]:
         state, gradient = layer(tf.gather(x, batch, axis=1), values[:3], Products(rows))
-        return tf.unstack(state, num=seeds), gradient, [tf.unstack(value) for value in values[3:]]
+        return tf.unstack(state, num=batch.shape[0]), gradient, [tf.unstack(value) for value in values[3:]]
 
-    @tf.function(autograph=False, input_signature=[*sequences, places, tf.TensorSpec((None,), tf.float32)])
+    @tf.function(autograph=False, input_signature=[*sequences, orders(seeds), tf.TensorSpec((None,), tf.float32)])
     def train_epoch(x: Any, y: Any, order: Any, rates: Any) -> Any:
         def step(start: Any) -> tuple[Any, list[tuple[Any, Any]]]:
             batch = order[:, start : start + batch_size]
             batch_y = tf.gather(y, batch)
-            states, gradient, of_head = forward(x, batch, rows)
+            values = [variable.value.read_value() for variable in weights]
+            states, gradient, of_head = forward(x, batch, values, rows)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([states, of_head])
                 outcomes = [head(*own) for own in zip(states, *of_head, tf.unstack(batch_y), strict=True)]
@@ -308,12 +311,14 @@ def _traced(
 
         return over_batches(order, batch_size, step)
 
-    @tf.function(autograph=False, input_signature=[*sequences, places])
-    def evaluate(x: Any, y: Any, order: Any) -> Any:
+    @tf.function(autograph=False, input_signature=[*sequences, orders(1), tf.TensorSpec((), tf.int32)])
+    def evaluate(x: Any, y: Any, order: Any, place: Any) -> Any:
+        values = [tf.gather(variable.value, place[None]) for variable in weights]
+
         def step(start: Any) -> tuple[Any, list[tuple[Any, Any]]]:
             batch = order[:, start : start + EVALUATION_BATCH_SIZE]
             batch_y = tf.gather(y, batch)
-            states, _, of_head = forward(x, batch, evaluated_rows)
+            states, _, of_head = forward(x, batch, values, evaluated_rows)
             return batch_y, [head(*own) for own in zip(states, *of_head, tf.unstack(batch_y), strict=True)]
 
         return over_batches(order, EVALUATION_BATCH_SIZE, step)
