@@ -96,7 +96,8 @@ class _FixedEngine:
             self._submit(trial)
 
     def wait(self, number: int) -> TrialRecord:
-        while number not in self._early:
+        # Results that were held back are told one after the other: between two of them workers that are free start.
+        while self._cluster.has_news() or number not in self._early:
             event = self._cluster.next_event()
             trial = self._open[event.key]
             if isinstance(event, Finished):
@@ -193,6 +194,7 @@ class _SampledEngine(_FixedEngine):
         assert isinstance(definition.study, SampledStudy)
         self._study = definition.study
         self._sampling: Sampling = sampling_of(self._study, definition.pruning_epochs, definition.summary.sizes)
+        self._complete: dict[tuple[Configuration, int], TrainingResult] = {}  # told, by what was trained
 
     @property
     def window(self) -> int:
@@ -201,6 +203,8 @@ class _SampledEngine(_FixedEngine):
     def tell(self, number: int, trial: Trial, record: TrialRecord) -> None:
         super().tell(number, trial, record)
         self._sampling.tell(record)
+        if record.state == "COMPLETE" and record.result is not None:
+            self._complete.setdefault(_training(trial), record.result)
 
     def _propose(self, number: int) -> tuple[Trial, FrozenTrial]:
         proposal = self._sampling.ask(number)
@@ -209,16 +213,15 @@ class _SampledEngine(_FixedEngine):
         return self._definition.proposed_trial(number, fields), proposal
 
     def _finished_before(self, trial: Trial) -> TrainingResult | None:
-        for record in self.records:  # the sampler repeats itself: trained to its end once is enough
-            if record.state == "COMPLETE" and _are_one_training(record.trial, trial):
-                return record.result
+        if (result := self._complete.get(_training(trial))) is not None:
+            return result  # the sampler repeats itself: trained to its end once is enough
         kept = [result for key in self._definition.possible_keys(trial) if (result := self._journal.get(key))]
         return as_pruned(kept, self._sampling.should_prune(trial.number))
 
     def _submit(self, trial: Trial) -> None:
         if self._study.pruner is None:  # which may stop one of two that are the same, and not the other
             training = (other for other in self._open.values() if other.number < trial.number)
-            twins = (one for one in training if one.number not in self._early and _are_one_training(one, trial))
+            twins = (one for one in training if one.number not in self._early and _training(one) == _training(trial))
             if (twin := next(twins, None)) is not None:
                 self._twins.setdefault(twin.number, []).append(trial)
                 return
@@ -226,5 +229,6 @@ class _SampledEngine(_FixedEngine):
         self._cluster.submit(trial.number, task, priority=trial.number)
 
 
-def _are_one_training(one: Trial, other: Trial) -> bool:
-    return (one.configuration, one.seed) == (other.configuration, other.seed)
+def _training(trial: Trial) -> tuple[Configuration, int]:
+    """The same for two trials only if one result does for both."""
+    return trial.configuration, trial.seed

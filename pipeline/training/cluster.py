@@ -225,6 +225,11 @@ class Cluster:
         if not self._fit:
             raise PipelineError(f"no worker at {self._execution.scheduler} has taken this project's code and data")
 
+    def has_news(self) -> bool:
+        """Whether an event waits to be taken. Lets workers that are free start with what waits for them."""
+        self._dispatch()
+        return not self._events.empty()
+
     def next_event(self) -> Event:
         """Wait for the next event; a task's events come in order: Started, EpochFinished …, Finished.
 
@@ -236,10 +241,7 @@ class Cluster:
                 raise PipelineError(
                     f"{self._no_results[0]}; finished trainings are kept: once that is mended, the same command goes on"
                 )
-            try:
-                self._dispatch()
-            except OSError:
-                self._events.put(_SchedulerGone())
+            self._dispatch()
             try:
                 # A timeout keeps the wait interruptible and notices workers that joined meanwhile.
                 event = self._events.get(timeout=1.0)
@@ -288,6 +290,12 @@ class Cluster:
         self._waiting.clear()
 
     def _dispatch(self) -> None:
+        try:
+            self._start_waiting()
+        except OSError:
+            self._events.put(_SchedulerGone())
+
+    def _start_waiting(self) -> None:
         if self._waiting and self._luggage is not None:
             self._look_at_workers(self._luggage)
         while self._waiting and not self._no_results and len(self._running) < self.workers:

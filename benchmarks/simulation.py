@@ -1,0 +1,86 @@
+"""Workers in virtual time: the real engine and the real order of dispatch, for trainings that are looked up."""
+
+import heapq
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import InMemoryStorage
+
+from benchmarks.looked_up import looked_up, seconds_of
+from pipeline.params.document import ExecutionParams
+from pipeline.studies.definition import StudyDefinition
+from pipeline.studies.engine import run_study
+from pipeline.training.cluster import Cluster
+from pipeline.training.journal import Journal
+from pipeline.training.task import Finished, TrainingTask
+from pipeline.training.trials import EpochMetrics, TrainingResult, Trial, TrialRecord
+
+
+class SimulatedCluster(Cluster):
+    """Trainings take the seconds that they took; the driver takes half of its own for a trial when it starts one, half
+    when it tells its result. An observer of the study, for that."""
+
+    def __init__(self, workers: int, driver_seconds: float) -> None:
+        super().__init__(ExecutionParams(workers=workers))
+        self._count = workers
+        self._client = self._local = self  # there is nothing to open
+        self._events: Any = self
+        self._half = driver_seconds / 2
+        self._ending: list[tuple[float, int, TrainingResult]] = []  # a heap
+        self.clock = self.trained = self.driven = 0.0
+
+    @property
+    def workers(self) -> int:
+        return self._count
+
+    def empty(self) -> bool:
+        """Whether no news waits for the driver."""
+        return not self._ending or self._ending[0][0] > self.clock
+
+    def get(self, timeout: float) -> Finished:
+        """The next news."""
+        end, key, result = heapq.heappop(self._ending)
+        self.clock = max(self.clock, end)
+        return Finished(key, result, None)
+
+    def add_done_callback(self, _: Any) -> None:
+        """As a future: the end of a training is news by the clock."""
+
+    def trial_started(self, trial: Trial) -> None: ...
+
+    def epoch_finished(self, trial: Trial, metrics: EpochMetrics) -> None: ...
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        self._drive()
+
+    def _start(self, key: int, task: TrainingTask) -> Any:
+        self._drive()
+        seconds = seconds_of(task)
+        self.trained += seconds
+        heapq.heappush(self._ending, (self.clock + seconds, key, looked_up(task)))
+        return self
+
+    def _drive(self) -> None:
+        self.clock += self._half
+        self.driven += self._half
+
+
+class _NoJournal(Journal):
+    def get(self, key: str) -> TrainingResult | None:
+        return None
+
+    def put(self, key: str, result: TrainingResult, model: bytes | None = None) -> None: ...
+
+
+def simulated(definition: StudyDefinition, workers: int, driver_seconds: float) -> dict[str, float]:
+    """Shares of their time, from the first start to the last end, for which workers and driver are busy."""
+    cluster = SimulatedCluster(workers, driver_seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        journal = _NoJournal(Path(folder), Path(folder))
+        run_study(definition, Path(folder), cluster, InMemoryStorage(), journal, [cluster])
+    return {
+        "busy": round(cluster.trained / (workers * cluster.clock), 4),
+        "driver_busy": round(cluster.driven / cluster.clock, 4),
+        "trials_an_hour": round(3600 * definition.total / cluster.clock),
+    }
