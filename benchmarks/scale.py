@@ -11,10 +11,9 @@ a study of a minute with one worker and with two, and simulates more: see `bench
 import argparse
 import functools
 import json
-import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -25,7 +24,6 @@ import pandas as pd
 import yaml
 from dask.system import CPU_COUNT
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import overhead
 from benchmarks.looked_up import grid, look_up, looked_up, search
@@ -34,6 +32,7 @@ from benchmarks.work import ROOT, environment, make_workspace, params_document, 
 from pipeline import paths
 from pipeline.lineage import lineage
 from pipeline.params.document import ExecutionParams
+from pipeline.params.studies import SampledStudy
 from pipeline.progress import TrialProgress
 from pipeline.studies.engine import run_study
 from pipeline.studies.sampling import PlainSampling, sampling_of
@@ -46,12 +45,14 @@ from pipeline.training.trials import EpochMetrics, Trial, TrialRecord
 
 COSTS, WORKERS, PICTURE = (ROOT / "docs" / name for name in ("scale_costs.csv", "scale_workers.csv", "scale.svg"))
 
-BLOCKS = {100: range(10, 100), 1_000: range(800, 1_000), 10_000: range(9_800, 10_000)}  # trials, by how many there are
-EPOCHS = {10: 10_000, 50: 1_000}  # of every training, or until it stops (35 on average): trials of the study
+BLOCKS = {100: range(10, 100), 1_000: range(800, 1_000), 10_000: range(9_800, 10_000)}  # trials: which are measured
+# Of every training: trials of the study. What grows with trials does not depend on epochs; of 50 a training of the
+# capacity study does 35 on average, before it stops.
+EPOCHS = {1: 10_000, 10: 100, 50: 100}
 WINDOW = 64
 PROPOSALS = 10  # of TPE, to measure one
-SIMULATED = {1: 108, 2: 216, 8: 1_000, 64: 5_000, 512: 20_000, 1_000: 20_000}  # workers: trials
-FACTORS = (2, 4, 8, 16)  # a window for each worker
+SIMULATED = {1: 108, 2: 216, 8: 800, 64: 4_000, 512: 10_000, 1_000: 10_000}  # workers: trials
+FACTORS = (4, 8, 16)  # windows, in workers
 PARTS: dict[str, list[tuple[type, str]]] = {
     "sampler": [(PlainSampling, "ask"), (PlainSampling, "tell")],
     "Optuna's database": [(StudyStorage, "ask"), (StudyStorage, "tell")],
@@ -67,7 +68,7 @@ class Clock:
     the last one."""
 
     def __init__(self) -> None:
-        self.parts: Counter[str] = Counter()
+        self.parts: defaultdict[str, float] = defaultdict(float)
         self.kept: list[dict[str, float]] = []
 
     @contextmanager
@@ -96,7 +97,9 @@ class Clock:
     def trial_finished(self, record: TrialRecord) -> None:
         whole, main_thread = time.process_time(), time.thread_time()
         rest = main_thread - sum(self.parts.values())
-        self.kept.append({**self.parts, "Dask": self.parts["Dask"] + whole - main_thread, "the rest": rest, "all": whole})
+        self.kept.append(
+            {**self.parts, "Dask": self.parts["Dask"] + whole - main_thread, "the rest": rest, "all": whole}
+        )
 
     def milliseconds(self, trials: range) -> dict[str, float]:
         """For each of these trials, by part."""
@@ -132,6 +135,7 @@ def sampler_costs() -> list[dict[str, Any]]:
     """Rows of the table: a proposal of TPE that has been told so many results."""
     definition = search(max(BLOCKS) + PROPOSALS, WINDOW, 10, sampler="tpe")
     at_random = search(max(BLOCKS) + PROPOSALS, WINDOW, 10)
+    assert isinstance(at_random.study, SampledStudy)
     sampling: Any = sampling_of(at_random.study, at_random.pruning_epochs, at_random.summary.sizes)
     rows = []
     asked = 0
@@ -150,7 +154,9 @@ def sampler_costs() -> list[dict[str, Any]]:
         began = time.process_time()
         play(told)
         milliseconds = round(1000 * (time.process_time() - began) / PROPOSALS, 2)
-        rows.append({"trials": told, "epochs": 10, "part": "sampler TPE in place of random", "milliseconds": milliseconds})
+        rows.append(
+            {"trials": told, "epochs": 10, "part": "sampler TPE in place of random", "milliseconds": milliseconds}
+        )
     return rows
 
 
@@ -178,7 +184,7 @@ def really(workers: int) -> dict[str, Any]:
 
 def measure_workers(console: Console) -> None:
     costs = pd.read_csv(COSTS)
-    milliseconds = costs.query("epochs == 50 and trials == 1000 and part == 'all'").milliseconds.item()
+    milliseconds = costs.query("epochs == 50 and trials == 100 and part == 'all'").milliseconds.item()
     rows = [really(workers) for workers in range(1, CPU_COUNT + 1)]
     for workers, trials in SIMULATED.items():
         studies = {"grid": grid(trials)} | {f"window {n} x": search(trials, n * workers) for n in FACTORS}

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from pipeline import paths
 from pipeline.errors import PipelineError, storage_closed
@@ -110,14 +110,14 @@ class _Joined(Session):
 
 @contextmanager
 def _one_transaction(storage: BaseStorage) -> Iterator[None]:
-    """Optuna's storage commits at the end of each call, some twenty times for a trial; in this block once, at its end."""
+    """Optuna commits at the end of each call, some twenty times for a trial; in this block once, at its end."""
     if not isinstance(storage, RDBStorage):
         yield
         return
     own = storage.scoped_session
     with storage.engine.begin() as connection:
-        session = _Joined(connection, autoflush=False)
-        storage.scoped_session = scoped_session(lambda: session)
+        storage.scoped_session = scoped_session(sessionmaker(connection, class_=_Joined, autoflush=False))
+        session = storage.scoped_session()
         try:
             yield
             session.flush()
