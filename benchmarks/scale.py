@@ -186,6 +186,7 @@ def measure_workers(console: Console) -> None:
     costs = pd.read_csv(COSTS)
     milliseconds = costs.query("epochs == 50 and trials == 100 and part == 'all'").milliseconds.item()
     rows = [really(workers) for workers in range(1, CPU_COUNT + 1)]
+    console.print(rows)
     for workers, trials in SIMULATED.items():
         studies = {"grid": grid(trials)} | {f"window {n} x": search(trials, n * workers) for n in FACTORS}
         for name, definition in studies.items():

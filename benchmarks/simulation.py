@@ -85,7 +85,7 @@ def simulated(definition: StudyDefinition, workers: int, driver_seconds: float) 
         run_study(definition, Path(folder), cluster, InMemoryStorage(), journal, [cluster])
     return {
         "busy": round(cluster.trained / (workers * cluster.clock), 4),
-        "busy_until_last_start": round(cluster.trained_by_then / (workers * cluster.last_start), 4),
+        "busy_until_last_start": round(cluster.trained_by_then / (workers * cluster.last_start or 1.0), 4),
         "driver_busy": round(cluster.driven / cluster.clock, 4),
         "trials_an_hour": round(3600 * definition.total / cluster.clock),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -122,20 +123,24 @@ class _FixedEngine:
         del self._open[number]
 
     def _propose(self, number: int) -> tuple[Trial, FrozenTrial]:
-        trials = self._definition.fixed_trials
-        seeds = list(dict.fromkeys(trial.seed for trial in trials))
-        return self._enqueue(trials[number], [trial.configuration for trial in trials], seeds)
+        return self._enqueue(self._definition.fixed_trials[number])
 
-    def _enqueue(
-        self, trial: Trial, configurations: Sequence[Configuration], seeds: Sequence[int]
-    ) -> tuple[Trial, FrozenTrial]:
-        """A trial as a choice among all these configurations and seeds."""
-        varying: dict[str, list[Any]] = varying_fields(configurations)
-        params = {name: getattr(trial.configuration, name) for name in varying} | {"seed": trial.seed}
-        distributions: dict[str, BaseDistribution] = {
-            name: CategoricalDistribution(values) for name, values in (varying | {"seed": seeds}).items()
-        }
-        return trial, create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+    def _choices(self) -> tuple[Sequence[Configuration], Sequence[int]]:
+        """All configurations and seeds of the study."""
+        trials = self._definition.fixed_trials
+        return [trial.configuration for trial in trials], list(dict.fromkeys(trial.seed for trial in trials))
+
+    @functools.cached_property
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        configurations, seeds = self._choices()
+        choices: dict[str, Sequence[Any]] = varying_fields(configurations) | {"seed": seeds}
+        return {name: CategoricalDistribution(values) for name, values in choices.items()}
+
+    def _enqueue(self, trial: Trial) -> tuple[Trial, FrozenTrial]:
+        """A trial as a choice among all configurations and seeds."""
+        fields = {name: getattr(trial.configuration, name) for name in self._distributions if name != "seed"}
+        params = fields | {"seed": trial.seed}
+        return trial, create_trial(state=TrialState.RUNNING, params=params, distributions=self._distributions)
 
     def _finished_before(self, trial: Trial) -> TrainingResult | None:
         return self._journal.get(self._definition.key(trial))
@@ -175,8 +180,10 @@ class _RaceEngine(_FixedEngine):
         return self._definition.study
 
     def _propose(self, number: int) -> tuple[Trial, FrozenTrial]:
-        seeds = [self._rules.seed + block for block in range(self._rules.max_blocks)]
-        return self._enqueue(self._block[number], self._definition.entrants, seeds)
+        return self._enqueue(self._block[number])
+
+    def _choices(self) -> tuple[Sequence[Configuration], Sequence[int]]:
+        return self._definition.entrants, [self._rules.seed + block for block in range(self._rules.max_blocks)]
 
 
 def _accuracy(record: TrialRecord) -> float:
