@@ -51,7 +51,7 @@ BLOCKS = {100: range(10, 100), 1_000: range(800, 1_000), 10_000: range(9_800, 10
 EPOCHS = {1: 10_000, 10: 100, 50: 100}
 WINDOW = 64
 PROPOSALS = 10  # of TPE, to measure one
-SIMULATED = {1: 108, 2: 216, 8: 800, 64: 4_000, 512: 10_000, 1_000: 10_000}  # workers: trials
+SIMULATED = {1: 108, 2: 216, 8: 800, 64: 4_000, 512: 10_000}  # workers: trials
 FACTORS = (4, 8, 16)  # windows, in workers
 PARTS: dict[str, list[tuple[type, str]]] = {
     "sampler": [(PlainSampling, "ask"), (PlainSampling, "tell")],
