@@ -119,7 +119,8 @@ def _one() -> None:
     _, cluster = timed_study("budget")
     ended = time.time()
     evaluated = 2 * SequencesSummary.read(paths.SEQUENCES_SUMMARY).validation.samples
-    shares = divide(began, ended, CPU_COUNT, cluster.timeline, evaluated)
+    workers = load_params().execution.workers or CPU_COUNT
+    shares = divide(began, ended, workers, cluster.timeline, evaluated)
     print(json.dumps({"began": began, "ended": ended, "shares": shares}))
 
 

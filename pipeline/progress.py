@@ -33,7 +33,9 @@ class TrialProgress:
         self._best: float | None = None
         self._cost = cost
         self._costs = {trial.number: cost(trial) for trial in known}
+        self._proposed = sum(self._costs.values())  # kept, as adding them up takes longer with every trial
         self._settled: dict[int, float] = {}  # of each trial's cost, the part that is done
+        self._done = 0.0  # their sum
         self._worked = 0.0  # cost of the work done since the start
         self._started = time.monotonic()
         self._console = Console(stderr=True, highlight=False, markup=False)
@@ -74,15 +76,14 @@ class TrialProgress:
     def epoch_finished(self, trial: Trial, metrics: EpochMetrics) -> None:
         accuracy = metrics.train_accuracy if metrics.validation_accuracy is None else metrics.validation_accuracy
         self._progress.update(self._running[trial.number], completed=metrics.epoch, note=f"accuracy {accuracy:.2%}")
-        work = self._costs.setdefault(trial.number, self._cost(trial)) / trial.configuration.epochs
-        self._settled[trial.number] = self._settled.get(trial.number, 0.0) + work
+        work = self._cost_of(trial) / trial.configuration.epochs
+        self._settle(trial, self._settled.get(trial.number, 0.0) + work)
         self._worked += work
         self._show_overall()
 
     def trial_finished(self, record: TrialRecord) -> None:
         self.finished += 1
-        number = record.trial.number
-        self._settled[number] = self._costs.setdefault(number, self._cost(record.trial))
+        self._settle(record.trial, self._cost_of(record.trial))
         if record.trial.number in self._running:
             self._progress.remove_task(self._running.pop(record.trial.number))
         outcome = self._outcome(record)
@@ -91,6 +92,16 @@ class TrialProgress:
             self._reused.append(record.result)
             return
         self._console.print(f"  [{self.finished}/{self.total}] {record.trial.title}: {outcome}  {note}", soft_wrap=True)
+
+    def _cost_of(self, trial: Trial) -> float:
+        if trial.number not in self._costs:
+            self._costs[trial.number] = self._cost(trial)
+            self._proposed += self._costs[trial.number]
+        return self._costs[trial.number]
+
+    def _settle(self, trial: Trial, cost: float) -> None:
+        self._done += cost - self._settled.get(trial.number, 0.0)
+        self._settled[trial.number] = cost
 
     def _show_overall(self) -> str:
         left = self._time_left()
@@ -113,8 +124,8 @@ class TrialProgress:
         if not self._worked or self.finished == self.total:
             return ""
         # A trial that is not proposed yet is taken to cost as much as the proposed ones on average.
-        everything = sum(self._costs.values()) / len(self._costs) * self.total
-        left = max(0.0, everything - sum(self._settled.values()))  # sums round: never less than nothing
+        everything = self._proposed / len(self._costs) * self.total
+        left = max(0.0, everything - self._done)  # sums round: never less than nothing
         seconds = (time.monotonic() - self._started) / self._worked * left
         return f"{about(seconds)} left" if seconds >= 1 else ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,7 @@ class _FixedEngine:
             self._submit(trial)
 
     def wait(self, number: int) -> TrialRecord:
+        self._cluster.start_waiting()  # between two results that were held back: telling each takes a while
         while number not in self._early:
             event = self._cluster.next_event()
             trial = self._open[event.key]
@@ -121,20 +123,24 @@ class _FixedEngine:
         del self._open[number]
 
     def _propose(self, number: int) -> tuple[Trial, FrozenTrial]:
-        trials = self._definition.fixed_trials
-        seeds = list(dict.fromkeys(trial.seed for trial in trials))
-        return self._enqueue(trials[number], [trial.configuration for trial in trials], seeds)
+        return self._enqueue(self._definition.fixed_trials[number])
 
-    def _enqueue(
-        self, trial: Trial, configurations: Sequence[Configuration], seeds: Sequence[int]
-    ) -> tuple[Trial, FrozenTrial]:
-        """A trial as a choice among all these configurations and seeds."""
-        varying: dict[str, list[Any]] = varying_fields(configurations)
-        params = {name: getattr(trial.configuration, name) for name in varying} | {"seed": trial.seed}
-        distributions: dict[str, BaseDistribution] = {
-            name: CategoricalDistribution(values) for name, values in (varying | {"seed": seeds}).items()
-        }
-        return trial, create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+    def _choices(self) -> tuple[Sequence[Configuration], Sequence[int]]:
+        """All configurations and seeds of the study."""
+        trials = self._definition.fixed_trials
+        return [trial.configuration for trial in trials], list(dict.fromkeys(trial.seed for trial in trials))
+
+    @functools.cached_property
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        configurations, seeds = self._choices()
+        choices: dict[str, Sequence[Any]] = varying_fields(configurations) | {"seed": seeds}
+        return {name: CategoricalDistribution(values) for name, values in choices.items()}
+
+    def _enqueue(self, trial: Trial) -> tuple[Trial, FrozenTrial]:
+        """A trial as a choice among all configurations and seeds."""
+        fields = {name: getattr(trial.configuration, name) for name in self._distributions if name != "seed"}
+        params = fields | {"seed": trial.seed}
+        return trial, create_trial(state=TrialState.RUNNING, params=params, distributions=self._distributions)
 
     def _finished_before(self, trial: Trial) -> TrainingResult | None:
         return self._journal.get(self._definition.key(trial))
@@ -174,8 +180,10 @@ class _RaceEngine(_FixedEngine):
         return self._definition.study
 
     def _propose(self, number: int) -> tuple[Trial, FrozenTrial]:
-        seeds = [self._rules.seed + block for block in range(self._rules.max_blocks)]
-        return self._enqueue(self._block[number], self._definition.entrants, seeds)
+        return self._enqueue(self._block[number])
+
+    def _choices(self) -> tuple[Sequence[Configuration], Sequence[int]]:
+        return self._definition.entrants, [self._rules.seed + block for block in range(self._rules.max_blocks)]
 
 
 def _accuracy(record: TrialRecord) -> float:
@@ -193,6 +201,7 @@ class _SampledEngine(_FixedEngine):
         assert isinstance(definition.study, SampledStudy)
         self._study = definition.study
         self._sampling: Sampling = sampling_of(self._study, definition.pruning_epochs, definition.summary.sizes)
+        self._complete: dict[tuple[Configuration, int], TrainingResult] = {}  # told, by what was trained
 
     @property
     def window(self) -> int:
@@ -201,6 +210,8 @@ class _SampledEngine(_FixedEngine):
     def tell(self, number: int, trial: Trial, record: TrialRecord) -> None:
         super().tell(number, trial, record)
         self._sampling.tell(record)
+        if record.state == "COMPLETE" and record.result is not None:
+            self._complete.setdefault(_training(trial), record.result)
 
     def _propose(self, number: int) -> tuple[Trial, FrozenTrial]:
         proposal = self._sampling.ask(number)
@@ -209,16 +220,15 @@ class _SampledEngine(_FixedEngine):
         return self._definition.proposed_trial(number, fields), proposal
 
     def _finished_before(self, trial: Trial) -> TrainingResult | None:
-        for record in self.records:  # the sampler repeats itself: trained to its end once is enough
-            if record.state == "COMPLETE" and _are_one_training(record.trial, trial):
-                return record.result
+        if (result := self._complete.get(_training(trial))) is not None:
+            return result  # the sampler repeats itself: trained to its end once is enough
         kept = [result for key in self._definition.possible_keys(trial) if (result := self._journal.get(key))]
         return as_pruned(kept, self._sampling.should_prune(trial.number))
 
     def _submit(self, trial: Trial) -> None:
         if self._study.pruner is None:  # which may stop one of two that are the same, and not the other
             training = (other for other in self._open.values() if other.number < trial.number)
-            twins = (one for one in training if one.number not in self._early and _are_one_training(one, trial))
+            twins = (one for one in training if one.number not in self._early and _training(one) == _training(trial))
             if (twin := next(twins, None)) is not None:
                 self._twins.setdefault(twin.number, []).append(trial)
                 return
@@ -226,5 +236,6 @@ class _SampledEngine(_FixedEngine):
         self._cluster.submit(trial.number, task, priority=trial.number)
 
 
-def _are_one_training(one: Trial, other: Trial) -> bool:
-    return (one.configuration, one.seed) == (other.configuration, other.seed)
+def _training(trial: Trial) -> tuple[Configuration, int]:
+    """The same for two trials only if one result does for both."""
+    return trial.configuration, trial.seed

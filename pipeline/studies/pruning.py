@@ -39,6 +39,16 @@ def as_pruned(results: Sequence[TrainingResult], should_prune: "FrozenPruner | N
     return next((result for result in results if result.stopped_after == stopped_after), None)
 
 
+def without_parameters(trial: FrozenTrial) -> FrozenTrial:
+    """All of a trial that has ended that a pruner looks at: it is sent to the workers with every later trial."""
+    return optuna.trial.create_trial(
+        state=trial.state,
+        values=trial.values,
+        system_attrs=trial.system_attrs,
+        intermediate_values=trial.intermediate_values,
+    )
+
+
 class FrozenPruner:
     """Optuna's own pruner on a frozen view: the trials told when the one at `place` was asked, and its own curve.
 

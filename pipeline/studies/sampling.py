@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.params.network import Sizes
 from pipeline.params.studies import IntegerRange, RealRange, SampledStudy, Space
 from pipeline.studies.proposals import budget_places, constants, enqueued_trials, units_within
-from pipeline.studies.pruning import MEMORY_STUDY, PRUNERS_WITH_NOTES, FrozenPruner, pruner_of
-from pipeline.studies.storage import STATES, store_result
+from pipeline.studies.pruning import MEMORY_STUDY, PRUNERS_WITH_NOTES, FrozenPruner, pruner_of, without_parameters
+from pipeline.studies.storage import store_result
 from pipeline.training.identity import derived_seed
 from pipeline.training.trials import TrialRecord
 
@@ -60,35 +60,37 @@ class PlainSampling:
             direction="maximize",
             pruner=pruner_of(study, epochs),
         )
-        self._places: dict[int, int] = {}  # open trial → its place
+        self._open: dict[int, optuna.Trial] = {}
+        self._told: list[FrozenTrial] = []  # what a pruner looks at; views are copied into every task
         self._views: dict[int, tuple[FrozenTrial, ...]] = {}  # open trial → the trials told when it was asked
 
     def ask(self, number: int, enqueued: Mapping[str, Any] = MappingProxyType({})) -> FrozenTrial:
         """As in `Sampling`; the axes that are `enqueued` are not the sampler's to choose."""
-        self._views[number] = tuple(self._memory.get_trials(deepcopy=False, states=tuple(STATES.values())))
+        self._views[number] = tuple(self._told)
         # A new sampler for each trial: its random state then cannot depend on what happened before a crash.
         self._memory.sampler = _sampler(self._study, number)
         if enqueued:
             self._memory.enqueue_trial({name: value for name, value in enqueued.items() if name in self._axes})
-        self._places[number] = self._memory.ask(self._axes).number
-        return self._memory.get_trials(deepcopy=False)[self._places[number]]
+        self._open[number] = self._memory.ask(self._axes)
+        return self._storage.get_trial(self._open[number]._trial_id)
 
     def should_prune(self, number: int) -> "FrozenPruner | None":
         if self._study.pruner is None:
             return None
-        return FrozenPruner(self._study, self._epochs, self._views[number], self._places[number])
+        return FrozenPruner(self._study, self._epochs, self._views[number], self._open[number].number)
 
     def tell(self, record: TrialRecord) -> None:
         """Record how a trial ended, with the notes of the pruner about it (the rungs of successive halving)."""
         number = record.trial.number
-        place, view = self._places.pop(number), self._views.pop(number)
-        trial_id = self._memory.get_trials(deepcopy=False)[place]._trial_id
+        trial, view = self._open.pop(number), self._views.pop(number)
         if self._study.pruner in PRUNERS_WITH_NOTES and record.result is not None:
-            pruner = FrozenPruner(self._study, self._epochs, view, place)
+            pruner = FrozenPruner(self._study, self._epochs, view, trial.number)
             pruner([metrics.validation_accuracy or 0.0 for metrics in record.result.epochs])
             for key, value in pruner.notes().items():
-                self._storage.set_trial_system_attr(trial_id, key, value)
-        store_result(self._storage, trial_id, record)
+                self._storage.set_trial_system_attr(trial._trial_id, key, value)
+        store_result(self._storage, trial._trial_id, record)
+        if self._study.pruner is not None:
+            self._told.append(without_parameters(self._storage.get_trial(trial._trial_id)))
 
 
 class EnqueuedSampling(PlainSampling):

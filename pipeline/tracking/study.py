@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 ENDED = ("FINISHED", "KILLED", "FAILED")
 SECONDS_BETWEEN_ATTEMPTS = 10.0  # to log where MLflow took nothing
 # Shorter epochs of a trial are logged together: one request costs as much as many, and MLflow's page reloads only
-# every 30 seconds.
-SECONDS_BETWEEN_SHOWN_EPOCHS = 5.0
+# every 30 seconds. Where more trials than these train at once, each is shown less often: the driver does it for all.
+SECONDS_BETWEEN_SHOWN_EPOCHS, TRIALS_SHOWN_SO_OFTEN = 5.0, 50
 
 
 class StudyTracker:
@@ -47,6 +46,7 @@ class StudyTracker:
         self._parameters = flattened(parameters)
         self._data = data
         self._runs: dict[int, _TrialRun] = {}
+        self._training: set[int] = set()  # trials whose runs are written at present
         self._waiting: list[TrialRecord] = []  # finished, not logged yet
         self._opened: RunStore | None = None
         self._away_since: float | None = None  # when MLflow last took nothing, if that still holds
@@ -138,7 +138,8 @@ class StudyTracker:
         if run.ended or metrics.epoch in run.steps:
             return
         run.fresh[metrics.epoch] = epoch_figures(metrics)
-        if time.monotonic() - run.shown_at >= SECONDS_BETWEEN_SHOWN_EPOCHS:
+        between = SECONDS_BETWEEN_SHOWN_EPOCHS * max(1, len(self._training) / TRIALS_SHOWN_SO_OFTEN)
+        if time.monotonic() - run.shown_at >= between:
             self._store.log(run.run_id, metrics=run.fresh.items())
             run.steps |= run.fresh.keys()
             run.fresh, run.shown_at = {}, time.monotonic()
@@ -150,6 +151,7 @@ class StudyTracker:
             if not run.ended:
                 self._store.conclude(run.run_id, record, run.steps)
                 run.ended = True
+            self._training.discard(record.trial.number)
             del self._waiting[0]
 
     def _summarize(self, folder: Path, results: StudyResults, plots: SearchPlots | None) -> None:
@@ -189,10 +191,12 @@ class StudyTracker:
         if run is None:
             run_id = self._store.create(trial.title, self._lineage, tags, parameters, self._data, self._parent_id)
             run = self._runs[trial.number] = _TrialRun(run_id, claimed=True)
+            self._training.add(trial.number)
         elif not run.claimed and (not run.ended or (retry and run.failed)):
             self._store.reopen(run.run_id, tags, parameters)
             run.steps |= self._store.logged_steps(run.run_id)
             run.ended, run.claimed = False, True
+            self._training.add(trial.number)
         return run
 
 
@@ -204,7 +208,7 @@ class _TrialRun:
     claimed: bool = False  # created or opened again by this tracker
     steps: set[int] = field(default_factory=set)  # the epochs logged, and 0 for the final figures
     fresh: dict[int, dict[str, float]] = field(default_factory=dict)  # epochs to be logged with the next one
-    shown_at: float = -math.inf
+    shown_at: float = field(default_factory=time.monotonic)
 
     @classmethod
     def found(cls, run: Run) -> _TrialRun:

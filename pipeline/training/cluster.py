@@ -239,6 +239,13 @@ class Cluster:
                     raise PipelineError(_unfit(address, why))
                 answers += 1
 
+    def start_waiting(self) -> None:
+        """Let workers that are free start with what waits for them; `next_event` does it, too."""
+        try:
+            self._dispatch()
+        except OSError:
+            self._events.put(_SchedulerGone())
+
     def next_event(self) -> Event:
         """Wait for the next event; a task's events come in order: Started, EpochFinished …, Finished.
 
@@ -250,10 +257,7 @@ class Cluster:
                 raise PipelineError(
                     f"{self._no_results[0]}; finished trainings are kept: once that is mended, the same command goes on"
                 )
-            try:
-                self._dispatch()
-            except OSError:
-                self._events.put(_SchedulerGone())
+            self.start_waiting()
             try:
                 # A timeout keeps the wait interruptible and notices workers that joined meanwhile.
                 event = self._events.get(timeout=1.0)

@@ -1,5 +1,6 @@
 """Proposals: random at first, then learned; with budgets, as many units as each budget allows."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,19 @@ def test_networks_on_tokens_keep_within_the_budgets_with_their_embeddings() -> N
         built = [build(spec, 9, 1, 3, 0, Reading(tokens=tokens)).count_params() for spec in (network, larger)]
         assert built[0] <= budgets[number % 2]
         assert network.units == 64 or built[1] > budgets[number % 2]
+
+
+def test_what_is_sent_with_a_trial_of_a_pruned_study_does_not_carry_the_others_parameters(tmp_path: Path) -> None:
+    study = SEARCH | {"pruner": "median", "trials": 60}
+    sent: list[int] = []
+
+    class Measured(ToyCluster):
+        def submit(self, key: int, task: TrainingTask, priority: float) -> None:
+            sent.append(len(pickle.dumps(task)))
+            super().submit(key, task, priority)
+
+    run(tmp_path, Measured(0), study)
+    assert (sent[-1] - sent[0]) / 60 < 200, "bytes for each trial told before; 380 with parameters and their ranges"
 
 
 def test_budgets_take_turns_and_nobody_is_pruned_for_being_small(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -148,6 +149,18 @@ def test_a_trial_that_was_half_told_is_told_again_in_full(tmp_path: Path) -> Non
     assert [len(each) for each in trials] == [1, 1]
     for part in ("state", "values", "params", "user_attrs", "intermediate_values"):
         assert getattr(trials[0][0], part) == getattr(trials[1][0], part)
+
+
+def test_the_end_of_a_trial_is_one_transaction(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/optuna.db")
+    ours = StudyStorage(database, "study")
+    ours.ask(0, proposal())
+    commits: list[object] = []
+    sqlalchemy.event.listen(database.engine, "commit", commits.append)
+    ours.tell(record(0))
+    assert len(commits) == 1
+    [trial] = optuna.load_study(study_name="study", storage=database).trials
+    assert (trial.state.name, len(trial.user_attrs), len(trial.intermediate_values)) == ("COMPLETE", 7, 5)
 
 
 def test_two_processes_at_one_study_are_one_too_many(storage: str | BaseStorage) -> None:

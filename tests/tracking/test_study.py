@@ -164,7 +164,7 @@ def test_epochs_that_come_fast_are_shown_together(monkeypatch: pytest.MonkeyPatc
 
     with tracker() as study:
         study.trial_started(trial(0))
-        assert [show(1, 60.0), show(2, 60.0), show(3, 0.0)] == [[1], [1], [1, 2, 3]]
+        assert [show(1, 60.0), show(2, 0.0), show(3, 60.0)] == [[], [1, 2], [1, 2]]
         study.trial_finished(record(0))
     assert [step for step, _ in history(all_runs()["#000 LSTM 1×8"], "train_loss")] == [1, 2, 3, 4]
 
