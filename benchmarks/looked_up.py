@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,15 +57,16 @@ def seconds_of(task: TrainingTask) -> float:
     return result.fit_seconds + len(result.epochs) * evaluated * result.predict_microseconds_per_sequence / 1e6
 
 
-def look_up(sequences: Path, key: int, task: TrainingTask, topic: str) -> Finished:
-    """In place of `task.run_task` in a worker: the same messages to the driver, but no training."""
+def look_up(sequences: Path, tasks: Mapping[int, TrainingTask], topic: str) -> list[Finished]:
+    """In place of `task.run_tasks` in a worker: the same messages to the driver, but no training."""
     import distributed
 
-    result = looked_up(task)
-    for metrics in (None, *result.epochs):
-        message = {"key": key, "metrics": None if metrics is None else vars(metrics)}
-        distributed.get_worker().log_event(topic, message)
-    return Finished(key, result, None)
+    results = {key: looked_up(task) for key, task in tasks.items()}
+    for key, result in results.items():
+        for metrics in (None, *result.epochs):
+            message = {"key": key, "metrics": None if metrics is None else vars(metrics)}
+            distributed.get_worker().log_event(topic, message)
+    return [Finished(key, result, None) for key, result in results.items()]
 
 
 def _params(study: dict[str, Any]) -> Params:

@@ -55,12 +55,15 @@ def divide(
             started[event.key] = moment
         elif isinstance(event, Finished) and event.result is not None:
             begin = started[event.key]
-            spans[event.result.worker].append((begin, moment))
+            own = spans[event.result.worker]
+            begin = max([begin, *(end for _, end in own[-1:])])  # seeds that train together share their time
+            own.append((begin, moment))
+            seconds["build"] += moment - begin
             per_sequence = event.result.predict_microseconds_per_sequence / 1e6
             evaluation = len(event.result.epochs) * evaluated * per_sequence
             seconds["fit"] += event.result.fit_seconds
             seconds["evaluate"] += evaluation
-            seconds["build"] += moment - begin - event.result.fit_seconds - evaluation
+            seconds["build"] -= event.result.fit_seconds + evaluation
     # A worker that died is another one afterwards: the time between the two counts as start and tail.
     for trainings in spans.values():
         for (_, end), (begin, _) in itertools.pairwise(trainings):

@@ -116,7 +116,7 @@ def engine_costs(epochs: int) -> list[dict[str, Any]]:
     )  # fmt: skip
     clock, journal = Clock(), Journal(paths.journal_folder(), paths.home() / "record")
     with (
-        patch.object(cluster_module, "run_task", look_up),
+        patch.object(cluster_module, "run_tasks", look_up),
         clock.running(),
         StudyTracker(origin, definition.study.model_dump(mode="json"), definition.summary) as tracker,
         Cluster(ExecutionParams(workers=CPU_COUNT)) as cluster,

@@ -48,6 +48,9 @@ class SimulatedCluster(Cluster):
     def trial_finished(self, record: TrialRecord) -> None:
         self._drive()
 
+    def _seeds_at_once(self, waited: Any) -> int:
+        return 1  # each was measured alone
+
     def _start(self, tasks: dict[int, TrainingTask], only: set[str] | None) -> Any:
         [(key, task)] = tasks.items()
         self._drive()

@@ -1,10 +1,8 @@
 """Shared by all tests: databases of their own, and the real params.yaml made small."""
 
-import contextlib
 import itertools
 import os
 import shutil
-import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,8 +62,6 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     MlflowClient(f"sqlite:///{file}").search_experiments()
-    with contextlib.closing(sqlite3.connect(file)) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the file alone is copied
     return file
 
 

@@ -75,7 +75,8 @@ class StudyStorage:
     def tell(self, record: TrialRecord, kept: Mapping[str, str] = MappingProxyType({})) -> None:
         """Store how a trial ended, unless an earlier run has done so.
 
-        The state goes last. A trial that was only half told, because the process died, is thus told again in full.
+        The state goes last, in one transaction with the rest where the storage has any: a trial that was half told,
+        because the process died, is told again in full.
         `kept` are attributes that observers want to be there, such as the trial's `mlflow_run_id`.
         """
         earlier = self._earlier.get(record.trial.number)
@@ -156,8 +157,9 @@ class _WriteAhead(sqlite3.Connection):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.execute("PRAGMA journal_mode = WAL")
-        self.execute("PRAGMA synchronous = NORMAL")
+        (mode,) = self.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode == "wal":  # else a power cut could damage the file
+            self.execute("PRAGMA synchronous = NORMAL")
 
 
 def open_database(url: str) -> RDBStorage:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import socket
-import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -59,11 +57,7 @@ class RunStore:
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # a new database reports every table otherwise
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with user and password in it
         from mlflow import MlflowClient
-        from sqlalchemy import event
-        from sqlalchemy.engine import Engine
 
-        if not event.contains(Engine, "connect", _write_ahead):
-            event.listen(Engine, "connect", _write_ahead)
         uri = paths.tracking_uri()
         self.where = without_credentials(uri)
         self._is_server = uri.startswith(("http://", "https://"))
@@ -295,18 +289,6 @@ def in_a_shell() -> str:
 def _workspace() -> str:
     """This machine and folder, by a hash: a server need not know what they are called."""
     return stable_hash([socket.gethostname(), str(paths.home())])[:16]
-
-
-def _write_ahead(connection: object, _: object) -> None:
-    """MLflow commits a dozen times for a trial: here no commit waits for the disk, and no reader for the writer.
-
-    It outlives any death of this process; a power cut may take the last runs with it.
-    """
-    if isinstance(connection, sqlite3.Connection):
-        with suppress(sqlite3.OperationalError):  # may only be read
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-        atexit.register(connection.close)  # the last one brings everything into the one file
 
 
 def _check_can_be_opened(uri: str) -> None:

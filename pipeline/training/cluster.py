@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
@@ -45,6 +46,8 @@ from pipeline.training.trials import EpochMetrics
 # A training whose worker died (killed, out of memory) is tried this many times in all.
 ATTEMPTS = 3
 
+LOOKED_AT = 100  # of the tasks that wait, for such as train together with the next one
+
 CONNECT_SECONDS = 60
 CLOSE_SECONDS = 3
 # Runs first in each worker; Dask takes it as source text. Ctrl-C is for the driver to answer.
@@ -69,6 +72,7 @@ DASK_SETTINGS = {
 
 @dataclass(frozen=True)
 class _WorkerDied:
+    future: Any
     key: int
     times: int
 
@@ -77,13 +81,15 @@ class _WorkerDied:
 class _NoResult:
     """Something other than the training itself kept it from a result."""
 
+    future: Any
     key: int
     reason: str
 
 
 @dataclass(frozen=True)
 class _Unfit:
-    keys: Sequence[int]
+    future: Any
+    key: int
     worker: str
     why: str
 
@@ -122,6 +128,7 @@ class Cluster:
         self._deaths: Counter[int] = Counter()  # by key
         self._local: Any = None  # the embedded cluster, if there is one
         self._luggage: travel.Luggage | None = None  # what the workers of a running scheduler have of this project
+        self._sent: Path | None = None  # the folder of the sequences that they have
         self._unfit: set[str] = set()  # addresses of workers that would train something else
         self._client: Any = None  # Dask's, None until there is something to train
 
@@ -223,6 +230,8 @@ class Cluster:
         if self._local is None and self._luggage is None:
             self._luggage = travel.send(self._client, task.sequences)
             self._ask_workers(self._luggage)
+            self._sent = task.sequences
+        assert self._luggage is None or task.sequences == self._sent, "other sequences than the workers have"
         heapq.heappush(self._waiting, (priority, next(self._submissions), key, task))
 
     def _ask_workers(self, luggage: travel.Luggage) -> None:
@@ -268,6 +277,8 @@ class Cluster:
                     "the Dask scheduler has gone: once it is there again, the same command goes on with the trials "
                     "that are left"
                 )
+            if isinstance(event, _Unfit | _NoResult | _WorkerDied) and not self._is_of_now(event):
+                continue
             if isinstance(event, _Unfit):
                 self._leave_out(event)
                 continue
@@ -307,22 +318,28 @@ class Cluster:
         self._no_results.append(f"trial {key}, {network_name(task.configuration)}, has no result: {reason}")
         self._waiting.clear()
 
+    def _is_of_now(self, event: _Unfit | _NoResult | _WorkerDied) -> bool:
+        """Whether this is of the training that runs now, not of an attempt before it."""
+        running = self._running.get(event.key)
+        return running is not None and running.future is event.future
+
     def _leave_out(self, event: _Unfit) -> None:
         """Train elsewhere what a worker was given that joined later and does not fit."""
-        for key in event.keys:
-            heapq.heappush(self._waiting, self._running.pop(key).waited)
+        waited = self._running.pop(event.key).waited
+        heapq.heappush(self._waiting, waited)
         if event.worker not in self._unfit:
             self._unfit.add(event.worker)
             if not self._fit():
-                self._give_up(self._waiting[0], _unfit(event.worker, event.why))
+                self._give_up(waited, _unfit(event.worker, event.why))
             else:
                 print(f"{_unfit(event.worker, event.why)}; the study goes on without it", file=sys.stderr)
 
     def _dispatch(self) -> None:
         if self._unfit:
             self._free_from_the_lost()
-        while self._waiting and not self._no_results and self._jobs < self.workers:
-            together = self._take()
+        workers = self.workers if self._waiting else 0
+        while self._waiting and not self._no_results and self._jobs < workers:
+            together = self._take(workers)
             only = self._fit() if self._unfit else None
             future = self._start({key: task for _, _, key, task in together}, only)
             for waited in together:
@@ -337,23 +354,29 @@ class Cluster:
     def _free_from_the_lost(self) -> None:
         """Dask would keep for ever what only workers may train that are no longer there."""
         fit = self._fit()
-        for key, running in list(self._running.items()):
-            if running.only is not None and not running.only & fit and not running.future.done():
-                heapq.heappush(self._waiting, self._running.pop(key).waited)
-                running.future.cancel(force=True)
+        lost = [
+            key
+            for key, running in self._running.items()
+            if running.only is not None and not running.only & fit and not running.future.done()
+        ]
+        futures = {id(running.future): running.future for running in map(self._running.__getitem__, lost)}
+        for key in lost:
+            heapq.heappush(self._waiting, self._running.pop(key).waited)
+        for future in futures.values():  # one for all that train together
+            future.cancel(force=True)
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self, workers: int) -> list[_Waiting]:
         """The next task, and others that train together with it; for every other worker one is left.
 
         Together they come out as alone, so that nothing depends on which are waiting just now. One whose worker has
         died goes on alone: it may be the reason.
         """
         first = heapq.heappop(self._waiting)
-        room = len(self._waiting) - self.workers + 2
+        room = len(self._waiting) - workers + 2
         if room > 1:
             room = min(room, self._seeds_at_once(first))
         together = [first]
-        for waited in self._waiting:
+        for waited in self._waiting[:LOOKED_AT] if room > 1 else []:
             if len(together) >= room:
                 break
             if not self._deaths[waited[2]] and _differ_in_seed(waited[3], first[3]):
@@ -399,14 +422,18 @@ class Cluster:
         try:
             result = future.result()
             events: list[Event | _WorkerDied | _NoResult | _Unfit] = (
-                [_Unfit(keys, result.worker, result.why)] if isinstance(result, Unfit) else [*result]
+                [_Unfit(future, key, result.worker, result.why) for key in keys]
+                if isinstance(result, Unfit)
+                else [*result]
             )
         except distributed.KilledWorker as error:
-            events = [_WorkerDied(key, error.allowed_failures + 1) for key in keys]
+            # Several may have needed more memory than one: each has its tries alone, however often Dask has tried all.
+            times = error.allowed_failures + 1 if len(keys) == 1 else 1
+            events = [_WorkerDied(future, key, times) for key in keys]
         except PipelineError as error:
-            events = [_NoResult(key, f"a worker cannot train: {error}") for key in keys]
+            events = [_NoResult(future, key, f"a worker cannot train: {error}") for key in keys]
         except Exception as error:  # of anything but the training itself: see `run_tasks`
-            events = [_NoResult(key, f"a worker cannot train: {reason_of(error)}") for key in keys]
+            events = [_NoResult(future, key, f"a worker cannot train: {reason_of(error)}") for key in keys]
         for event in events:
             self._events.put(event)
 

@@ -33,7 +33,7 @@ MOST_SEEDS = 4
 MOST_UNITS = 16  # with more, products of matrices are most of a step, and little is gained (benchmarks/README.md)
 MOST_TIMESTEPS = 64  # they are written out: a graph of more takes long to make
 FEWEST_STEPS = 1000  # fewer are over almost as soon as the larger graph is made
-MOST_BYTES = 1 << 28  # of sequences; one training on all of MNIST has 188 MB
+MOST_BYTES = 1 << 27  # of sequences; one training on all of MNIST has 188 MB
 
 KEPT_GRAPHS = 4  # seeds of one network mostly come one after the other
 
@@ -141,7 +141,7 @@ def train_seeds(
         order = np.stack([shuffled(seed, epoch, samples) for seed in seeds]) + own * samples
         started = time.perf_counter()
         fit = [tensor.numpy() for tensor in traced.train_epoch(train_x, train_y, tf.constant(order), rates[epoch - 1])]
-        seconds = (time.perf_counter() - started) / len(seeds)
+        seconds = (time.perf_counter() - started) / len(going_on)
 
         weights = [variable.numpy() for variable in traced.weights]
         for place in going_on:

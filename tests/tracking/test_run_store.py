@@ -1,10 +1,6 @@
 """How runs are written in a real MLflow store, and the sentences where it cannot be used."""
 
-import contextlib
-import os
-import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,8 +13,6 @@ from pipeline.tracking.run_store import RunStore
 from pipeline.tracking.study import StudyTracker
 from tests.helpers.runs import DATA, all_runs, history, origin, record, tracker
 
-ROOT = Path(__file__).parents[2]
-
 pytestmark = pytest.mark.usefixtures("home")
 
 
@@ -29,18 +23,6 @@ def test_more_values_than_mlflow_takes_at_once_are_all_logged() -> None:
     runs = all_runs()
     assert runs["study/long"].data.params == {name: str(value) for name, value in parameters.items()}
     assert [step for step, _ in history(runs["#000 LSTM 1×8"], "during_fit_accuracy")] == list(range(1, 201))
-
-
-def test_mlflows_commits_do_not_wait_for_the_disk_and_its_file_is_whole_when_a_process_has_ended(home: Path) -> None:
-    script = (
-        "from tests.helpers.runs import record, tracker\nwith tracker() as study:\n    study.trial_finished(record(0))"
-    )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True)
-    assert [path.name for path in home.glob("mlflow.db*")] == ["mlflow.db"]
-    with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as database:
-        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert database.execute("SELECT count(*) FROM runs").fetchone() == (2,)
 
 
 def test_a_deleted_experiment_is_named_in_one_sentence() -> None:
