@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
 from types import FrameType
@@ -27,9 +29,23 @@ def _not_raised(what: sys.UnraisableHookArgs) -> None:
         signal.setitimer(signal.ITIMER_REAL, SECONDS_UNTIL_AGAIN)
 
 
+def _open_all() -> None:
+    """Where somebody has closed standard input, output or error, what goes there goes nowhere, and not into a file that
+    happens to be opened in its place."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    for name, number in {"stdout": 1, "stderr": 2}.items():
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(number, "w", closefd=False)))
+
+
 def main() -> None:
     """Run the command line; any of the usual signals ends it with a sentence."""
     global ending
+    _open_all()
     # `docker stop`, `kill` and a terminal that is closed end the work as Ctrl-C does. What `nohup` ignores stays so.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:

@@ -58,6 +58,8 @@ def opened(
 
     Raises PipelineError, which `cure` ends, if the file is not `no_archive`, or an array is damaged or too large.
     """
+    if path.exists() and not path.is_dir() and not path.is_file():  # a device may have no end, and a pipe no writer
+        raise unfit(path, "is no file")
     with damage(path, no_archive, cure):
         with path.open("rb") as file:
             if file.read(6) == b"\x93NUMPY":

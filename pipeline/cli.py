@@ -276,7 +276,6 @@ def predict(
     file: Annotated[
         Path,
         typer.Argument(
-            resolve_path=True,
             help="An .npz with x, images or sequences in the champion's view; or .ts, .csv, .parquet. Labels are not "
             "needed.",
         ),
@@ -284,6 +283,7 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Classify your own samples by the champion: index, label and probability as CSV on standard output."""
+    file = file.absolute()  # the current folder may become another
     with params_yaml(anywhere=True) as params:
         from pipeline.commands.predict import predict_file
 

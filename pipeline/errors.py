@@ -16,7 +16,7 @@ SQLITE_CURES = {  # by a word of its own
 LONGEST = 1000  # characters; a file may have names of columns or labels of any length
 
 _USER = re.compile(r"\b((?!sqlite)[A-Za-z][A-Za-z0-9+.-]*://)[^\s'\"]*@")  # SQLite's addresses are files, without users
-_SECRET_KEYS = "password|passwd|pwd|sslpassword|token|secret|key|api_key"  # in an address's query
+_SECRET_KEYS = r"[\w.-]*(?:password|passwd|pwd|token|secret|key|signature|sig|credential)"  # in an address's query
 _QUERY = re.compile(rf"([?&](?:user|{_SECRET_KEYS})=)[^&\s'\"]*", re.IGNORECASE)
 # Names of variables that hold nothing but a secret, such as MLFLOW_TRACKING_PASSWORD, PGPASSWORD or HF_TOKEN.
 _NO_SECRETS = ("true", "false", "yes", "no", "on", "off", "none", "null", "0", "1")  # as in REQUIRE_TOKEN=true

@@ -28,6 +28,7 @@ def test_an_address_in_any_text_loses_user_and_password(user: str, password: str
     [
         ("https://host/path?password=secret&x=1", "https://host/path?password=***&x=1"),
         ("https://token@host/path", "https://***@host/path"),
+        ("http://host/?access_token=one&sig=two&page=3", "http://host/?access_token=***&sig=***&page=3"),
         ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
         ("nothing to hide: a@b, c:d", "nothing to hide: a@b, c:d"),
     ],

@@ -69,3 +69,28 @@ def test_a_signal_is_answered_where_python_raises_no_error(number: signal.Signal
     assert process.returncode == 130
     assert process.stdout == ""
     assert process.stderr == "stopped; finished work is kept, and the same command goes on from there\n"
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
+def test_what_somebody_has_closed_is_opened_to_nowhere(closed: tuple[int, ...], tmp_path: Path) -> None:
+    """Else Python prints nowhere, or the next file is opened in its place and gets what is printed."""
+    script = (
+        "import os, sys, types\n"
+        "from pathlib import Path\n"
+        "def main():\n"
+        "    file = open('answer', 'w')\n"
+        "    print('a note', file=sys.stderr); print('an answer')\n"
+        "    file.write(f'{file.fileno()}')\n"
+        "line = types.ModuleType('pipeline.cli'); line.main = main; sys.modules['pipeline.cli'] = line\n"
+        "from pipeline.__main__ import main as whole\n"
+        "whole()\n"
+    )
+    redirected = " ".join(f"{number}{'<' if number == 0 else '>'}&-" for number in closed)
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" {redirected}', sys.executable, script], cwd=tmp_path, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert int((tmp_path / "answer").read_text()) > 2
+    assert done.stdout == ("" if 1 in closed else "an answer\n")
+    assert done.stderr == ("" if 2 in closed else "a note\n")

@@ -50,10 +50,10 @@ def champion_file(folder: Path) -> Path:
 
     The models of other seeds say how much the seed matters. Raises PipelineError where there is none.
     """
-    files = _files(folder, "seed")
-    if not files:
-        raise PipelineError(f"{folder} has no seed-*.keras: `dvc repro champion` makes them")
-    return next(iter(files.values()))
+    file = folder / "seed-0.keras"
+    if not file.exists():
+        raise PipelineError(f"{folder} has no {file.name}: `dvc repro champion` makes it")
+    return file
 
 
 def sha256_of(file: Path) -> str:
@@ -139,12 +139,12 @@ def tested_model(choice: Finalist, data_sha256: Sequence[str], metric: Metric) -
 
     None where nothing was tested, or where it was another model, network or metric, or other data.
     """
-    path, models = paths.METRICS, _files(paths.CHAMPION, "seed")
-    if not models or not path.exists() or b"model_sha256" not in path.read_bytes():  # an earlier version's
+    path, model = paths.METRICS, paths.CHAMPION / "seed-0.keras"
+    if not model.exists() or not path.exists() or b"model_sha256" not in path.read_bytes():  # an earlier version's
         return None
     metrics = Metrics.read(path)
     same = metrics.tested == what_is_tested(choice, data_sha256) and (metrics.metric or "accuracy") == metric
-    return metrics if same and metrics.model_sha256 == sha256_of(champion_file(paths.CHAMPION)) else None
+    return metrics if same and metrics.model_sha256 == sha256_of(model) else None
 
 
 def what_is_tested(choice: Finalist, data_sha256: Sequence[str]) -> str:

@@ -120,7 +120,7 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
     """A params.yaml that studies somebody's own file in about so many minutes on this machine."""
     from dask.system import CPU_COUNT
 
-    path = at_home(Path(dataset)).resolve()
+    path = at_home(Path(dataset)).absolute()  # a link keeps its name, which says what it is
     document["data"] |= {"dataset": str(path)}
     params = validate_params(document, str(PARAMS))
     workers = params.execution.workers or CPU_COUNT
@@ -174,9 +174,15 @@ def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINU
     shutil.copytree(root / ".dvc" / "plots", folder / ".dvc" / "plots", dirs_exist_ok=True)
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copyfile(root / name, folder / name)
-    shutil.rmtree(folder / "pipeline", ignore_errors=True)
-    shutil.copytree(root / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    if _files(folder / "pipeline") != _files(root / "pipeline"):  # else a stage that runs there may be importing it
+        shutil.rmtree(folder / "pipeline", ignore_errors=True)
+        shutil.copytree(root / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     return params
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
 def run(dataset: str, folder: Path, minutes: float = MINUTES) -> None:

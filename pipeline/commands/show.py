@@ -143,7 +143,7 @@ def _find(store: RunStore, params: Params, name: str) -> Run:
     runs = [run for run in store.search("tags.stage = 'study'") if run.data.tags["study"] == study]
     if not runs:
         known = sorted({run.data.tags["study"] for run in store.search("tags.stage = 'study'")})
-        if has_results(study):
+        if has_results(study) or (name in OUTCOMES and paths.CHOICE.exists()):
             way_out = "its results are there: `python -m pipeline rebuild-tracking` makes runs of them"
         else:
             makes = f"`dvc repro {paths.study_stage(study)}` makes them" if study in params.studies else ""

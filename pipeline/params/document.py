@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipeline.documents import Frozen
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, without_credentials
 from pipeline.params.file import read_document, shown
 from pipeline.params.settings import DataParams, Metric, Seeds, TrainingParams
 from pipeline.params.studies import AnyStudy, Choices, ListStudy, RaceStudy, SampledStudy, Study
@@ -65,6 +66,21 @@ class ExecutionParams(Frozen):
 
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
     scheduler: str | None = None
+
+    @field_validator("scheduler")
+    @classmethod
+    def _scheduler_is_an_address(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
+        wanted = "must be the address of a Dask scheduler, such as tcp://host:8786 or tls://host:8786, or null"
+        try:
+            parts = urlsplit(address)
+            fits = parts.scheme in ("tcp", "tls", "ws", "wss") and parts.hostname and parts.port
+        except ValueError:  # such as a port above 65535
+            fits = False
+        if not fits or "@" in address or address != address.strip():
+            raise ValueError(f"{wanted}, got {without_credentials(shown(address))}")
+        return address
 
 
 class Params(Frozen):

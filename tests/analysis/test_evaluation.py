@@ -178,16 +178,16 @@ def test_figures_are_of_one_model_one_network_one_data_set_and_one_metric(
 
 
 def test_no_models_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"has no seed-\*\.keras: `dvc repro champion` makes them"):
+    with pytest.raises(PipelineError, match=r"has no seed-0\.keras: `dvc repro champion` makes it"):
         evaluation.load_models(tmp_path)
 
 
 @pytest.fixture
 def champion(home: Path) -> Path:
-    """Data of three classes, and two untrained models that were saved in the order 10, 2."""
+    """Data of three classes, and three untrained models that were saved in the order 10, 2, 0."""
     summary = write_sequences(paths.SEQUENCES)
     paths.CHAMPION.mkdir(parents=True)
-    for seed in (10, 2):
+    for seed in (10, 2, 0):
         build(SPEC, *SIZES, seed=seed).save(paths.CHAMPION / f"seed-{seed}.keras")
     build(LARGER, *SIZES, seed=0).save(paths.CHAMPION / "best-0.keras")
     Choice(
@@ -200,7 +200,7 @@ def champion(home: Path) -> Path:
 
 def test_loaded_models_predict_as_those_saved(champion: Path) -> None:
     models = evaluation.load_models(paths.CHAMPION)
-    assert list(models) == [2, 10]
+    assert list(models) == [0, 2, 10]
     x = np.load(paths.TEST)["x"]
     original = evaluation.predict(build(SPEC, *SIZES, seed=2), x)
     probabilities = evaluation.predict(models[2], x)
@@ -219,7 +219,7 @@ def test_stage_writes_what_the_models_say(champion: Path, capsys: pytest.Capture
     for path in (paths.METRICS, paths.PREDICTIONS, paths.CONFUSION, paths.MCNEMAR):
         assert path.read_bytes() == (champion / "first" / path.name).read_bytes()
     metrics = evaluation.Metrics.read(paths.METRICS)
-    assert (metrics.parameters, metrics.dataset, metrics.seeds) == (135, "slopes", 2)
+    assert (metrics.parameters, metrics.dataset, metrics.seeds) == (135, "slopes", 3)
 
     models = evaluation.load_models(paths.CHAMPION)
     with np.load(paths.TEST) as test, np.load(paths.TRAIN) as train:
@@ -232,13 +232,13 @@ def test_stage_writes_what_the_models_say(champion: Path, capsys: pytest.Capture
     assert metrics.generalization_gap == pytest.approx(np.mean(on_training) - np.mean(accuracies))
     predictions = pd.read_csv(paths.PREDICTIONS)
     assert (predictions["actual"] == predictions["predicted"]).mean() == metrics.model_test_accuracy == accuracies[0]
-    model = paths.CHAMPION / "seed-2.keras"
-    assert evaluation.champion_file(paths.CHAMPION) == model, "10 comes after 2"
-    assert (metrics.model_seed, metrics.model_sha256) == (2, hashlib.sha256(model.read_bytes()).hexdigest())
+    model = paths.CHAMPION / "seed-0.keras"
+    assert evaluation.champion_file(paths.CHAMPION) == model
+    assert (metrics.model_seed, metrics.model_sha256) == (0, hashlib.sha256(model.read_bytes()).hexdigest())
     pd.testing.assert_frame_equal(pd.read_csv(paths.CONFUSION), predictions[["actual", "predicted"]])
 
     with np.load(paths.TEST) as test:
-        first = evaluation.predict(models[2], test["x"]).argmax(axis=1) == test["y"]
+        first = evaluation.predict(models[0], test["x"]).argmax(axis=1) == test["y"]
         best = evaluation.predict(load_model(paths.CHAMPION / "best-0.keras"), test["x"]).argmax(axis=1) == test["y"]
     tested = pd.read_csv(paths.TEST_TABLE)
     assert tested["only_this_right"][1] == (best & ~first).sum()
@@ -246,7 +246,7 @@ def test_stage_writes_what_the_models_say(champion: Path, capsys: pytest.Capture
     assert tested["p_value"][1] == mcnemar(first, best).p_value
     assert paths.read_json(paths.MCNEMAR) == tested.loc[1, COMPARISON].to_dict()
     assert tested[["role", "network", "seeds", "parameters"]].to_numpy().tolist() == [
-        ["champion", "GRU 1×4", 2, 135], ["most accurate", "LSTM 1×4", 1, parameter_count(LARGER, *SIZES)],
+        ["champion", "GRU 1×4", 3, 135], ["most accurate", "LSTM 1×4", 1, parameter_count(LARGER, *SIZES)],
     ]  # fmt: skip
     assert tested["test_accuracy"].tolist() == pytest.approx([np.mean(accuracies), best.mean()])
     assert tested["difference"][1] == pytest.approx(best.mean() - first.mean())

@@ -138,7 +138,7 @@ def test_what_the_champion_cannot_read_is_refused(arrays: dict[str, np.ndarray],
 
 def test_without_a_champion_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PipelineError, match="`dvc repro champion` makes them"):
+    with pytest.raises(PipelineError, match="`dvc repro champion` makes it"):
         predict_file(Path("samples.npz"), PARAMS)
 
 

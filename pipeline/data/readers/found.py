@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from pipeline.data.readers.names import Names
 from pipeline.errors import PipelineError, unfit
 
 # Of the values as float32, every sequence as long as the longest one.
+FEWEST_STEPS = 100  # of float32, between the smallest and the largest value of a feature that has several
 MOST_VALUES = MOST_BYTES // np.dtype(np.float32).itemsize
 
 
@@ -49,6 +51,23 @@ def if_readable(labels: Callable[[], Names]) -> Names | None:
         return labels()
     except PipelineError:
         return None
+
+
+def narrowed(path: Path, what: str, values: NDArray[Any]) -> NDArray[np.float32]:
+    """`values` of one feature as float32; raises PipelineError where they would lose what tells them apart."""
+    with np.errstate(over="ignore", invalid="ignore"):  # too large becomes infinite, which is refused later
+        narrow = values.astype(np.float32)
+        finite = values[np.isfinite(values)] if values.dtype.itemsize > 4 and values.dtype.kind == "f" else values[:0]
+    if finite.size:
+        low, high = float(finite.min()), float(finite.max())
+        between = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+        if 0 < high - low < FEWEST_STEPS * between:
+            raise unfit(
+                path,
+                f"{what} goes from {low!r} to {high!r}, too near each other for networks, which compute in float32: "
+                "subtract a constant, or multiply by one",
+            )
+    return narrow
 
 
 def room(path: Path, sequences: int, timesteps: int, features: int) -> NDArray[np.float32]:

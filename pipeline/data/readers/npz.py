@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import Arrays
 from pipeline.data.readers.archive import opened
-from pipeline.data.readers.found import Found, cut, if_readable, is_test_of, room
+from pipeline.data.readers.found import Found, cut, if_readable, is_test_of, narrowed, room
 from pipeline.data.readers.names import Names, names_of
 from pipeline.errors import unfit
 from pipeline.params.settings import DataParams
@@ -154,8 +154,9 @@ def _values(arrays: Arrays, parts: list[str], lengths: NDArray[np.int64]) -> NDA
     for part in parts:
         values = arrays.read(f"x{part}")
         end, timesteps = begin + len(values), min(values.shape[1], x.shape[1])
-        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which is refused later
-            x[begin:end, :timesteps] = values[:, :timesteps].reshape(len(values), timesteps, -1)
+        values = values[:, :timesteps].reshape(len(values), timesteps, -1)
+        for feature in range(values.shape[2]):
+            x[begin:end, :timesteps, feature] = narrowed(arrays.path, f"x[:, :, {feature}]", values[..., feature])
         begin = end
     x[np.arange(x.shape[1]) >= lengths[:, None]] = np.nan
     return x

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype, is_timedelta64_dtype
 
-from pipeline.data.readers.found import Found, cut, if_readable, is_test_of, room
+from pipeline.data.readers.found import Found, cut, if_readable, is_test_of, narrowed, room
 from pipeline.data.readers.names import Names, names_of
 from pipeline.errors import damage, unfit
 from pipeline.params.settings import DataParams, TableColumns
@@ -100,6 +100,9 @@ def column_roles(path: Path, names: list[str], columns: TableColumns, labelled: 
         raise unfit(path, f"has {len(names):,} columns, at most {MOST_COLUMNS:,} are read: a row is one time step")
     if len(set(names)) < len(names):
         raise unfit(path, f"has two columns {Counter(names).most_common(1)[0][0]!r}: rename one")
+    if len(names) == 1 and (sign := next((sign for sign in ";\t|" if sign in names[0]), None)):
+        one = reprlib.repr(names[0])
+        raise unfit(path, f"has one column, {one}: save it with commas between columns, not {sign!r}")
     for role, name in roles.items():
         if name not in names:
             raise unfit(
@@ -126,8 +129,7 @@ def found_in(path: Path, table: pd.DataFrame, features: list[str], settings: Dat
     kept = steps < x.shape[1]
     sequences, steps, sources = sequences[kept], steps[kept], rows.order[kept]
     for number, name in enumerate(features):
-        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which is refused later
-            x[sequences, steps, number] = table[name].to_numpy(np.float64)[sources]
+        x[sequences, steps, number] = narrowed(path, f"column {name!r}", table[name].to_numpy(np.float64)[sources])
     groups = rows.of_sequences(columns.group) if columns.group and labelled else None
     is_test = is_test_of(path, rows.of_sequences(columns.split)) if columns.split and labelled else None
 

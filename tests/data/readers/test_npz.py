@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.arrays import opened
 from pipeline.errors import PipelineError
 from tests.helpers.own import read, write_arrays
 
@@ -160,3 +162,28 @@ def test_values_come_back_whatever_their_dtype_and_order(
     padding = np.arange(timesteps) >= lengths[:, None]
     assert np.array_equal(np.isnan(found.x), np.broadcast_to(padding[:, :, None], x.shape))
     assert np.array_equal(found.x[~padding], x[~padding].astype(np.float32))
+
+
+def test_what_float32_cannot_tell_apart_is_refused(tmp_path: Path) -> None:
+    """Such as seconds since 1970, whose neighbours in float32 are 128 apart; a constant is none."""
+    times = 1.7e9 + np.arange(60.0).reshape(10, 3, 2)
+    times[..., 1] = 1.7e9
+    path = write_arrays(tmp_path / "mine.npz", x=times, y=np.arange(10) % 2)
+    with pytest.raises(PipelineError) as caught:
+        read(path)
+    assert str(caught.value).endswith(
+        "mine.npz: x[:, :, 0] goes from 1700000000.0 to 1700000058.0, too near each other for networks, which compute "
+        "in float32: subtract a constant, or multiply by one"
+    )
+    assert read(write_arrays(tmp_path / "b.npz", x=times - 1.7e9, y=np.arange(10) % 2)).x[9, 2, 0] == 58
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    """A device may have no end, and a pipe nobody who writes into it."""
+    for target in ("/dev/zero", "pipe"):
+        link = tmp_path / f"{Path(target).name}.npz"
+        link.symlink_to(target)
+    os.mkfifo(tmp_path / "pipe")
+    for link in tmp_path.glob("*.npz"):
+        with pytest.raises(PipelineError, match="is no file"), opened(link, lambda names: names):
+            pass

@@ -35,7 +35,7 @@ def test_numbers_with_a_point_are_texts_in_a_csv_but_in_parquet_no_classes(tmp_p
         ("", "is empty"),
         ("\n\n", "is empty"),
         ("sequence,time,value,label\n", "has no rows"),
-        ("sequence;time;value;label\n1;1;1;1\n", "has no column 'sequence', only"),
+        ("sequence;time;value;label\n1;1;1;1\n", "has one column, 'sequence;time;value;label'"),
         (",sequence,time,value,label\n0,a,1,1,x\n", "column 1 has no name: is it the index of a table of pandas"),
         ("sequence,time,value,value,label\n", "has two columns 'value': rename one"),
         ("sequence,time,value,label\na,1,1,x,9\nb,1,1,y,9\n", "is not a table of comma-separated values"),

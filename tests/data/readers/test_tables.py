@@ -187,3 +187,10 @@ def test_the_order_of_rows_within_a_sequence_does_not_matter(
         assert found.x[number, : len(expected), 0].tolist() == expected.tolist()
         assert np.isnan(found.x[number, len(expected) :]).all()
         assert found.labels[found.y[number]] == name % 2
+
+
+def test_another_separator_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "excel.csv"
+    path.write_text("sequence;time;label;a\n1;1;x;0,5\n")
+    with pytest.raises(PipelineError, match="has one column, 'sequence;time;label;a': save it with commas between"):
+        read(path)
