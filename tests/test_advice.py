@@ -99,7 +99,7 @@ CASES = {
     "a summary that is not there": (gone(paths.SEQUENCES_SUMMARY), "champion", "makes it"),
     "a document that is damaged": (damaged(paths.CHOICE), "predict samples.npz", "makes it again"),
     "a champion of other data": (chosen_from_other_data, "predict samples.npz", ""),
-    "a champion without models": (gone(paths.CHAMPION / "seed-0.keras"), "predict samples.npz", "makes them"),
+    "a champion without models": (gone(paths.CHAMPION / "seed-0.keras"), "predict samples.npz", "makes it"),
     "no prediction times": (gone(paths.PREDICTION_TIMES), "recommend --max-predict-ms 1000", "measures how long"),
     "data that were never brought": (samples, "prepare", "brings it"),
     "no runs of a study that has results": (samples, "show search#1", "makes runs of them"),
