@@ -38,6 +38,8 @@ STUDIES = Path("data/studies")
 RACE = STUDIES / "race" / "race.csv"
 RECORD = Path("data/record")
 
+HOME_OF_WORKSPACE = Path(".dvc/home")  # of `quick`: the way from there to where its runs are
+
 CHAMPION = Path("data/models/champion")
 CHOICE = CHAMPION / "choice.json"
 CHAMPION_CURVES = CHAMPION / "curves.csv"
@@ -75,12 +77,16 @@ def study_stage(name: str) -> str:
 
 
 def home() -> Path:
-    """The folder of the databases: `PIPELINE_HOME`, else the DVC root, else the current folder.
+    """The folder of the databases: `PIPELINE_HOME`, else that of a workspace's project, else the project's own.
 
     DVC runs queued experiments in a temporary copy of the project and names the original in
     `DVC_ROOT`; databases left in the copy would be deleted with it.
     """
-    return Path(os.environ.get("PIPELINE_HOME") or os.environ.get("DVC_ROOT") or ".").resolve()
+    if named := os.environ.get("PIPELINE_HOME"):
+        return Path(named).resolve()
+    root = Path(os.environ.get("DVC_ROOT") or ".")
+    of_workspace = root / HOME_OF_WORKSPACE
+    return (root / of_workspace.read_text(encoding="utf-8") if of_workspace.is_file() else root).resolve()
 
 
 def optuna_storage() -> str:

@@ -27,7 +27,7 @@ from pipeline.locks import alone
 from pipeline.params.document import Params, as_name, validate_params
 from pipeline.params.file import read_document
 from pipeline.params.network import Sizes
-from pipeline.paths import PARAMS, REPORT, atomic_write, sweep
+from pipeline.paths import HOME_OF_WORKSPACE, PARAMS, REPORT, atomic_write, sweep
 from pipeline.progress import about
 
 # Small enough for minutes on two cores, large enough that networks learn and differ.
@@ -169,6 +169,8 @@ def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINU
     sweep(folder, folder / ".dvc")
     with atomic_write(folder / ".dvc" / "config") as file:  # first: by it the next run knows the folder for its own
         file.write("[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n")
+    with atomic_write(folder / HOME_OF_WORKSPACE) as file:
+        file.write(os.path.relpath(os.environ.get("PIPELINE_HOME") or root, folder))
     with atomic_write(folder / PARAMS) as file:
         YAML().dump(small, file)
     shutil.copytree(root / ".dvc" / "plots", folder / ".dvc" / "plots", dirs_exist_ok=True)

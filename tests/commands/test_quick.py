@@ -1,5 +1,6 @@
 """`python -m pipeline quick`: the real params.yaml made small, and the workspace that it runs in."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.errors import PipelineError
 from pipeline.params.document import validate_params
 from pipeline.params.network import NetworkSpec, parameter_count
 from pipeline.params.studies import GridStudy, IntegerRange, ListStudy, RaceStudy, SampledStudy
+from pipeline.paths import HOME_OF_WORKSPACE, home
 from pipeline.studies.definition import StudyDefinition
 from tests.helpers.own import write_arrays
 
@@ -90,9 +92,26 @@ def test_workspace_is_a_dvc_project_of_the_same_graph_and_code(tmp_path: Path) -
     assert not list(folder.rglob("__pycache__"))
     assert not list(folder.rglob(".tmp"))
     assert not (folder / "pipeline" / "gone.py").exists(), "code that the project no longer has must not stay"
+    begun = {path: path.stat().st_ino for path in (folder / "pipeline").rglob("*.py")}
+    make_workspace(ROOT, folder, "mnist5k")
+    assert {path: path.stat().st_ino for path in begun} == begun, "a stage that runs there may be importing it"
     assert (folder / "data" / "kept").exists(), "results stay, so that only what is out of date runs again"
     written = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     assert validate_params(written, "shrunk").data.dataset == "mnist5k"
+
+
+def test_commands_in_a_workspace_find_the_runs_of_its_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIPELINE_HOME")
+    folder = tmp_path / "project" / ".quick"
+    make_workspace(ROOT, folder, "mnist5k")
+    assert (folder / HOME_OF_WORKSPACE).read_text() == os.path.relpath(ROOT, folder)
+    monkeypatch.chdir(folder)
+    assert home() == ROOT
+    monkeypatch.setenv("DVC_ROOT", str(folder))  # as in a stage
+    monkeypatch.chdir(tmp_path)
+    assert home() == ROOT
+    monkeypatch.setenv("PIPELINE_HOME", str(tmp_path))
+    assert home() == tmp_path
 
 
 def test_a_file_of_ones_own_is_found_from_anywhere_and_studied_by_itself(
