@@ -51,10 +51,15 @@ def write_sequences(
 
 
 def _competing(studies: dict[str, Any]) -> list[str]:
-    """A race decides alone."""
+    """A race decides alone, and others only where they hold out the same as the first of them."""
     if "race" in studies:
         return ["race"]
-    return [name for name, study in studies.items() if study.get("held_out") != "test" and "view" not in _axes(study)]
+    held_out = {
+        name: study.get("held_out", "validation")
+        for name, study in studies.items()
+        if study.get("held_out") != "test" and "view" not in _axes(study)
+    }
+    return [name for name, value in held_out.items() if value == next(iter(held_out.values()))]
 
 
 def _axes(study: dict[str, Any]) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def test_only_what_is_exact_and_pays_trains_together(
 
 
 def test_together_they_hold_no_more_than_all_bytes() -> None:
-    of_each = (30_000 + 6_000) * 28 * 28 * 4
+    of_each = (10_000 + 6_000) * 28 * 28 * 4
     assert 2 * of_each <= MOST_BYTES < 3 * of_each
 
 
