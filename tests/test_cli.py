@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 
 import pytest
 import typer
@@ -82,7 +83,7 @@ def test_mistake_in_params_is_one_line_and_no_traceback(project: Path, place: st
 def test_outside_a_project_it_says_where_to_run(tmp_path: Path) -> None:
     result = pipeline("prepare", folder=tmp_path)
     assert result.returncode == 1
-    assert result.stderr == f"error: params.yaml not found in {tmp_path}: run `cd {ROOT}` first\n"
+    assert result.stderr == f"error: params.yaml not found in {tmp_path}: run `cd {quote(str(ROOT))}` first\n"
 
 
 def test_what_only_reads_works_in_any_folder(tmp_path: Path) -> None:

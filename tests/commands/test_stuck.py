@@ -7,6 +7,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ def test_a_repository_of_another_user(project: Path) -> None:
 def test_the_wrong_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     sentence, state = the_one("folder")
-    assert (state, sentence) == ("fault", f"params.yaml not found in {tmp_path}: run `cd {ROOT}` first")
+    assert (state, sentence) == ("fault", f"params.yaml not found in {tmp_path}: run `cd {quote(str(ROOT))}` first")
     shell(f"{command_in(sentence)} && python -m pipeline recommend", tmp_path)
 
 
