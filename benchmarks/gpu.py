@@ -1,6 +1,6 @@
 """Trainings an hour on a GPU, by how many workers share it, and on two cores of the same machine.
 
-    .venv/bin/python -m benchmarks.gpu              # writes gpu.csv; 8 minutes, on a machine with an NVIDIA GPU
+    .venv/bin/python -m benchmarks.gpu              # writes gpu.csv; on an NVIDIA GPU, meant to take 8 minutes
     .venv/bin/python -m benchmarks.gpu --seconds 5  # a shorter try
 
 The work is networks of the study `capacity`, on random sequences of MNIST's shape, which take as long as real ones.
@@ -35,7 +35,7 @@ CELLS: tuple[Cell, ...] = ("simple_rnn", "lstm", "gru")
 UNITS = (4, 16, 64, 256)
 TRAIN, HELD_OUT, EPOCHS = 10_000, 1_000, 3
 ON_GPU = (1, 2, 4, 8, 16)
-SECONDS = 60.0
+SECONDS = 30.0  # of each row, after its workers have made all graphs
 
 
 def write_sequences(folder: Path) -> None:
