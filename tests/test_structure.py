@@ -49,12 +49,16 @@ ROOMS = {
     "tracking": Room(
         {"params", "data", "training", "studies", "analysis", "lineage"}, "a view of all that there is to see"
     ),
+    "use": Room({"params", "data", "training", "analysis"}, "the champion answers for data that anybody brings"),
     "report": Room(
         {"params", "data", "training", "studies", "analysis", "lineage"},
         "says what the studies found, on which data, where it comes from, and draws the networks",
     ),
     "commands": Room(
-        {"params", "data", "training", "studies", "analysis", "locks", "lineage", "progress", "tracking", "report"},
+        {
+            *("params", "data", "training", "studies", "analysis", "locks", "lineage", "progress"),
+            *("tracking", "use", "report"),
+        },
         "puts everything together: a stage loads, calls and saves",
     ),
     "cli": Room({"params", "training", "commands"}, "finds the verb, and starts the workers' parent in good time"),

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline import paths
 from pipeline.analysis.choice import Choice
-from pipeline.analysis.evaluation import champion_file, predict, tested_model
+from pipeline.analysis.evaluation import tested_model
 from pipeline.arrays import opened
 from pipeline.commands.champion import outdated
 from pipeline.data.own import RawSequences, read_raw
-from pipeline.data.sequences import SequencesSummary, as_sequences, prepared_sequences
+from pipeline.data.sequences import SequencesSummary, as_sequences
 from pipeline.documents import print_json, records
 from pipeline.errors import PipelineError, unfit
 from pipeline.params.document import Params
@@ -25,8 +24,7 @@ from pipeline.params.own import TABLES
 from pipeline.params.settings import DataParams, View
 from pipeline.report.tested import model_words
 from pipeline.report.text import percent, plural
-from pipeline.training.model_file import load_model
-from pipeline.training.process import configure_tensorflow
+from pipeline.use.answering import champion, chosen
 
 
 def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
@@ -41,16 +39,13 @@ def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
     how many are right. Raises PipelineError for anything else, or where there is no champion of the data that
     params.yaml asks for.
     """
-    file = champion_file(paths.CHAMPION)
-    summary = prepared_sequences(params.data)  # files are read as the sequences were
-    choice = Choice.read_for(summary.learning_sha256, paths.CHOICE)  # labels and sizes are those of its data
-    chosen = choice.choice
-    read = _own(path, summary, params.data, chosen.cell) if summary.is_own else _images(path, summary, chosen.view)
+    file, choice, summary = chosen(params)
+    network = choice.choice
+    read = _own(path, summary, params.data, network.cell) if summary.is_own else _images(path, summary, network.view)
     x, written = read
     for note in _about(file, choice, summary, params):
         _tell(note)
-    configure_tensorflow(params.training.answering)  # with others than in the training the last digits differ
-    probabilities = predict(load_model(file), x)
+    probabilities = champion(params).probabilities(x)
     labels = np.asarray(summary.labels)[probabilities.argmax(axis=1)]
     if written is not None:
         _tell(_right(written, labels, summary))
@@ -59,12 +54,10 @@ def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
         named = [dict(zip(map(str, summary.labels), row, strict=True)) for row in probabilities.astype(float).round(6)]
         rows = records(table.reset_index(names="index"))
         predictions = [row | {"probabilities": each} for row, each in zip(rows, named, strict=True)]
-        tested = tested_model(choice.choice, summary.all_sha256, params.champion.metric)
+        tested = tested_model(network, summary.all_sha256, params.champion.metric)
         accuracy = tested.model_test_accuracy if tested else None
-        network = network_name(chosen.model_dump())
-        print_json(
-            {"network": network, "model": file.as_posix(), "test_accuracy": accuracy, "predictions": predictions}
-        )
+        name = network_name(network.model_dump())
+        print_json({"network": name, "model": file.as_posix(), "test_accuracy": accuracy, "predictions": predictions})
     else:
         table.to_csv(sys.stdout, index_label="index", lineterminator="\n")
 

@@ -56,6 +56,7 @@ def _champion(kind: str) -> Callable[[Path], None]:
     from pipeline.training.build import build
     from pipeline.training.process import configure_tensorflow
     from pipeline.training.reading import AS_THEY_ARE, Reading
+    from pipeline.use import answering
     from tests.helpers.runs import choice
     from tests.helpers.sequences import params_with
 
@@ -82,7 +83,7 @@ def _champion(kind: str) -> Callable[[Path], None]:
     found = found.model_copy(update={"data_sha256": summary.learning_sha256, "choice": chosen})
     reading = AS_THEY_ARE if kind == "images" else Reading(padded=True, mean=(0.0, 300.0), variance=(1.0, 81.0))
     model = build(NetworkSpec(cell="gru", units=4), 6, 2, 2, 0, reading)
-    real, calls = command.predict, []
+    real, calls = answering.predict, []
 
     def sometimes(model: Any, x: Any) -> Any:  # for every shape a graph is traced anew
         calls.append(x)
@@ -93,14 +94,14 @@ def _champion(kind: str) -> Callable[[Path], None]:
         paths.CHAMPION.mkdir(parents=True, exist_ok=True)
         found.write(paths.CHOICE)
         (paths.CHAMPION / "seed-0.keras").touch()
-        stand_ins: dict[str, Any] = {
-            "prepared_sequences": lambda _: summary,
-            "_about": lambda *_: (),
-            "load_model": lambda _: model,
-            "predict": sometimes,
-        }
-        for name, stand_in in stand_ins.items():
-            setattr(command, name, stand_in)
+        stand_ins: list[tuple[Any, str, Any]] = [
+            (answering, "prepared_sequences", lambda _: summary),
+            (answering, "load_model", lambda _: model),
+            (answering, "predict", sometimes),
+            (command, "_about", lambda *_: ()),
+        ]
+        for module, name, stand_in in stand_ins:
+            setattr(module, name, stand_in)
         command.predict_file(path, params)
 
     return answer
