@@ -57,8 +57,8 @@ class StepSettings(NamedTuple):
 
 class Traced(NamedTuple):
     """Two graphs over the variables of `model` and `optimizer`: a whole epoch of training in a given order at given
-    learning rates, with a seed for what changes images, and a whole evaluation. Both return loss and accuracy as float64 means over the samples, and for
-    each sample whether it was right, in the order in which they passed."""
+    learning rates, with a seed for what changes images, and a whole evaluation. Both return loss and accuracy as
+    float64 means over the samples, and for each sample whether it was right, in the order in which they passed."""
 
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
