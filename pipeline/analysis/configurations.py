@@ -11,15 +11,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from pipeline.params.settings import CHANGES_OF_IMAGES
 from pipeline.studies.racing import OVERLAP
 
 CONFIGURATION = [
     "cell", "units", "depth", "bidirectional", "dropout", "optimizer", "learning_rate", "batch_size",
     "train_samples", "epochs", "recurrent_dropout", "merge_mode", "unroll", "view", "pooling",
     "layer_normalization", "residual", "learning_rate_schedule", "warmup_epochs", "weight_decay", "global_clipnorm",
-    "label_smoothing", "ema_momentum", "patience", "shift_pixels", "rotation_degrees", "elastic_pixels",
+    "label_smoothing", "ema_momentum", "patience", *CHANGES_OF_IMAGES,
 ]  # fmt: skip
-PLAIN = {"patience": np.nan, "shift_pixels": 0.0, "rotation_degrees": 0.0, "elastic_pixels": 0.0}  # told where not so
+PLAIN = {"patience": np.nan} | dict.fromkeys(CHANGES_OF_IMAGES, 0.0)  # they are told where they are not so
 
 MEASURES = ["validation_accuracy", "train_accuracy", "validation_loss", "generalization_gap"]
 
@@ -119,10 +120,15 @@ def configurations(trials: pd.DataFrame, held_out: str = "validation") -> pd.Dat
 
 
 def is_configuration(table: pd.DataFrame, configuration: Mapping[str, Any]) -> pd.Series:
-    """Which rows of `table` are of that configuration, as far as it is told, as booleans; None and NaN are the same."""
+    """Which rows of `table` are of that configuration, as far as it is told, as booleans; None and NaN are the same.
+
+    What changes images is told only where there is any.
+    """
+    told = {name: value for name, value in PLAIN.items() if name in CHANGES_OF_IMAGES} | dict(configuration)
+    table = with_plain_settings(table)
     same = pd.Series(True, index=table.index)
-    for name in [name for name in CONFIGURATION if name in configuration]:
-        value = configuration[name]
+    for name in [name for name in CONFIGURATION if name in told]:
+        value = told[name]
         same &= table[name].isna() if pd.isna(value) else table[name] == value
     return same
 

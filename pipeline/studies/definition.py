@@ -123,7 +123,7 @@ class StudyDefinition:
     def entrant(self, row: Mapping[str, Any]) -> int:
         """Which of a race's networks a row of trials.csv is about."""
         for place, configuration in enumerate(self.entrants):
-            as_used = configuration.model_dump() | {"learning_rate": configuration.effective_learning_rate}
+            as_used = dict(configuration) | {"learning_rate": configuration.effective_learning_rate}
             same = ((row[name], value) for name, value in as_used.items() if name in row and name not in UNTOLD)
             if all(found == value or (pd.isna(found) and value is None) for found, value in same):
                 return place

@@ -51,8 +51,8 @@ class StepSettings(NamedTuple):
 
     @classmethod
     def of(cls, configuration: Configuration) -> StepSettings:
-        plain = (getattr(configuration, name) for name in cls._fields[:-1])
-        return cls(*plain, Augmentation.of(configuration))
+        plain = {name: getattr(configuration, name) for name in cls._fields if name != "augmentation"}
+        return cls(**plain, augmentation=Augmentation.of(configuration))
 
 
 class Traced(NamedTuple):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -13,10 +12,13 @@ from pipeline.training.graphs import StepSettings
 from pipeline.training.inputs import TrainingData
 from pipeline.training.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 STILL = Augmentation(0.0, 0.0, 0.0)
 
 
 def changed(images: np.ndarray, augmentation: Augmentation, draws: int = 7, batch: int = 0) -> np.ndarray:
+    import tensorflow as tf
+
     return np.asarray(augmented(tf.constant(images), augmentation, tf.constant(draws), tf.constant(batch)))
 
 
@@ -39,6 +41,8 @@ def test_without_any_change_images_stay_as_they_are() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**31 - 1), st.integers(2, 12), st.integers(2, 12))
 def test_a_value_between_pixels_is_scipys(seed: int, height: int, width: int) -> None:
+    import tensorflow as tf
+
     draw = np.random.default_rng(seed)
     images = draw.random((3, height, width), np.float32)
     y, x = draw.uniform(-3, 15, (2, 3, height, width)).astype(np.float32)
@@ -50,10 +54,10 @@ def test_a_value_between_pixels_is_scipys(seed: int, height: int, width: int) ->
 
 def test_shifts_go_as_far_as_asked_and_in_all_directions() -> None:
     moved = centres(changed(squares(200), STILL._replace(shift_pixels=3.0))) - 13.5
-    assert np.abs(moved).max() == pytest.approx(3.0, abs=0.1)
-    assert np.abs(moved.mean(axis=0)).max() < 0.4
+    assert float(np.abs(moved).max()) == pytest.approx(3.0, abs=0.1)
+    assert float(np.abs(moved.mean(axis=0)).max()) < 0.4
     assert moved.std(axis=0) == pytest.approx([3 / np.sqrt(3)] * 2, rel=0.1)
-    assert abs(np.corrcoef(moved.T)[0, 1]) < 0.2
+    assert abs(float(np.mean((moved[:, 0] - moved[:, 0].mean()) * moved[:, 1]))) < 0.6  # of a variance of 3
 
 
 def test_turns_keep_the_centre_and_go_as_far_as_asked() -> None:
@@ -61,13 +65,15 @@ def test_turns_keep_the_centre_and_go_as_far_as_asked() -> None:
     line[:, 14, 4:25] = 1.0
     turned = changed(line, STILL._replace(rotation_degrees=30.0))
     np.testing.assert_allclose(centres(turned), 14.0, atol=0.05)
-    slopes = [np.polyfit(*np.nonzero(image.T > 0.5), 1)[0] for image in turned]
-    degrees = np.degrees(np.arctan(slopes))
+    bright = [np.argwhere(image > 0.5) for image in turned]
+    degrees = np.degrees(np.arctan([np.polyfit(places[:, 1], places[:, 0], 1)[0] for places in bright]))
     assert np.abs(degrees).max() == pytest.approx(30.0, abs=1.5)
     assert degrees.std() == pytest.approx(30 / np.sqrt(3), rel=0.12)
 
 
 def test_the_elastic_field_is_smooth_and_of_the_size_asked() -> None:
+    import tensorflow as tf
+
     noise = tf.random.stateless_uniform((400, 60, 60), (1, 2), -1.0, 1.0)
     field = np.asarray(_smoothed(noise, 60, 60))[:, 20:40, 20:40]
     assert field.std() == pytest.approx(1.0, abs=0.05)
