@@ -1,4 +1,4 @@
-"""The figures of the section on the test: confusion matrix, reliability diagram, and pictures of wrong answers."""
+"""The figures of the section on the test: confusion matrix, and pictures of wrong answers."""
 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -83,29 +83,6 @@ def confusions(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) 
         axes.grid(visible=False, axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("test sequences")
-        return to_svg(figure, alt, hover)
-
-
-def reliability(table: pd.DataFrame, title: str, alt: str) -> str:
-    """Accuracy against the probability that the model gives to its answers, as SVG; `calibration.reliability_table`."""
-    hover: dict[str, str] = {}
-    low = float(min(table["probability"].min(), table["low"].min()))
-    colour = CELLS["lstm"].colour  # the page's links have it, too
-    with styled():
-        figure = Figure(figsize=(5.4, 4.6), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
-        axes = figure.subplots()
-        axes.plot([low, 1], [low, 1], "--", color=INK, linewidth=1)
-        axes.vlines(table["probability"], table["low"], table["high"], color=colour)
-        for index, row in enumerate(records(table)):
-            axes.plot(row["probability"], row["accuracy"], "o", color=colour, gid=f"bin-{index}")
-            hover[f"bin-{index}"] = (
-                f"{row['samples']} answers given {row['probability']:.2%} on average: {row['accuracy']:.2%} are right"
-            )
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(percent_tick)
-        axes.set_xlabel("probability given to the answer")
-        axes.set_ylabel("answers that are right")
         return to_svg(figure, alt, hover)
 
 
