@@ -22,9 +22,8 @@ class MeasuredCalibration(Document):
     """data/reports/calibration.json: how far the probabilities of the champion's model are off on the test data.
 
     `error` is the `calibration_error` of the network's own probabilities, `calibrated_error` that with the
-    `temperature`, `change` the second minus the first, each with its 95 % interval. `by_chance` is what probabilities
-    that are exactly right would stay below on so many samples 95 % of the time. From the probability `answers_from` on
-    the model is sure of `sure` samples and right on `sure_right` of them; all three are None where that is not known.
+    `temperature`, `change` the second minus the first, each with its 95 % interval. From the probability `answers_from`
+    on the model is sure of `sure` samples and right on `sure_right` of them; all three are None where none is known.
     """
 
     samples: int
@@ -38,7 +37,6 @@ class MeasuredCalibration(Document):
     change: float
     change_low: float
     change_high: float
-    by_chance: float
     answers_from: float | None
     sure: int | None
     sure_right: int | None
@@ -50,21 +48,21 @@ def measured_calibration(
     """The figures of predictions.csv with its probabilities, `calibrated` by this temperature."""
     right = (predictions["actual"] == predictions["predicted"]).to_numpy()
     own, calibrated = (predictions[name].to_numpy() for name in ("probability", "calibrated"))
+    error, calibrated_error = (calibration_error(each, right) for each in (own, calibrated))
     rng = np.random.default_rng(0)
     samples = (rng.integers(0, len(right), len(right)) for _ in range(DRAWS))
     drawn = np.array([[calibration_error(each[some], right[some]) for each in (own, calibrated)] for some in samples])
-    found = [calibration_error(each, right) for each in (own, calibrated)]
     figures: dict[str, Any] = {}
     for name, value, draws in (
-        ("error", found[0], drawn[:, 0]),
-        ("calibrated_error", found[1], drawn[:, 1]),
-        ("change", found[1] - found[0], drawn[:, 1] - drawn[:, 0]),
+        ("error", error, drawn[:, 0]),
+        ("calibrated_error", calibrated_error, drawn[:, 1]),
+        ("change", calibrated_error - error, drawn[:, 1] - drawn[:, 0]),
     ):
-        low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        low, high = _basic_interval(value, draws)
         figures |= {name: value, f"{name}_low": low, f"{name}_high": high}
-    figures["by_chance"] = np.quantile(
-        [calibration_error(calibrated, rng.random(len(right)) < calibrated) for _ in range(DRAWS)], CONFIDENCE
-    )
+    for name, probability in (("error", own), ("calibrated_error", calibrated)):
+        if figures[name] <= _by_chance(probability):
+            figures[f"{name}_low"] = 0.0
     sure = None if answers_from is None else calibrated >= answers_from
     return MeasuredCalibration(
         samples=len(predictions),
@@ -122,6 +120,26 @@ def coverage_table(probability: NDArray[np.float64], right: NDArray[np.bool_]) -
 def _accuracy(right: NDArray[np.bool_]) -> dict[str, float]:
     interval = stats.binomtest(int(right.sum()), len(right)).proportion_ci(CONFIDENCE, method="wilson")
     return {"accuracy": float(right.mean()), "low": interval.low, "high": interval.high}
+
+
+def _basic_interval(value: float, draws: NDArray[np.float64]) -> tuple[float, float]:
+    """The basic bootstrap interval (Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 5.2),
+    made to contain the value itself.
+
+    Chance adds to a calibration error, and a draw from the samples adds to it once more. The basic interval takes that
+    away again; an interval of percentiles would miss the truth.
+    """
+    low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return min(2 * value - high, value), max(2 * value - low, value)
+
+
+def _by_chance(probability: NDArray[np.float64]) -> float:
+    """What the calibration error would stay below 95 % of the time if these probabilities were exactly right: up to
+    there it may be 0. Bröcker and Smith, Increasing the Reliability of Reliability Diagrams, Weather and Forecasting 22
+    (2007), section 4."""
+    rng = np.random.default_rng(0)
+    drawn = (rng.random(len(probability)) < probability for _ in range(DRAWS))
+    return float(np.quantile([calibration_error(probability, right) for right in drawn], CONFIDENCE))
 
 
 def _error(differences: NDArray[np.float64], order: NDArray[np.int64]) -> float:

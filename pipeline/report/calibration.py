@@ -85,7 +85,9 @@ def sure_words(calibration: Calibration) -> str:
             f"which answers are sure is not known: {samples} show for no probability that {SURE_WORDS} of the answers "
             "from there on are right"
         )
-    which = f"with a probability of at least {calibration.answers_from:g}" if calibration.answers_from else "of any kind"
+    which = (
+        f"with a probability of at least {calibration.answers_from:g}" if calibration.answers_from else "of any kind"
+    )
     return (
         f"sure are answers {which}: at least {SURE_WORDS} of them are right, as {samples} show with 95 % confidence "
         "for sequences like these"
@@ -121,16 +123,13 @@ def _errors(measured: MeasuredCalibration) -> Iterator[str]:
             f"On the test sequences they are off by {points(measured.calibrated_error)} points on average (95 % "
             f"interval {after}), the network's own by {own}. {verdict}: the change is {change}."
         )
-    beyond = measured.calibrated_error > measured.by_chance
-    yield (
-        f"Probabilities that are exactly right would be off by up to {points(measured.by_chance)} points in 95 % of such "
-        f"tests, by chance: {'so these are not' if beyond else 'so nothing shows that these are not'} exactly right."
-    )
+    if measured.calibrated_error_low == 0:
+        yield "Chance alone makes that much of probabilities that are exactly right: nothing shows that these are not."
+    else:
+        yield "Chance alone does not make that much of probabilities that are exactly right: these are not."
 
 
-def _coverage(
-    calibration: Calibration | None, measured: MeasuredCalibration, coverage: pd.DataFrame
-) -> Iterator[str]:
+def _coverage(calibration: Calibration | None, measured: MeasuredCalibration, coverage: pd.DataFrame) -> Iterator[str]:
     everything, fewest = records(coverage)[0], records(coverage)[-1]
     if len(coverage) > 1:
         yield (

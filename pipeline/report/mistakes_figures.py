@@ -4,15 +4,12 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.documents import records
-from pipeline.params.network import CELLS
-from pipeline.report.drawing import percent_tick, styled, to_svg
-from pipeline.report.palette import INK, MARK
+from pipeline.report.drawing import styled, to_svg
+from pipeline.report.palette import MARK
 from pipeline.report.text import plural, shortened
 
 MATRIX_CLASSES = 20  # with more classes than this the counts in a confusion matrix cannot be read

@@ -51,12 +51,26 @@ def test_the_temperature_is_shown_to_help_where_it_does() -> None:
     found = measured_calibration(predictions(probability**0.25, right, probability), 4.0, 0.9)
     assert found.error == pytest.approx(calibration_error(probability**0.25, right), abs=1e-6)
     assert found.error_low < found.error < found.error_high
-    assert found.error > 0.1 > found.by_chance > found.calibrated_error
+    assert found.error_low > 0.1 > found.calibrated_error_high
+    assert found.calibrated_error_low == 0, "as good as exactly right"
     assert found.change == pytest.approx(found.calibrated_error - found.error, abs=1e-6)
     assert found.change_low < found.change < found.change_high < 0
     assert found.sure == (probability >= 0.9).sum()
     assert found.sure_right == right[probability >= 0.9].sum()
     assert found == measured_calibration(predictions(probability**0.25, right, probability), 4.0, 0.9)
+
+
+def test_intervals_have_the_true_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probabilities 0.9 for answers of which 80 % are right are off by 0.1; 0.8 are not."""
+    monkeypatch.setattr(calibration, "DRAWS", 100)
+    rng = np.random.default_rng(0)
+    covered = np.zeros(2)
+    for _ in range(60):
+        found = measured_calibration(
+            predictions(np.full(200, 0.9), rng.random(200) < 0.8, np.full(200, 0.8)), 2.0, None
+        )
+        covered += found.error_low <= 0.1 <= found.error_high, found.calibrated_error_low == 0
+    assert (covered >= 54).all()
 
 
 def test_probabilities_that_are_not_changed_are_off_as_before(monkeypatch: pytest.MonkeyPatch) -> None:

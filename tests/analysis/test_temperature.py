@@ -36,11 +36,11 @@ def test_the_factor_is_found(factor: float) -> None:
     assert 0.9 * factor < low < temperature < high < 1.1 * factor
 
 
-def test_the_interval_covers_the_factor_in_95_of_100_cases_and_1_is_seldom_left_where_it_is_true() -> None:
-    found = [fit_temperature(*answers(200, 2.0, seed)) for seed in range(200)]
+def test_the_interval_covers_the_factor_in_95_of_100_cases_and_where_that_is_1_it_is_kept() -> None:
+    found = [fit_temperature(*answers(100, 2.0, seed)) for seed in range(100)]
     covered = sum((low or 0) <= 2 <= (high or np.inf) for _, low, high in found)
-    assert 183 <= covered <= 198
-    assert sum(fit_temperature(*answers(200, 1.0, seed))[0] != 1 for seed in range(200)) <= 17
+    assert 90 <= covered <= 99
+    assert sum(fit_temperature(*answers(100, 1.0, seed))[0] == 1 for seed in range(100)) >= 90
 
 
 def test_calibrated_probabilities_have_the_true_ones() -> None:
@@ -53,7 +53,7 @@ def test_calibrated_probabilities_have_the_true_ones() -> None:
     np.testing.assert_array_equal(with_temperature(probabilities, 1.0), probabilities)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(2, 6)), elements=st.floats(0, 1, width=32)),
     st.floats(0.05, 20),
@@ -71,7 +71,7 @@ def test_no_temperature_changes_an_answer(probabilities: np.ndarray, temperature
 )
 def test_of_few_samples_no_other_temperature_than_1_is_taken(probability: float, right: int, samples: int) -> None:
     y = np.where(np.arange(samples) < right, 0, 1)
-    found = calibrate(np.tile(np.float32([probability, 1 - probability]), (samples, 1)), y)
+    found = calibrate(np.tile(np.array([probability, 1 - probability], np.float32), (samples, 1)), y)
     assert found.temperature == 1
     assert found.temperature_low is None or found.temperature_high is None, "one end is not known"
     assert found.answers_from is None
@@ -86,7 +86,7 @@ def test_without_samples_nothing_is_known() -> None:
 
 def test_equal_samples_follow_the_rule_of_succession() -> None:
     """51 of 52 where 50 of 50 are right: that no answer is wrong does not make any certain."""
-    same = np.tile(np.float32([0.7, 0.3]), (50, 1))
+    same = np.tile(np.array([0.7, 0.3], np.float32), (50, 1))
     temperature, low, high = fit_temperature(same, np.zeros(50, np.int64))
     assert with_temperature(same, temperature)[0, 0] == pytest.approx(51 / 52, abs=1e-5)
     assert low is None
@@ -116,17 +116,16 @@ def test_sure_answers_are_those_shown_to_be_right() -> None:
 
 
 def test_what_is_called_sure_is_seldom_less_right_than_is_said() -> None:
-    """Of 200 samples of validation data at most 5 % may promise too much; the truth is known, as they are drawn."""
-    rng, failures, known = np.random.default_rng(0), 0, 0
-    for _ in range(200):
-        probability = 1 - rng.random(3000) ** 4 / 2
-        threshold = smallest_sure(probability, rng.random(3000) < probability)
-        if threshold is not None:
-            known += 1
-            many = 1 - np.linspace(0, 1, 20_001) ** 4 / 2
-            failures += many[many >= threshold].mean() < SURE
-    assert known > 150
-    assert failures <= 10
+    """Of 100 draws of validation data at most 5 % may promise too much; the truth is known."""
+    rng = np.random.default_rng(0)
+    many = 1 - np.linspace(0, 1, 20_001) ** 8 / 2
+    found = []
+    for _ in range(100):
+        probability = 1 - rng.random(4000) ** 8 / 2
+        found.append(smallest_sure(probability, rng.random(4000) < probability))
+    known = [threshold for threshold in found if threshold is not None]
+    assert len(known) > 80
+    assert sum(many[many >= threshold].mean() < SURE for threshold in known) <= 5
 
 
 def test_every_coverage_is_a_part_of_all_samples() -> None:

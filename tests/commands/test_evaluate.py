@@ -60,9 +60,7 @@ def test_probabilities_are_measured_with_the_temperature_and_without(
     project: Project, answers: tuple[np.ndarray, np.ndarray]
 ) -> None:
     probabilities, y = answers
-    calibration = Calibration(
-        samples=60, temperature=3.0, temperature_low=2.0, temperature_high=4.0, answers_from=0.5
-    )
+    calibration = Calibration(samples=60, temperature=3.0, temperature_low=2.0, temperature_high=4.0, answers_from=0.5)
     calibration.write(paths.CALIBRATION)
     evaluate.run(project.params)
     found, predictions = MeasuredCalibration.read(paths.MEASURED_CALIBRATION), pd.read_csv(paths.PREDICTIONS)

@@ -138,8 +138,8 @@ def test_where_it_is_not_known_which_answers_are_sure_none_is_called_so(
     told = capsys.readouterr()
     assert all(line.endswith(",") for line in told.out.splitlines()[1:])
     assert told.err.splitlines()[-2:] == [
-        "predict: probabilities are the network's own: 12 validation sequences, read by a network trained like this one "
-        "without them, do not show that a temperature other than 1 fits better (95 % interval up to 2.5)",
+        "predict: probabilities are the network's own: 12 validation sequences, read by a network trained like this "
+        "one without them, do not show that a temperature other than 1 fits better (95 % interval up to 2.5)",
         "predict: which answers are sure is not known: 12 validation sequences show for no probability that 99.5 % of "
         "the answers from there on are right",
     ]

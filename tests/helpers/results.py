@@ -36,9 +36,7 @@ from pipeline.training.trials import EpochMetrics, State, TrainingResult, Trial,
 ROOT = Path(__file__).parents[2]
 BOOK = [("sgd", 256), ("rmsprop", 256), ("adam", 256), ("sgd", 512)]
 TEST_SAMPLES = 10_000
-CALIBRATION = Calibration(
-    samples=6000, temperature=1.25, temperature_low=1.1, temperature_high=1.42, answers_from=0.8
-)
+CALIBRATION = Calibration(samples=6000, temperature=1.25, temperature_low=1.1, temperature_high=1.42, answers_from=0.8)
 PROCESSOR = "AMD EPYC (family 25, model 1, no AVX-512)"
 
 

@@ -9,28 +9,30 @@ import pytest
 from pipeline.analysis.temperature import Calibration
 from pipeline.report.calibration import calibrated, calibration_notes
 from pipeline.report.results import Results
+from pipeline.report.text import interval, points
 from tests.helpers.pages import ReadPage, hovers, texts
 
 
 def with_figures(results: Results, **figures: Any) -> Results:
     assert results.measured_calibration is not None
-    return dataclasses.replace(
-        results, measured_calibration=results.measured_calibration.model_copy(update=figures)
-    )
+    return dataclasses.replace(results, measured_calibration=results.measured_calibration.model_copy(update=figures))
 
 
 def test_the_error_is_told_before_and_after_with_intervals(page: ReadPage, results: Results) -> None:
     measured = results.measured_calibration
     assert measured is not None
-    assert "Probabilities are calibrated by the temperature 1.25 (95 % interval 1.1 to 1.42), fitted to 6,000" in page.text
-    assert measured.calibrated_error > measured.error, "made up so"
     assert (
-        f"On the test sequences they are off by {100 * measured.calibrated_error:.2f} points on average (95 % interval "
-        f"{100 * measured.calibrated_error_low:.2f} to {100 * measured.calibrated_error_high:.2f}), the network's own by "
-        f"{100 * measured.error:.2f} points (95 % interval {100 * measured.error_low:.2f} to "
-        f"{100 * measured.error_high:.2f}). They are shown to be farther from the truth: the change is "
+        "Probabilities are calibrated by the temperature 1.25 (95 % interval 1.1 to 1.42), fitted to 6,000" in page.text
+    )
+    assert measured.calibrated_error > measured.error, "made up so"
+    before = interval(measured.error_low, measured.error_high)
+    after = interval(measured.calibrated_error_low, measured.calibrated_error_high)
+    assert (
+        f"On the test sequences they are off by {points(measured.calibrated_error)} points on average (95 % interval "
+        f"{after}), the network's own by {points(measured.error)} points (95 % interval {before}). They are shown to "
+        "be farther from the truth: the change is "
     ) in page.text
-    assert "by chance: so these are not exactly right." in page.text
+    assert "exactly right: these are not." in page.text
     [behind_reliability] = page.parts["calibration"]
     assert len(behind_reliability) == 1 + 2 * 10
     assert {row[0] for row in behind_reliability[1:]} == {"of the network", "calibrated"}
@@ -40,7 +42,9 @@ def test_what_it_is_sure_of_is_told_with_its_coverage(page: ReadPage, results: R
     measured = results.measured_calibration
     assert measured is not None
     assert measured.sure
-    assert "Sure are answers with a probability of at least 0.8: at least 99.5 % of them are right, as 6,000" in page.text
+    assert (
+        "Sure are answers with a probability of at least 0.8: at least 99.5 % of them are right, as 6,000" in page.text
+    )
     assert f"It is sure of {measured.sure:,} of the 10,000 test sequences" in page.text
     [behind_curve] = page.parts["coverage"]
     assert behind_curve[1][:2] == ["100.00 %", "10,000"]
@@ -62,7 +66,10 @@ def test_the_curve_rings_what_it_is_sure_of(results: Results) -> None:
     [
         ({"change_low": -0.02, "change_high": -0.01}, "They are shown to be nearer to the truth: the change is"),
         ({"change_low": -0.02, "change_high": 0.01}, "No difference is shown: the change is"),
-        ({"calibrated_error": 0.01, "by_chance": 0.02}, "by chance: so nothing shows that these are not exactly right."),
+        (
+            {"calibrated_error": 0.01, "by_chance": 0.02},
+            "by chance: so nothing shows that these are not exactly right.",
+        ),
     ],
 )
 def test_verdicts_are_those_of_the_intervals(results: Results, figures: dict[str, float], words: str) -> None:
