@@ -67,7 +67,7 @@ def test_intervals_have_the_true_error(monkeypatch: pytest.MonkeyPatch) -> None:
     covered = np.zeros(2)
     for _ in range(60):
         found = measured_calibration(
-            predictions(np.full(200, 0.9), rng.random(200) < 0.8, np.full(200, 0.8)), 2.0, None
+            predictions(np.full(1000, 0.9), rng.random(1000) < 0.8, np.full(1000, 0.8)), 2.0, None
         )
         covered += found.error_low <= 0.1 <= found.error_high, found.calibrated_error_low == 0
     assert (covered >= 54).all()

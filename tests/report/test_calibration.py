@@ -66,10 +66,7 @@ def test_the_curve_rings_what_it_is_sure_of(results: Results) -> None:
     [
         ({"change_low": -0.02, "change_high": -0.01}, "They are shown to be nearer to the truth: the change is"),
         ({"change_low": -0.02, "change_high": 0.01}, "No difference is shown: the change is"),
-        (
-            {"calibrated_error": 0.01, "by_chance": 0.02},
-            "by chance: so nothing shows that these are not exactly right.",
-        ),
+        ({"calibrated_error_low": 0.0}, "exactly right: nothing shows that these are not."),
     ],
 )
 def test_verdicts_are_those_of_the_intervals(results: Results, figures: dict[str, float], words: str) -> None:
