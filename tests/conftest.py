@@ -127,7 +127,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, one_th
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small project after `dvc repro`, as somebody has committed it: to copy or clone, not to change."""
+    """A small project after `dvc repro`, as somebody has committed it: to copy or to clone, not to change."""
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.delenv("PIPELINE_HOME")
