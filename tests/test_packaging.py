@@ -162,8 +162,8 @@ def test_a_wheel_works_where_there_is_no_project(wheel: Path, tmp_path: Path) ->
     folder = tmp_path / "some folder"
     folder.mkdir()
     python = environment(folder)
-    pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--ignore-installed", wheel]
-    done = run(python, *pip, folder=folder)
+    pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--ignore-installed"]
+    done = run(python, *pip, wheel, folder=folder)
     assert done.returncode == 0, done.stderr
     program = python.with_name("howbig")
     assert run(program, "--version", folder=folder).stdout == f"howbig {pipeline.__version__}\n"

@@ -43,9 +43,9 @@ def values(kind: str) -> NDArray[np.float32]:
     if reading.tokens is not None:
         x = draw.integers(-1, reading.tokens + 1, (len(LENGTHS), TIMESTEPS, 1)).astype(np.float32)
     else:
-        x = draw.normal(size=(len(LENGTHS), TIMESTEPS, 2))
-        x = x * np.sqrt(reading.variance or 1.0) + (reading.mean or 0.0)
-        x = (x / (reading.unit or 1.0)).astype(np.float32)
+        drawn = draw.normal(size=(len(LENGTHS), TIMESTEPS, 2))
+        scaled = drawn * np.sqrt(reading.variance or 1.0) + (reading.mean or 0.0)
+        x = (scaled / (reading.unit or 1.0)).astype(np.float32)
     for row, length in enumerate(LENGTHS):
         x[row, length if reading.padded else TIMESTEPS :] = np.nan
     return x
