@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import __version__
 from pipeline.analysis.evaluation import sha256_of
 from pipeline.analysis.prediction_times import distinct_networks, milliseconds, prediction_times
 from pipeline.errors import PipelineError
@@ -83,11 +82,11 @@ def about(champion: Champion, input_words: str) -> dict[str, str]:
 def onnx_bytes(
     model: keras.Model, spec: NetworkSpec, reading: Reading, about: Mapping[str, str], temperature: float = 1.0
 ) -> bytes:
-    """The content of an .onnx file, which depends on these arguments and the version alone; `about` is its metadata."""
+    """The content of an .onnx file, which depends on these arguments alone; `about` is its metadata."""
     from onnx import checker, helper
 
     exported = onnx_graph(model, spec, reading, temperature)
-    exported.producer_name, exported.producer_version = "howbig", __version__
+    exported.producer_name = "howbig"
     helper.set_model_props(exported, dict(about))
     checker.check_model(exported, full_check=True)
     content: bytes = exported.SerializeToString(deterministic=True)

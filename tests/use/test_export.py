@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import pytest
 
-from pipeline import __version__
 from pipeline.data.sequences import SequencesSummary
 from pipeline.errors import PipelineError
 from pipeline.params.network import NetworkSpec
@@ -44,7 +43,7 @@ def test_the_same_model_gives_the_same_bytes_with_its_metadata(tmp_path: Path) -
     assert export.onnx_bytes(model, GRU, AS_THEY_ARE, {"b": "1", "a": "2"}) == content
     written = onnx.load_from_string(content)
     assert [(each.key, each.value) for each in written.metadata_props] == [("b", "1"), ("a", "2")]
-    assert (written.producer_name, written.producer_version) == ("howbig", __version__)
+    assert written.producer_name == "howbig"
     assert [each.name for each in written.graph.input] == ["sequence"]
     assert [each.name for each in written.graph.output] == ["probabilities"]
 
