@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -35,6 +35,7 @@ CURES = {
     errno.EPERM: ": give yourself the right to it (ls -l shows whose it is), and run the same command again",
     errno.ENOTDIR: ": something else than a folder is in the way; move it",
     errno.EISDIR: ": a folder is in the way of a file; move it",
+    errno.EBADF: ": standard output is closed, nobody would get the answer; run the same command with it open",
 }
 DATABASES = ("sqlalchemy", "sqlite3", "optuna", "mlflow", "psycopg", "alembic")
 
@@ -65,7 +66,10 @@ def main() -> None:
     prepare_process()
     try:
         with plain_errors():  # of what happens outside of a verb, such as help that cannot be written
-            app()
+            try:
+                app()
+            finally:
+                sys.stdout.flush()  # while an error can still be told: Python's own end has no sentence for it
     except typer.Exit as end:
         sys.exit(end.exit_code)
 
@@ -288,6 +292,19 @@ def predict(
         from pipeline.commands.predict import predict_file
 
         predict_file(file, params, as_json)
+
+
+@app.command(rich_help_panel=CARE)
+def export(
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("champion.onnx"),
+    form: Annotated[Literal["onnx"], typer.Option("--format", help="Of the file.")] = "onnx",
+) -> None:
+    """The champion as a file for programs without TensorFlow, which answers as Keras does: docs/export.md."""
+    output = output.absolute()  # the current folder may become another
+    with params_yaml(anywhere=True) as params:
+        from pipeline.commands.export import export_champion
+
+        export_champion(output, params)
 
 
 @app.command(rich_help_panel=CARE)

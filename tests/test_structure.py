@@ -75,6 +75,8 @@ FENCES = {
         "pipeline.training.task",
         "pipeline.training.preload",
     },
+    "onnx": {"pipeline.use.onnx_graph", "pipeline.use.export"},  # an extra: nothing else may need it
+    "onnxruntime": {"pipeline.use.export"},
     "keras": {  # where it is set up, where networks are built, trained, saved and loaded, and timed
         "pipeline.training.process",
         "pipeline.training.build",
