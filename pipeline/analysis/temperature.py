@@ -76,27 +76,23 @@ def fit_temperature(
 
     The interval has the temperatures whose log-likelihood is less than 1.92 below the highest one (Wilks, Annals of
     Mathematical Statistics 9 (1938), 60-62). Where it contains 1 the network's own probabilities are as good as any,
-    and the temperature is 1. Few samples that are all right would make the network certain of everything: so one more
-    that is right and one that is taken for the next probable class are added before the fit, each a mean over all
-    samples. If all are equally probable, that is Laplace's rule of succession, as Platt has it (Probabilistic Outputs
-    for Support Vector Machines, 1999, section 2.2).
+    and the temperature is 1. An end that lies beyond `LOWEST` or `HIGHEST` is not known, and None: a few samples that
+    are all right would make the network certain of everything. Then the temperature is the end that is known, the
+    nearest one to 1.
 
-    The sum over samples is convex in 1 / T. An end of the interval that lies beyond `LOWEST` or `HIGHEST` is None.
+    The likelihood has one maximum, as its logarithm is concave in 1 / T.
     """
     if not len(y):
         return 1.0, None, None
     logits = _logits(probabilities)
     logits -= logits.max(axis=1, keepdims=True)
     true = logits[np.arange(len(y)), y]
-    second, first = np.partition(logits, -2, axis=1)[:, -2:].T
-    added = (first.sum() + second.sum()) / len(y)
 
     def loss(inverse: float) -> float:
         return float((np.log(np.exp(inverse * logits).sum(axis=1)) - inverse * true).sum())
 
-    def slope(inverse: float, *, more: bool = False) -> float:
-        expected = (_softmax(inverse * logits) * logits).sum(axis=1)
-        return float((expected - true).sum() + more * (2 * expected.sum() / len(y) - added))
+    def slope(inverse: float) -> float:
+        return float(((_softmax(inverse * logits) * logits).sum(axis=1) - true).sum())
 
     likeliest = _root(slope)
     reach = stats.chi2.ppf(CONFIDENCE, 1) / 2
@@ -111,8 +107,8 @@ def fit_temperature(
     low, high = (None if end is None else _rounded(1 / end) for end in reversed(ends))
     if beyond(1.0) <= 0:
         return 1.0, low, high
-    temperature = _rounded(1 / _root(lambda inverse: slope(inverse, more=True)))
-    return min(max(temperature, low or LOWEST), high or HIGHEST), low, high
+    known = [end for end in (low, high) if end is not None]
+    return _rounded(1 / likeliest) if len(known) == 2 else known[0], low, high
 
 
 def smallest_sure(probability: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:

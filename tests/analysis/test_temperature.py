@@ -84,14 +84,14 @@ def test_without_samples_nothing_is_known() -> None:
     )
 
 
-def test_equal_samples_follow_the_rule_of_succession() -> None:
-    """51 of 52 where 50 of 50 are right: that no answer is wrong does not make any certain."""
+def test_that_no_answer_is_wrong_does_not_make_any_certain() -> None:
+    """Of 50 of 50 right answers the likelihood is 1.92 below the highest where 0.962 of them are right."""
     same = np.tile(np.array([0.7, 0.3], np.float32), (50, 1))
     temperature, low, high = fit_temperature(same, np.zeros(50, np.int64))
-    assert with_temperature(same, temperature)[0, 0] == pytest.approx(51 / 52, abs=1e-5)
-    assert low is None
-    assert high is not None
-    assert temperature < high < 1
+    assert (temperature, low) == (high, None)
+    assert with_temperature(same, temperature)[0, 0] == pytest.approx(np.exp(-1.9207 / 50), abs=1e-4)
+    temperature, low, high = fit_temperature(same, np.ones(50, np.int64))
+    assert (temperature, high) == (low, None), "of 50 wrong ones neither"
 
 
 @settings(max_examples=100, deadline=None)
