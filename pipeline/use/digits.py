@@ -83,14 +83,14 @@ def _ink(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     if between < LEAST_CONTRAST or between < LEAST_SEPARATION * within:
         raise NothingDrawn("nothing in it stands out from the ground")
     full = np.percentile(on, 75)  # of strokes, their edges left aside
-    low = 2 * threshold - full  # the threshold is where half of the pixel is ink
+    low = max(2 * threshold - full, threshold / 2)  # the threshold is where half of the pixel is ink
     return np.clip((contrast - low) / (full - low), 0, 1)
 
 
 def _dark_on_light(grey: NDArray[np.uint8]) -> bool:
     """By the border, which is ground; where shadows make that doubtful, by the rarer side, which is ink."""
     border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]]).astype(np.float32)
-    light = float((border > _otsu(grey.astype(np.float32) / 255) * 255).mean())
+    light = float((border > _otsu(grey / np.float32(255)) * 255).mean())
     if not 0.25 < light < 0.75:
         return light > 0.5
     deviation = grey - ndimage.gaussian_filter(grey.astype(np.float32), max(grey.shape) / 8)
@@ -137,8 +137,8 @@ def _digit_in(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     pieces = [i for i in np.flatnonzero(area >= SPECK * area[largest]) if not edge[i] or edge[largest]]
     digit, waiting, others = {largest}, set(map(int, pieces)) - {largest}, 0
     reach = GAP * max(_sides(boxes[largest]))
-    near = True
-    while near and waiting:
+    near = waiting
+    while near:
         far = ndimage.distance_transform_edt(~np.isin(labels, [i + 1 for i in digit]))
         near = {
             i for i in waiting
