@@ -102,9 +102,10 @@ def _light(paper: NDArray[np.uint8]) -> NDArray[np.float32]:
     coarse = _at_most(paper, COARSE)
     coarse = ndimage.median_filter(coarse, 3) if min(coarse.shape) > BOX * 4 else coarse
     window = max(3, round(STROKE * min(coarse.shape)) | 1)
-    closed = ndimage.grey_closing(coarse, (window, window), mode="nearest")
+    beyond = np.pad(coarse.astype(np.float32), window, "reflect", reflect_type="odd")  # light goes on as it falls off
+    closed = ndimage.grey_closing(beyond, (window, window))[window:-window, window:-window]
     height, width = paper.shape
-    return np.asarray(Image.fromarray(closed).resize((width, height), Image.Resampling.BILINEAR), np.float32)
+    return np.asarray(Image.fromarray(closed).resize((width, height), Image.Resampling.BILINEAR)).clip(0, 255)
 
 
 def _otsu(values: NDArray[np.float32]) -> float:

@@ -124,7 +124,8 @@ def read_grey(content: bytes, name: Path) -> NDArray[np.uint8]:
         with image:
             if image.width * image.height > MOST_PIXELS:
                 raise _too_large(name)
-            image.draft("L" if image.mode == "L" else "RGB", (2 * LONGEST, 2 * LONGEST))  # a JPEG: smaller at once
+            scale = min(1, 2 * LONGEST / max(image.size))
+            image.draft(None, (round(image.width * scale), round(image.height * scale)))  # a JPEG: smaller at once
             return _grey(ImageOps.exif_transpose(image))
 
 
