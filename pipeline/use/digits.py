@@ -50,7 +50,7 @@ def digit_of(grey: NDArray[np.uint8]) -> Digit:
         raise NothingDrawn("it has no pixels")
     small = _at_most(grey, LONGEST)
     ink = _ink(small)
-    strokes, others = _digit_in(ink > 0.5)
+    strokes, others = _digit_in(ndimage.binary_propagation(ink > 0.5, EIGHT, ink > 0.3))  # with their pale parts
     ink = np.where(ndimage.binary_dilation(strokes, EIGHT, iterations=2), ink, 0)  # with their soft edges
     rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
     top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
@@ -72,7 +72,7 @@ def _at_most(grey: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
 def _ink(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """How much of each pixel (height, width) is ink, from 0 to 1, whatever the light; raises NothingDrawn."""
     paper = grey if _dark_on_light(grey) else 255 - grey
-    smooth = ndimage.gaussian_filter(paper.astype(np.float32), max(grey.shape) / 600)
+    smooth = ndimage.gaussian_filter(paper.astype(np.float32), max(grey.shape) / 400)
     contrast = np.clip(1 - (smooth + 1) / (_light(paper) + 1), 0, 1)
     threshold = _otsu(contrast)
     dark = contrast > threshold
