@@ -60,20 +60,20 @@ def predict_photographs(names: Sequence[str], here: Path, params: Params, as_jso
     found, notes = photographs(names, here)
     for note in (*notes, *about(file, choice, summary, params)):
         tell(note)
-    seen = dict(_seen(found))
+    seen = list(_seen(found))
     if show is not None:
         _show(seen, show)
     asked = champion(params)
-    x = as_sequences(np.stack([digit.pixels for digit in seen.values()]), choice.choice.view, summary.seed)
+    x = as_sequences(np.stack([digit.pixels for _, digit in seen]), choice.choice.view, summary.seed)
     probabilities = asked.probabilities(x)
     labels = np.asarray(summary.labels)[probabilities.argmax(axis=1)].tolist()
     sure = probabilities.max(axis=1) >= ANSWERS_FROM
     table = pd.DataFrame(
         {
-            "file": [photograph.name for photograph in seen],
+            "file": [photograph.name for photograph, _ in seen],
             "predicted": pd.array([label if yes else None for label, yes in zip(labels, sure, strict=True)], object),
             "probability": probabilities.max(axis=1).astype(float).round(6),
-            "remark": [_remark(digit, yes) for digit, yes in zip(seen.values(), sure, strict=True)],
+            "remark": [_remark(digit, yes) for (_, digit), yes in zip(seen, sure, strict=True)],
         }
     )
     if sys.stdout.isatty() and not as_json:
@@ -112,10 +112,10 @@ def _remark(digit: Digit, sure: bool) -> str:
     return SEVERAL if digit.others else ""
 
 
-def _show(seen: dict[Photograph, Digit], folder: Path) -> None:
+def _show(seen: Sequence[tuple[Photograph, Digit]], folder: Path) -> None:
     """What the network sees, enlarged, as NAME-seen.png; a name that several photographs have gets a number."""
     names = dict[str, int]()
-    for photograph, digit in seen.items():
+    for photograph, digit in seen:
         stem = "standard-input" if photograph.path is None else photograph.path.stem
         names[stem] = names.get(stem, 0) + 1
         number = f"-{names[stem]}" * (names[stem] > 1)

@@ -20,7 +20,7 @@ from pipeline.data.sequences import SequencesSummary, SplitSummary, as_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.params.network import NetworkSpec
-from pipeline.params.settings import DataParams
+from pipeline.params.settings import DataParams, TableColumns
 from pipeline.training.build import build
 from pipeline.use.digits import digit_of
 from tests.helpers import drawn
@@ -115,7 +115,8 @@ def test_without_certainty_no_digit_is_named(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.usefixtures("champion", "answers_all")
 def test_two_digits_are_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
-    Image.fromarray(np.hstack([grey(2), grey(3)])).save("both.png")
+    both = [np.asarray(Image.fromarray(grey(digit)).resize((150, 200))) for digit in (2, 3)]
+    Image.fromarray(np.hstack(both)).save("both.png")
     assert ask("both.png")
     assert pd.read_csv(io.StringIO(capsys.readouterr().out)).remark.tolist() == [SEVERAL]
 
@@ -209,7 +210,9 @@ def test_photographs_are_for_digits(champion: Any, dataset: str, own: dict[str, 
     summary.write(paths.SEQUENCES_SUMMARY)
     params = params_of(dataset)
     if own:
-        summary = summary.model_copy(update={"scale": "standard", "missing": "refuse", "validation_asked": 10})
+        summary = summary.model_copy(
+            update={"scale": "standard", "missing": "refuse", "validation_asked": 10, "columns": TableColumns()}
+        )
         summary.write(paths.SEQUENCES_SUMMARY)
         params = params.model_copy(update={"data": DataParams(dataset=dataset, validation=10)})
         found = choice(0.75)
