@@ -15,6 +15,7 @@ from pipeline.data.sequences import SequencesSummary, as_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.paths import atomic_write
+from pipeline.report.text import percent
 from pipeline.use.answering import champion, chosen
 from pipeline.use.digits import Digit
 from pipeline.use.photographs import STANDARD_INPUT, SUFFIXES, Photograph, photographs
@@ -124,8 +125,8 @@ def _show(seen: Sequence[tuple[Photograph, Digit]], folder: Path) -> None:
 
 
 def _print_table(table: pd.DataFrame) -> None:
-    shown = Table("file", "digit", "probability", "")
+    shown = Table("file", "digit", "probability", "remark")
     for row in table.itertuples():
         digit = "" if row.predicted is None else str(row.predicted)
-        shown.add_row(str(row.file), digit, f"{row.probability:.1%}", str(row.remark))
+        shown.add_row(str(row.file), digit, percent(float(row.probability)), str(row.remark))
     Console(markup=False, highlight=False).print(shown)

@@ -78,7 +78,7 @@ def photographs(names: Iterable[str], here: Path) -> tuple[list[Photograph], lis
             found += inside
             notes += note
         else:
-            found.append(Photograph(name, None if name == STANDARD_INPUT else here / name))
+            found.append(_named(name, None if name == STANDARD_INPUT else here / name))
     if sum(photograph.path is None for photograph in found) > 1:
         raise PipelineError(f"{STANDARD_INPUT}: standard input can be read once only: give it once")
     return found, notes
@@ -92,7 +92,12 @@ def _of_folder(name: str, folder: Path) -> tuple[list[Photograph], list[str]]:
         raise unfit(Path(name), f"no pictures in this folder; their names end with {', '.join(sorted(SUFFIXES))}")
     more = f" and {len(others) - 3} more" * (len(others) > 3)
     left_out = [f"{name}: left out what is no picture by its name: {', '.join(others[:3])}{more}"] if others else []
-    return [Photograph(str(Path(name, entry.name)), entry) for entry in pictures], left_out
+    return [_named(str(Path(name, entry.name)), entry) for entry in pictures], left_out
+
+
+def _named(name: str, path: Path | None) -> Photograph:
+    """By a name that can be printed: bytes of it that are no UTF-8 become question marks."""
+    return Photograph(name.encode(errors="replace").decode(), path)
 
 
 def _read(stream: BinaryIO, name: Path) -> bytes:

@@ -157,6 +157,16 @@ def test_what_the_network_sees_is_shown() -> None:
 
 
 @pytest.mark.usefixtures("champion", "answers_all")
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_name_that_is_no_text_is_read(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    name = os.fsdecode(b"\xff.png")
+    os.rename("mine/2.png", name)
+    assert ask(name, as_json=as_json, show=Path("seen"))
+    assert len(os.listdir("seen")) == 1
+    assert "probability" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("champion", "answers_all")
 def test_standard_input_is_a_photograph(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("mine/3.png").read_bytes())))
     assert ask("-", show=Path("seen"))
