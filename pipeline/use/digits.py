@@ -54,8 +54,8 @@ def digit_of(grey: NDArray[np.uint8]) -> Digit:
     ink = np.where(ndimage.binary_dilation(strokes, EIGHT, iterations=2), ink, 0)  # with their soft edges
     rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
     top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
-    scale = max(grey.shape) / max(small.shape)
-    box = (int(top * scale), int(left * scale), int(np.ceil(bottom * scale)), int(np.ceil(right * scale)))
+    tall, wide = (before / now for before, now in zip(grey.shape, small.shape, strict=True))
+    box = (round(top * tall), round(left * wide), round(bottom * tall), round(right * wide))
     return Digit(_centred(_scaled(ink[top:bottom, left:right])), box, others)
 
 
