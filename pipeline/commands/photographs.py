@@ -12,6 +12,7 @@ from rich.table import Table
 
 from pipeline.commands.predict import about, predict_file, print_answers, tell
 from pipeline.data.sequences import SequencesSummary, as_sequences
+from pipeline.documents import records
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.paths import atomic_write
@@ -126,7 +127,7 @@ def _show(seen: Sequence[tuple[Photograph, Digit]], folder: Path) -> None:
 
 def _print_table(table: pd.DataFrame) -> None:
     shown = Table("file", "digit", "probability", "remark")
-    for row in table.itertuples():
-        digit = "" if row.predicted is None else str(row.predicted)
-        shown.add_row(str(row.file), digit, percent(float(row.probability)), str(row.remark))
+    for row in records(table):
+        digit = "" if row["predicted"] is None else str(row["predicted"])
+        shown.add_row(row["file"], digit, percent(row["probability"]), row["remark"])
     Console(markup=False, highlight=False).print(shown)

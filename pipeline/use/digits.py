@@ -108,7 +108,7 @@ def _light(paper: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(Image.fromarray(closed).resize((width, height), Image.Resampling.BILINEAR)).clip(0, 255)
 
 
-def _otsu(values: NDArray[np.float32]) -> float:
+def _otsu(values: NDArray[np.floating]) -> float:
     """The threshold that parts values from 0 to 1 best into two (Otsu, IEEE Transactions on Systems, Man, and
     Cybernetics 9 (1979), 62–66)."""
     counts, edges = np.histogram(values, 256, (0, 1))

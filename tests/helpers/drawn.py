@@ -84,8 +84,8 @@ def strokes(digit: int, rng: np.random.Generator, way: int | None = None) -> Cov
     size = np.max([run.max(axis=0) for run in runs], axis=0) - corner + 2 * pen
     picture = Image.new("L", (int(size[0]), int(size[1])))
     draw = ImageDraw.Draw(picture)
-    for run in runs:
-        places = run - corner
+    for curve in runs:
+        places = curve - corner
         draw.line([(x, y) for x, y in places], fill=255, width=round(pen))
         for x, y in places:  # a round pen
             draw.ellipse((x - pen / 2, y - pen / 2, x + pen / 2, y + pen / 2), fill=255)
@@ -104,14 +104,14 @@ def _through(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def enlarged(image: NDArray[np.uint8], rng: np.random.Generator) -> Coverage:
     """Somebody's handwriting: an image of MNIST, 3 to 15 times as large, with sharp edges again."""
     side = int(image.shape[0] * rng.uniform(3, 15))
-    large = np.asarray(Image.fromarray(image).resize((side, side), Resampling.BICUBIC), np.float32) / 255
-    return _ink_alone(Image.fromarray(np.rint(np.clip((large - 0.5) * 3 + 0.5, 0, 1) * 255).astype(np.uint8)))
+    large = np.asarray(Image.fromarray(image).resize((side, side), Resampling.BICUBIC), np.float32)
+    return _ink_alone(Image.fromarray(_as_grey((large - 127.5) * 3 + 127.5)))
 
 
 def _ink_alone(picture: Image.Image) -> Coverage:
     box = picture.getbbox()
     assert box is not None
-    return np.asarray(picture.crop(box), np.float32) / 255
+    return np.asarray(picture.crop(box), np.float32) / np.float32(255)
 
 
 def on_paper(ink: Coverage, rng: np.random.Generator, share: tuple[float, float] = (0.3, 0.75)) -> Coverage:

@@ -40,14 +40,14 @@ def mnist() -> Grey:
 
 
 def answers(model: "keras.Model", images: list[Grey]) -> NDArray[np.int64]:
-    return predict(model, np.stack(images).astype(np.float32) / 255).argmax(axis=1)
+    return predict(model, np.stack(images).astype(np.float32) / np.float32(255)).argmax(axis=1)
 
 
 def in_larger(image: Grey, times: int) -> Grey:
     """On black, not in the middle, `times` as large."""
     side = SIDE * times
     large = np.zeros((4 * side, 3 * side), np.uint8)
-    large[side : 2 * side, side // 2 : side // 2 + side] = Image.fromarray(image).resize((side, side))
+    large[side : 2 * side, side // 2 : side // 2 + side] = np.asarray(Image.fromarray(image).resize((side, side)))
     return large
 
 
