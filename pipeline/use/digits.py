@@ -12,7 +12,7 @@ from scipy import ndimage
 SIDE, BOX = 28, 20  # pixels: of MNIST's images, and of the square into which each digit is scaled
 MIDDLE = 14.5  # pixels from the border to the centre of mass, as MNIST's images have it: in the middle of pixel 14
 LONGEST = 800  # pixels: a larger picture is made smaller before anything is looked for
-COARSE = 160  # pixels: at this size the light on the paper is estimated
+COARSE, COARSEST = 160, 40  # pixels: at these sizes the light on the paper is estimated, and the noise of it
 STROKE = 0.4  # of the shorter side: what is wider than this is no stroke, but a shadow
 LEAST_CONTRAST = 0.1  # between ink and paper, of the paper's brightness
 LEAST_SEPARATION = 4.0  # the same, in standard deviations within ink and paper: noise alone has 2.7
@@ -104,8 +104,11 @@ def _light(paper: NDArray[np.uint8]) -> NDArray[np.float32]:
     window = max(3, round(STROKE * min(coarse.shape)) | 1)
     beyond = np.pad(coarse.astype(np.float32), window, "reflect", reflect_type="odd")  # light goes on as it falls off
     closed = ndimage.grey_closing(beyond, (window, window))[window:-window, window:-window]
+    share = Image.fromarray(coarse / np.maximum(closed, 1)).reduce(max(1, max(coarse.shape) // COARSEST))
+    noise = ndimage.percentile_filter(share, 75, round(STROKE * min(share.size)) | 1)  # makes a closing too bright
     height, width = paper.shape
-    return np.asarray(Image.fromarray(closed).resize((width, height), Image.Resampling.BILINEAR)).clip(0, 255)
+    large = [Image.fromarray(each).resize((width, height), Image.Resampling.BILINEAR) for each in (closed, noise)]
+    return np.clip(large[0], 0, 255) * np.asarray(large[1])
 
 
 def _otsu(values: NDArray[np.floating]) -> float:
