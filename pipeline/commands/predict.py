@@ -25,7 +25,7 @@ from pipeline.params.settings import DataParams, View
 from pipeline.report.calibration import calibration_notes
 from pipeline.report.tested import model_words
 from pipeline.report.text import percent, plural
-from pipeline.use.answering import champion, chosen
+from pipeline.use.answering import Champion, champion, chosen
 
 
 def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
@@ -44,37 +44,45 @@ def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
     network = choice.choice
     read = _own(path, summary, params.data, network.cell) if summary.is_own else _images(path, summary, network.view)
     x, written = read
-    for note in _about(file, choice, summary, params):
-        _tell(note)
+    for note in about(file, choice, summary, params):
+        tell(note)
     asked = champion(params)
     for note in calibration_notes(asked.calibration):
-        _tell(note)
+        tell(note)
     probabilities = asked.probabilities(x)
     labels = np.asarray(summary.labels)[probabilities.argmax(axis=1)]
     if written is not None:
-        _tell(_right(written, labels, summary))
+        tell(_right(written, labels, summary))
     table = pd.DataFrame({"predicted": labels, "probability": probabilities.max(axis=1).round(6)})
     table["sure"] = asked.sure(probabilities)
-    if as_json:
-        named = [dict(zip(map(str, summary.labels), row, strict=True)) for row in probabilities.round(6)]
-        rows = records(table.reset_index(names="index"))
-        predictions = [row | {"probabilities": each} for row, each in zip(rows, named, strict=True)]
-        tested = tested_model(network, summary.all_sha256, params.champion.metric)
-        accuracy = tested.model_test_accuracy if tested else None
-        name = network_name(network.model_dump())
-        document = {"network": name, "model": file.as_posix(), "test_accuracy": accuracy}
-        for figure in ("temperature", "answers_from"):
-            document[figure] = getattr(asked.calibration, figure, None)
-        print_json(document | {"predictions": predictions})
-    else:
+    print_answers(table, probabilities, asked, params, as_json)
+
+
+def print_answers(
+    table: pd.DataFrame, probabilities: NDArray[np.float64], asked: Champion, params: Params, as_json: bool
+) -> None:
+    """A row of `table` for each of the `probabilities` (n, classes), as CSV; or as JSON, with all of these."""
+    if not as_json:
         table.to_csv(sys.stdout, index_label="index", lineterminator="\n")
+        return
+    choice, summary = asked.choice.choice, asked.summary
+    named = [dict(zip(map(str, summary.labels), row, strict=True)) for row in probabilities.round(6)]
+    rows = records(table.reset_index(names="index"))
+    predictions = [row | {"probabilities": each} for row, each in zip(rows, named, strict=True)]
+    tested = tested_model(choice, summary.all_sha256, params.champion.metric)
+    accuracy = tested.model_test_accuracy if tested else None
+    name, model = network_name(choice.model_dump()), asked.file.as_posix()
+    document: dict[str, Any] = {"network": name, "model": model, "test_accuracy": accuracy}
+    for figure in ("temperature", "answers_from"):
+        document[figure] = getattr(asked.calibration, figure, None)
+    print_json(document | {"predictions": predictions})
 
 
-def _tell(note: str) -> None:
+def tell(note: str) -> None:
     print(f"predict: {note}", file=sys.stderr)
 
 
-def _about(file: Path, choice: Choice, summary: SequencesSummary, params: Params) -> Iterator[str]:
+def about(file: Path, choice: Choice, summary: SequencesSummary, params: Params) -> Iterator[str]:
     """What the model is, how good it is, and whether the study would still choose it."""
     model = f"{choice.name_of(choice.choice)}, {file}"
     tested = tested_model(choice.choice, summary.all_sha256, params.champion.metric)
@@ -131,7 +139,7 @@ def _own(
     """
     found = read_raw(path, data)
     for note in found.notes:
-        _tell(note)
+        tell(note)
     x = _in_order(path, found, summary)
     lengths = (~np.isnan(x).all(axis=2)).sum(axis=1)
     if not summary.padded:
