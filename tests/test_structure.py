@@ -75,7 +75,7 @@ FENCES = {
         "pipeline.training.task",
         "pipeline.training.preload",
     },
-    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, and timed
+    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, timed and looked into
         "pipeline.training.process",
         "pipeline.training.build",
         "pipeline.training.reading",
@@ -85,6 +85,7 @@ FENCES = {
         "pipeline.training.seeds",
         "pipeline.training.model_file",
         "pipeline.analysis.prediction_times",
+        "pipeline.use.reading_states",
     },
     "tensorflow": {  # where it is set up, where networks are trained, and where they are timed
         "pipeline.training.process",
