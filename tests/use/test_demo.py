@@ -170,6 +170,7 @@ def test_it_answers_no_other_machine_and_no_other_page(address: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=60_000)  # milliseconds; a loaded machine is no reason to fail
     with chromium() as browser:
         yield browser
 
@@ -276,7 +277,7 @@ def test_the_reading_passes_row_by_row_to_the_moment_of_decision(page: Page, dem
     page.locator("#steps").fill(str(network["decided"]))
     said = np.argmax(network["answers"], axis=1)
     expect(verdict(page)).to_have_text(str(said[-1]))
-    expect(page.locator("[data-network='0'] .course")).to_contain_text(f"From row {network['decided']} on {said[-1]}.")
+    expect(page.locator("[data-network='0'] .course")).to_contain_text(f"from row {network['decided']} on: {said[-1]}")
     page.locator("#back").click()
     expect(rows).to_have_text(f"row {network['decided'] - 1} of 28")
     expect(verdict(page)).to_have_text(str(said[network["decided"] - 2]))
@@ -347,7 +348,10 @@ def test_all_has_a_name_and_can_be_reached_in_order(page: Page) -> None:
 
 
 @needs_chromium
-def test_a_program_that_has_ended_is_told(browser: Browser, page: Page, address: str) -> None:
+def test_a_program_that_has_ended_is_told(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    page.goto(address)
     page.route("**/sample/**", lambda route: route.abort())
     page.get_by_role("button", name="A test image of a 3").click()
     expect(page.locator("#problem")).to_contain_text("has ended: start it again")
+    page.close()

@@ -110,7 +110,7 @@ async function show(kind) {
   shown[kind] = number + 1;
   clear();
   sample = bytes(answer.pixels, Uint8Array);
-  byId("told").textContent = `A test image of a ${answer.label}.`;
+  byId("told").textContent = `A test image of a ${answer.label}. Your first stroke clears it.`;
   const small = Object.assign(document.createElement("canvas"), { width: side, height: side });
   const image = new ImageData(side, side);
   sample.forEach((ink, place) => { image.data[4 * place + 3] = ink; });
@@ -231,8 +231,8 @@ function course({ answers, decided }) {
     else runs.push({ said, from: place + 1, to: place + 1 });
   });
   const end = runs.pop();
-  const before = runs.map(({ said, from, to }) => `${said} (${from === to ? from : `${from}–${to}`})`).join(", ");
-  return `${before ? `First ${before}. ` : ""}From ${step} ${decided} on ${end.said}.`;
+  const before = runs.map(({ said, from, to }) => from === to ? `${step} ${from}: ${said}, ` : `${step}s ${from}–${to}: ${said}, `);
+  return `${before.join("")}from ${step} ${decided} on: ${end.said}`;
 }
 
 function paint(map, values, colour) {
