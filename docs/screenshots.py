@@ -74,7 +74,9 @@ def demo() -> None:
     server = Server(Path.cwd(), [sys.executable, "-m", "pipeline", "demo", "--port"], "/")
     with serving(server) as address, browser_page(1280, 1000) as page:
         page.goto(address)
+        page.locator("#told").filter(has_text="A test image").wait_for()
         page.locator("#clear").click()
+        settle(page)
         box = page.locator("#canvas").bounding_box()
         assert box is not None
         for stroke in FIVE:

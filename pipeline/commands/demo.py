@@ -94,12 +94,14 @@ def fewer(units: int) -> int:
 
 
 def trained(configuration: Configuration, params: Params, summary: SequencesSummary) -> "keras.Model":
-    """The model of a network trained as the champion was, with the first seed; the journal keeps it."""
+    """The model of a network trained as the champion was, with the first seed, unless the record has it already."""
     trial = Trial(0, configuration, 0)
     journal = Journal(paths.journal_folder(), paths.RECORD)
     refits = Refits(summary, paths.SEQUENCES, journal, params.training.instructions)
-    with TrialProgress("demo", 1, lambda _: 1.0, [trial]) as progress:
+    expectation = "a small network to compare with"
+    with TrialProgress("demo", 1, lambda _: 1.0, [trial], expectation) as progress:
         refits.train([trial], lambda: Cluster(params.execution), progress)
+    refits.record("demo", [trial])
     configure_tensorflow(params.training.answering)
     with TemporaryDirectory() as folder:
         file = Path(folder, "small.keras")

@@ -1,9 +1,8 @@
 """demo: the page of the champion and of a small network that is trained once, from the first line to Ctrl-C."""
 
-import os
+import json
 import signal
-import time
-from concurrent.futures import ThreadPoolExecutor
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +20,25 @@ from pipeline.params.settings import DataParams, View
 from pipeline.training.build import build
 from tests.helpers.runs import choice
 from tests.helpers.sequences import params_with
-from tests.helpers.servers import answers, free_port
+from tests.helpers.servers import Server, serving
 
+ROOT = Path(__file__).parents[2]
 PARAMS = params_with({"one": {"sampler": "list", "trials": [{"cell": "gru", "units": 4}]}}, workers=1)
 
 
 def params_of(dataset: str, view: View = "rows") -> Params:
     data = DataParams(dataset=dataset, view=view, validation=100)
     return PARAMS.model_copy(update={"data": data})
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project's, the current one."""
+    root = tmp_path / "my project"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PIPELINE_HOME", str(root))
+    return root
 
 
 def write_champion(view: View = "rows") -> None:
@@ -53,29 +63,23 @@ def write_champion(view: View = "rows") -> None:
 
 
 def test_it_serves_the_page_until_it_is_interrupted(
-    home: Path, one_thread: None, capsys: pytest.CaptureFixture[str]
+    folder: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_champion()
-    port = free_port()
-
-    def look_and_interrupt() -> str:
-        while not answers(f"http://127.0.0.1:{port}/"):
-            time.sleep(0.1)
-        text = requests.get(f"http://127.0.0.1:{port}/", timeout=60).text
-        os.kill(os.getpid(), signal.SIGINT)
-        return text
-
-    with ThreadPoolExecutor(1) as pool:
-        seen = pool.submit(look_and_interrupt)
-        demo.run(params_of("mnist5k"), port)
-        text = seen.result()
-    assert capsys.readouterr().out.splitlines() == [
-        f"demo: open http://127.0.0.1:{port} in a browser; Ctrl-C ends it",
-        "demo: ended",
-    ]
+    Path("params.yaml").write_text(json.dumps(params_of("mnist5k").model_dump(mode="json")))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    server = Server(folder, [sys.executable, "-m", "pipeline", "demo", "--port"], "/")
+    with serving(server) as address:
+        text = requests.get(address, timeout=60).text
+        assert server.process is not None
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(timeout=60) == 0
     assert "LSTM 1×30" in text
     assert "LSTM 1×2" in text
-    assert len(list(paths.journal_folder().glob("*.keras"))) == 1
+    said = (folder.parent / f"server-{server.port}.log").read_text(encoding="utf-8").splitlines()
+    assert said[0] == "demo: 1 trials, a small network to compare with"
+    assert said[-2:] == [f"demo: open {address} in a browser; Ctrl-C ends it", "demo: ended"]
+    assert len(list(paths.RECORD.glob("*.keras"))) == 1  # for the next time
 
 
 @pytest.mark.parametrize("dataset", ["fashion_mnist", "my.npz"])
@@ -84,7 +88,7 @@ def test_it_is_for_digits(dataset: str) -> None:
         demo.run(params_of(dataset), 0)
 
 
-def test_it_is_for_rows_and_columns(home: Path) -> None:
+def test_it_is_for_rows_and_columns(folder: Path, one_thread: None) -> None:
     write_champion("pixels")
     with pytest.raises(PipelineError, match="the champion's view is pixels"):
         demo.demo_of(params_of("mnist5k", "pixels"))
