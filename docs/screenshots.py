@@ -72,11 +72,12 @@ def demo() -> None:
     """The page in the middle of a reading; and, by the browser's clock, the milliseconds from a move of the pointer to
     the new bars."""
     server = Server(Path.cwd(), [sys.executable, "-m", "pipeline", "demo", "--port"], "/")
-    with serving(server) as address, browser_page(1280, 1000) as page:
+    with serving(server) as address, browser_page(1280, 940) as page:
         page.goto(address)
         page.locator("#told").filter(has_text="A test image").wait_for()
         page.locator("#clear").click()
         settle(page)
+        page.evaluate("performance.clearMeasures()")
         box = page.locator("#canvas").bounding_box()
         assert box is not None
         for stroke in FIVE:

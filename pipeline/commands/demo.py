@@ -57,7 +57,10 @@ def run(params: Params, port: int) -> None:
 def listening(port: int) -> socket.socket:
     """A socket at this port of the loopback address, and of no other."""
     try:
-        return socket.create_server(("127.0.0.1", port))
+        listener = socket.create_server(("127.0.0.1", port))
+        # Else an answer's second packet waits for the first one's receipt, 40 ms: asyncio does it for its own sockets.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        return listener
     except OSError as error:
         raise PipelineError(
             f"port {port} is not free ({error.strerror}): end what listens there, or choose another by --port"
