@@ -92,6 +92,7 @@ FENCES = {
         "pipeline.training.cache_sizes",
         "pipeline.training.preload",
         "pipeline.training.graphs",
+        "pipeline.training.augmentation",
         "pipeline.training.train",
         "pipeline.training.seeds",
         "pipeline.training.layers",

@@ -83,7 +83,7 @@ def demo_of(params: Params) -> Demo:
     test = Samples.read(paths.TEST)
     x = in_view(test.x, network.view, summary)
     readers = (
-        reader(choice.name_of(network), network.network, large.model, x),
+        reader(choice.name_of(network), network.network, large.model, x, large.temperature, large.answers_from),
         reader(network_name(small), small.network, small_model, x),
     )
     images = x.transpose(0, 2, 1) if network.view == "columns" else x

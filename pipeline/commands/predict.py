@@ -22,14 +22,15 @@ from pipeline.params.document import Params
 from pipeline.params.network import CELLS, Cell, network_name
 from pipeline.params.own import TABLES
 from pipeline.params.settings import DataParams, View
+from pipeline.report.calibration import calibration_notes
 from pipeline.report.tested import model_words
 from pipeline.report.text import percent, plural
 from pipeline.use.answering import champion, chosen
 
 
 def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
-    """Print index, predicted label and its probability as CSV, a line for each sample of a file; or all as JSON, with
-    the champion's name, and with the probability of each label.
+    """Print index, predicted label, its probability and whether it is sure as CSV, a line for each sample of a file; or
+    all as JSON, with the champion's name, and with the probability of each label. Probabilities are calibrated.
 
     Samples are as in the data the champion learned from. Of images `x` in an .npz is uint8 (n, height, width), which
     are turned into the champion's view of them, or sequences (n, timesteps, features) from 0 to 1 that are in this view
@@ -45,19 +46,26 @@ def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
     x, written = read
     for note in _about(file, choice, summary, params):
         _tell(note)
-    probabilities = champion(params).probabilities(x)
+    asked = champion(params)
+    for note in calibration_notes(asked.calibration):
+        _tell(note)
+    probabilities = asked.probabilities(x)
     labels = np.asarray(summary.labels)[probabilities.argmax(axis=1)]
     if written is not None:
         _tell(_right(written, labels, summary))
-    table = pd.DataFrame({"predicted": labels, "probability": probabilities.max(axis=1).astype(float).round(6)})
+    table = pd.DataFrame({"predicted": labels, "probability": probabilities.max(axis=1).round(6)})
+    table["sure"] = asked.sure(probabilities)
     if as_json:
-        named = [dict(zip(map(str, summary.labels), row, strict=True)) for row in probabilities.astype(float).round(6)]
+        named = [dict(zip(map(str, summary.labels), row, strict=True)) for row in probabilities.round(6)]
         rows = records(table.reset_index(names="index"))
         predictions = [row | {"probabilities": each} for row, each in zip(rows, named, strict=True)]
         tested = tested_model(network, summary.all_sha256, params.champion.metric)
         accuracy = tested.model_test_accuracy if tested else None
         name = network_name(network.model_dump())
-        print_json({"network": name, "model": file.as_posix(), "test_accuracy": accuracy, "predictions": predictions})
+        document = {"network": name, "model": file.as_posix(), "test_accuracy": accuracy}
+        for figure in ("temperature", "answers_from"):
+            document[figure] = getattr(asked.calibration, figure, None)
+        print_json(document | {"predictions": predictions})
     else:
         table.to_csv(sys.stdout, index_label="index", lineterminator="\n")
 

@@ -13,6 +13,7 @@ from pipeline.report import palette
 from pipeline.report.ablation import Ablation, ablation
 from pipeline.report.answer import Answer, answer
 from pipeline.report.book import Book, book
+from pipeline.report.calibration import Calibrated, calibrated
 from pipeline.report.capacity import Capacity, capacity
 from pipeline.report.comparisons import Comparisons, comparisons
 from pipeline.report.cost import Cost, cost
@@ -54,6 +55,7 @@ class Page:
     cost: Cost | None
     mistakes: Mistakes | None
     recall: Recall | None
+    calibration: Calibrated | None
     tested: Tested | None
     book: Book | None
     networks: tuple[Network, ...]
@@ -68,6 +70,7 @@ class Page:
         sections = (
             self.answer, self.race, self.comparisons, self.capacity, self.scaling, self.curves, *self.searches,
             self.ablation, self.cost, self.mistakes, self.recall,
+            self.calibration,
         )  # fmt: skip
         return {name: svg for section in sections if section for name, svg in section.figures.items()}
 
@@ -87,6 +90,7 @@ def assemble(results: Results) -> Page:
         cost=cost(results),
         mistakes=mistakes(results),
         recall=recall(results),
+        calibration=calibrated(results),
         tested=tested(results),
         book=book(results),
         networks=networks(results),

