@@ -77,8 +77,8 @@ class Reader:
         """The reading of a picture (timesteps, features), for the page.
 
         `answers`: after each step, the probability of each class, with the rest of the picture blank. `sure`: whether
-        the last of them is. `decided`: see `decided_at`. `maps`: for each direction, the states of these pictures (pictures, timesteps, units), as bytes of
-        which 127 is 1, or the largest state if that is more.
+        the last of them is. `decided`: see `decided_at`. `maps`: for each direction, the states of these pictures
+        (pictures, timesteps, units), as bytes of which 127 is 1, or the largest state if that is more.
         """
         raw, states = self.model.read(so_far(x))
         answers = with_temperature(raw, self.temperature)
