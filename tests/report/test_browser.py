@@ -136,7 +136,7 @@ def test_colours_are_the_readers(page: Page) -> None:
 
 
 def test_every_figure_has_marks_a_name_and_a_caption(page: Page) -> None:
-    figures = page.locator("figure").evaluate_all(
+    figures = page.locator("figure:not(#explore)").evaluate_all(
         "all => all.map(f => [f.querySelector('svg').getAttribute('role'), f.querySelector('svg').ariaLabel ?? '',"
         " f.querySelector('figcaption')?.textContent.length ?? 0,"
         " f.querySelectorAll('[data-tip]').length + f.querySelectorAll('image').length])"
@@ -155,7 +155,7 @@ def test_every_figure_has_marks_a_name_and_a_caption(page: Page) -> None:
 def test_a_mark_shows_its_numbers(page: Page) -> None:
     tip = page.locator("#tip")
     assert not tip.is_visible()
-    mark = page.locator("figure svg [data-tip]").first
+    mark = page.locator("#explore svg [data-tip]").first
     mark.scroll_into_view_if_needed()
     box = mark.bounding_box()
     assert box is not None
@@ -172,6 +172,86 @@ def test_a_mark_shows_its_numbers(page: Page) -> None:
     assert place["x"] + place["width"] <= page.evaluate("innerWidth")
     page.mouse.move(2, 2)
     assert not tip.is_visible()
+
+
+def drawn(page: Page) -> Locator:
+    """The marks of the picture's upper panel, those of accuracy, in the order of the networks."""
+    return page.locator("#explore > .chart .concat_0_group path[aria-roledescription=point]")
+
+
+def test_a_click_shows_a_network_and_a_choice_in_the_list_another(page: Page) -> None:
+    details = page.locator("#explore section")
+    assert not details.is_visible()
+    mark = drawn(page).nth(2)
+    told = mark.get_attribute("data-tip") or ""
+    mark.click()
+    assert told.startswith(details.locator("h3").inner_text() + ", study race,")
+    assert "LSTM" in told or "GRU" in told or "SimpleRNN" in told
+    rows = details.locator("tbody tr")
+    assert f", {rows.count()} seed" in told
+    numbers = [row.locator("td").first.inner_text() for row in rows.all()]
+    assert details.locator("pre").inner_text().splitlines() == [
+        f"python -m pipeline verify race --trials {','.join(numbers)}", f"python -m pipeline show race#{numbers[0]}",
+    ]  # fmt: skip
+    assert "and tags.trial = " in rows.first.locator("td").last.inner_text()
+    lines = details.locator(".chart path[aria-roledescription=point]")
+    assert lines.count() == 2 * 10  # accuracy and loss of ten epochs
+    assert "epoch 1: validation accuracy " in (lines.first.get_attribute("data-tip") or "")
+
+    network = page.get_by_label("Network")
+    network.focus()
+    page.keyboard.press("ArrowUp")  # the keyboard alone
+    assert details.locator("h3").inner_text() + " (race," in network.locator("option:checked").inner_text()
+    assert not told.startswith(details.locator("h3").inner_text() + ", study race,")
+
+
+def test_boxes_let_networks_through(page: Page) -> None:
+    status, before = page.locator("#explore [role=status]"), drawn(page).count()
+    everything = 10 + 108 // 3 + 4  # some of the race, of capacity and of the book
+    assert status.inner_text().startswith(f"{before} of ")
+    page.get_by_label("capacity (36)").check()
+    page.wait_for_function(
+        f"document.querySelector('#explore [role=status]').innerText.startsWith('{before + 36} of ')"
+    )
+    assert everything >= 50
+    for box in page.locator("#explore input[name=samples]").all():
+        box.set_checked(box.get_attribute("value") == "3000")
+    page.get_by_label("LSTM (3)").uncheck()
+    assert status.inner_text().startswith("6 of ")
+    tips = [mark.get_attribute("data-tip") or "" for mark in drawn(page).all()]
+    assert len(tips) == 6
+    assert all("3,000 training samples" in tip and not tip.startswith("LSTM") for tip in tips)
+
+
+def test_the_axis_is_the_readers_choice(page: Page) -> None:
+    axis = page.get_by_label("Across")
+    titles = axis.locator("option").all_inner_texts()
+    assert titles == ["parameters", "seconds to train", "ms a prediction", "multiplications a sequence"]
+    places = []
+    for title in titles:
+        axis.select_option(title)
+        page.get_by_text(f"{title} (log scale)", exact=True).first.wait_for()
+        places.append([box["x"] for mark in drawn(page).all() if (box := mark.bounding_box())])
+    assert len({tuple(place) for place in places}) == 4
+    page.get_by_label("book (measured on the test data)").check()
+    axis.select_option("ms a prediction")
+    assert "; of 4 more there are no ms a prediction." in page.locator("#explore [role=status]").inner_text()
+
+
+def test_without_scripts_and_on_paper_the_picture_is_still(
+    browser: Browser, reports: dict[str, Path], page: Page
+) -> None:
+    assert page.locator("#explore").is_visible()
+    assert not page.locator("#still").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator("#still").is_visible()
+    assert not page.locator("#explore").is_visible()
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(reports["whole"].as_uri())
+    assert plain.locator("#still").is_visible()
+    assert not plain.locator("#explore").is_visible()
+    context.close()
 
 
 def test_on_paper_it_is_light_and_nothing_is_cut(page: Page) -> None:
