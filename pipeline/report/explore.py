@@ -87,6 +87,7 @@ def explore(results: Results) -> Explore | None:
             "Point at a mark for its numbers. Click it, or choose a network from the list, for its learning curves, "
             "its trainings and the commands that make them again. Filled marks compete for the choice"
             f"{'; the ring marks the champion' * (results.recommended is not None)}. "
+            f"The dotted line, where it is in sight, is {results.baseline.name}, which {results.baseline.worth}. "
             f"{PLACED_BY_RACE * (RACE in studies)}Bars are 95 % intervals over seeds, cut where the picture ends. "
             "Lines join networks that differ in their number of units alone."
         ),
@@ -97,6 +98,7 @@ def explore(results: Results) -> Explore | None:
         ),
         document={
             "metric": METRIC_NAMES[results.metric],
+            "baseline": results.baseline.score,
             "axes": axes,
             "ticks": ACCURACY_TICKS,
             "cells": [

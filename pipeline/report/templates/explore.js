@@ -1,5 +1,5 @@
 // The picture of the answer, drawn anew for each choice in its form. Without this script the still one is shown.
-const { networks, cells, axes, ticks, metric } = JSON.parse(document.getElementById("explore-data").textContent);
+const { networks, cells, axes, ticks, metric, baseline } = JSON.parse(document.getElementById("explore-data").textContent);
 const figure = document.getElementById("explore"), form = figure.querySelector("form");
 const [picture, curves] = figure.querySelectorAll(".chart"), details = figure.querySelector("section");
 const FIELDS = ["study", "samples", "cell"], DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]];
@@ -58,15 +58,17 @@ function pictureOf(rows, axis, chosen) {
   const layers = [...new Set(values.map(row => row.layers))].sort();
   const dash = { field: "layers", type: "nominal", scale: { domain: layers, range: layers.map(text =>
     DASHES[(parseInt(text) - 1) % DASHES.length]) }, legend: layers.length > 1 ? { symbolType: "stroke", symbolSize: 600 } : null };
-  const panel = (measure, title, height, axisOfCosts, scale, axisOfMeasure) => {
+  const panel = (measure, title, height, axisOfCosts, scale, axisOfMeasure, lines) => {
     const x = { field: axis, type: "quantitative", title: null, axis: axisOfCosts,
       scale: { type: "log", domain: [Math.min(...costs) / 1.2, Math.max(...costs) * 1.2], nice: false } };
     const y = { field: measure, type: "quantitative", title: null, scale: { zero: false, nice: false, domain: scale },
       axis: { minExtent: 48, maxExtent: 48, ...axisOfMeasure } };
     return { title, width, height, layer: [
-      { transform: [{ filter: "datum.chosen" }], mark: { type: "rule", color: "var(--ink)", strokeDash: [2, 3], aria: false }, encoding: { x } },
-      { transform: [{ filter: "datum.chosen" }], mark: { type: "rule", color: "var(--ink)", strokeDash: [2, 3], aria: false }, encoding: { y } },
-      { mark: { type: "line", strokeWidth: 1.4, aria: false }, encoding: { x, y, color: cell, strokeDash: dash, detail: { field: "series" } } },
+      ...lines.filter(line => line.y > scale[0] && line.y < scale[1]).map(line => (
+        { data: { values: [line] }, mark: { type: "rule", color: "var(--ink)", aria: false, ...line.mark }, encoding: { y: { ...y, field: "y" } } })),
+      ...[{ x }, { y }].map(encoding => (
+        { transform: [{ filter: "datum.chosen" }], mark: { type: "rule", color: "var(--soft)", aria: false }, encoding })),
+      { mark: { type: "line", strokeWidth: 1.4, aria: false }, encoding: { x, y, color: cell, strokeDash: dash, detail: { field: "series" }, order: { field: "parameters" } } },
       { mark: { type: "rule", strokeWidth: 1.4, clip: true, aria: false },
         encoding: { x, y: { ...y, field: `${measure}_low` }, y2: { field: `${measure}_high` }, color: cell } },
       { mark: { type: "point", size: 75, strokeWidth: 1.6, opacity: 1 }, encoding: { x, y, color: cell, shape, fill: cell,
@@ -75,10 +77,13 @@ function pictureOf(rows, axis, chosen) {
         opacity: 1, aria: false }, encoding: { x, y } },
     ] };
   };
-  return { data: { values }, vconcat: [
-    panel("accuracy", `Held-out ${metric}${axisOfAccuracies.title}`, 250, { labels: false, ticks: false }, axisOfAccuracies.domain, axisOfAccuracies.axis),
+  const description = `Held-out ${metric} and generalization gap of ${rows.length} networks against ${axes[axis]}.`;
+  return { data: { values }, description, vconcat: [
+    panel("accuracy", `Held-out ${metric}${axisOfAccuracies.title}`, 250, { labels: false, ticks: false }, axisOfAccuracies.domain, axisOfAccuracies.axis,
+      [{ y: axisOfAccuracies.place(baseline), mark: { strokeDash: [2, 3], strokeWidth: 1.6 } }]),
     panel("gap", "Generalization gap: train minus held-out, points", 120,
-      { title: `${axes[axis]} (log scale)`, format: ",~r", tickCount: 5 }, [least - room, most + room], { tickCount: 4, labelExpr: "format(100 * datum.value, '~r')" }),
+      { title: `${axes[axis]} (log scale)`, format: ",~r", tickCount: 5 }, [least - room, most + room], { tickCount: 4, labelExpr: "format(100 * datum.value, '.4~r')" },
+      [{ y: 0, mark: { strokeWidth: 0.8 } }]),
   ] };
 }
 
@@ -91,8 +96,8 @@ function draw() {
     const found = networks.filter(network => String(network[field]) === box.value && others.every(other => lets(other, network)));
     box.parentElement.querySelector("span").textContent = `(${found.length})`;
   }
-  figure.querySelector("[role=status]").textContent = `${rows.length} of ${networks.length} networks are drawn`
-    + (lost ? `; of ${lost} more there are no ${axes[axis]}.` : ".");
+  figure.querySelector("[role=status]").textContent = `Networks drawn: ${rows.length} of ${networks.length}.`
+    + (lost ? ` Of ${lost} more “${axes[axis]}” is not known.` : "");
   const offered = passing.includes(chosen) || !chosen ? passing : [chosen, ...passing];
   form.network.replaceChildren(new Option("choose one", ""), ...offered.map(network =>
     new Option(`${network.name} (${network.study}, ${network.samples.toLocaleString("en")} samples)`, networks.indexOf(network))));
@@ -129,7 +134,7 @@ function curvesOf(network) {
         mark: { type: "point", filled: true, size: Math.min(22, 300 / means.size), color: colour, opacity: 1 }, encoding: { ...encoding, description: { field: "tip" } } },
     ] };
   };
-  return { data: { values: lines }, [two ? "hconcat" : "vconcat"]: [
+  return { data: { values: lines }, description: `Learning curves of ${network.name}: ${metric} and loss by epoch.`, [two ? "hconcat" : "vconcat"]: [
     panel("accuracy", metric, { axis: { labelExpr: "format(100 * datum.value, '.4~r') + ' %'", tickCount: 5 }, scale: { zero: false, nice: false } }),
     panel("loss", "loss, nats (log scale)", { axis: { format: "~r", tickCount: 4 }, scale: { type: "log", nice: false } }),
   ] };
@@ -151,8 +156,8 @@ function tell() {
     element("div", element("dt", label), element("dd", value))));
   const { headers, rows } = network.trainings, head = headers.map(text => element("th", text));
   for (const cell of head) cell.scope = "col";
-  details.querySelector("table").replaceChildren(element("thead", element("tr", ...head)),
-    element("tbody", ...rows.map(row => element("tr", ...row.map(text => element("td", text))))));
+  details.querySelector(".scroll").replaceChildren(element("table", element("thead", element("tr", ...head)),
+    element("tbody", ...rows.map(row => element("tr", ...row.map(text => element("td", text)))))));
   details.querySelector("pre").textContent = network.commands.join("\n");
   render(curves, curvesOf(network));
 }

@@ -8,7 +8,8 @@ function nearest({ target, clientX: x, clientY: y }) {
   let reach = 20, found = null;
   for (const mark of target.closest?.("figure svg")?.querySelectorAll("[data-tip]") ?? []) {
     const { left, right, top, bottom } = mark.getBoundingClientRect();
-    const distance = Math.hypot(Math.max(left - x, x - right, 0), Math.max(top - y, y - bottom, 0));
+    const outside = Math.hypot(Math.max(left - x, x - right, 0), Math.max(top - y, y - bottom, 0));
+    const distance = outside + Math.hypot(x - (left + right) / 2, y - (top + bottom) / 2) / 1000;  // of marks on one another
     if (distance < reach) [reach, found] = [distance, mark];
   }
   return found;
