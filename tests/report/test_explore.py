@@ -127,7 +127,9 @@ def test_long_curves_are_thinned_but_keep_their_best_epoch(results: Results, mon
 
 
 def test_names_cannot_leave_their_text(results: Results) -> None:
-    nothing = dict.fromkeys(["choice", "metrics", "predictions", "race_table", "test_table", "prediction_times"])
+    nothing: dict[str, Any] = dict.fromkeys(
+        ["choice", "metrics", "predictions", "race_table", "test_table", "prediction_times"]
+    )
     page, made = assemble(dataclasses.replace(results, studies={}, **nothing)), explore(results)
     assert page.explore is None
     assert made is not None

@@ -54,7 +54,7 @@ def _of_race(results: Results) -> int:
 
 
 def test_results_are_committed_after_the_page_was_made(results: Results) -> None:
-    def reproduce(**lineage: str) -> str | None:
+    def reproduce(**lineage: Any) -> str | None:
         changed = dataclasses.replace(results.lineage, git_commit="f00", **lineage)
         return provenance(dataclasses.replace(results, lineage=changed)).reproduce
 
