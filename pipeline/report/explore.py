@@ -92,8 +92,8 @@ def explore(results: Results) -> Explore | None:
             "Lines join networks that differ in their number of units alone."
         ),
         curves=(
-            "Solid: held-out data, dashed: train; a pair of lines per seed"
-            + (f", drawn at every {apart}th epoch, the best one and the last" if apart > 1 else "")
+            "Solid: held-out data, dashed: train, dots: the mean; a pair of lines per seed"
+            + (f", drawn at one epoch in {apart}, at the best and at the last" if apart > 1 else "")
             + ". A wide band between them is overfitting."
         ),
         document={

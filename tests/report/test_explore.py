@@ -123,7 +123,7 @@ def test_long_curves_are_thinned_but_keep_their_best_epoch(results: Results, mon
     assert made is not None
     trial = results.studies["book"].trials.iloc[0]
     assert made.document["networks"][0]["curves"][0]["epoch"] == sorted({1, 4, 8, 12, 16, 20, trial["best_epoch"]})
-    assert "drawn at every 4th epoch, the best one and the last" in made.curves
+    assert "drawn at one epoch in 4, at the best and at the last" in made.curves
 
 
 def test_names_cannot_leave_their_text(results: Results) -> None:
