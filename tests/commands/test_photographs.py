@@ -126,8 +126,8 @@ def test_what_cannot_be_read_is_told_and_the_others_are_answered(capsys: pytest.
     assert pd.read_csv(io.StringIO(printed.out)).file.tolist() == ["mine/2.png", "mine/4.png"]
     notes = printed.err.splitlines()
     assert notes[0] == "predict: mine: left out what is no picture by its name: notes.txt"
-    assert notes[-2].startswith("predict: mine/3.png: is damaged (")
-    assert notes[-1] == "predict: gone.png: No such file or directory: give a picture that can be read"
+    assert notes[-3].startswith("predict: mine/3.png: is damaged (")
+    assert notes[-2] == "predict: gone.png: No such file or directory: give a picture that can be read"
     with pytest.raises(PipelineError, match=r"^none of the 2 pictures can be read$"):
         ask("mine/3.png", "gone.png")
     with pytest.raises(PipelineError, match=r"^gone\.png: No such file"):
@@ -198,7 +198,7 @@ def test_an_npz_is_answered_as_it_was(champion: Any, capsys: pytest.CaptureFixtu
     np.savez("samples.npz", x=images)
     assert ask("samples.npz")
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    assert table.columns.tolist() == ["index", "predicted", "probability"]
+    assert table.columns.tolist() == ["index", "predicted", "probability", "sure"]
     answers = champion.predict(as_sequences(images, "columns", 0), verbose=0)
     assert table.predicted.tolist() == answers.argmax(axis=1).tolist()
 
