@@ -267,6 +267,9 @@ def test_a_drawn_digit_is_read(page: Page, draw: Callable[[Page, list[tuple[floa
             "bars => bars.map(bar => bar.getBoundingClientRect().width / bar.parentElement.clientWidth)"
         )
         assert lengths.index(max(lengths)) == digit
+    glance = page.locator("#glance")  # beside the paper, where the bars are further down
+    expect(glance).to_contain_text("champion: 0, ")
+    assert glance.is_visible() == (page.evaluate("innerWidth") < 400)
     expect(page.locator("#told")).to_have_text("")
     expect(page.locator("#problem")).to_have_text("")
     expect(page.locator("#said")).to_contain_text("champion: 0, ")
