@@ -195,7 +195,7 @@ function update() {
   byId("glance").textContent = reading?.networks.map(({ answers }, number) => {
     const answer = answers[read - 1], most = best(answer);
     return `${networks[number].name}: ${labels[most]}, ${percent(answer[most])}`;
-  }).join(" · ") ?? "";
+  }).join("\n") ?? "";
   articles.forEach((article, number) => showNetwork(article, reading?.networks[number], read, colours, number));
 }
 
