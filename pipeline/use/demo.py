@@ -6,6 +6,7 @@ It answers on this machine alone: to the names of its loopback address, to pages
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -140,12 +141,14 @@ class Demo:
         kinds = digits | {HARD: hard[np.argsort(-clear, kind="stable")]}
         return {kind: places for kind, places in kinds.items() if len(places)}
 
-    def sample(self, kind: str, number: int) -> dict[str, Any]:
+    def sample(self, kind: str, number: str) -> dict[str, Any]:
         """The pixels and the label of a sample of this kind: number 0, 1, 2 … and from the first one again."""
+        if not re.fullmatch("[0-9]{1,9}", number):
+            raise Refused(f"A sample has a number such as 0, 1 or 2, not {number[:20]!r}.")
         if kind not in self.kinds:
             raise Refused(f"There are no samples of {kind[:20]!r}, but of {', '.join(self.kinds)}.")
         of_kind = self.kinds[kind]
-        index = of_kind[number % len(of_kind)]
+        index = of_kind[int(number) % len(of_kind)]
         return {"pixels": as_text(self.samples[index]), "label": self.labels[self.y[index]]}
 
 
@@ -209,7 +212,7 @@ def application(demo: Demo, colours: Mapping[str, str]) -> Starlette:
     return Starlette(
         routes=[
             *(Route(path, file) for path in files),
-            Route("/sample/{kind}/{number:int}", sample),
+            Route("/sample/{kind}/{number}", sample),
             Route("/read", read, methods=["POST"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],

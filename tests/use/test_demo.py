@@ -154,6 +154,8 @@ def test_samples_that_are_not_there_are_refused_in_a_sentence(address: str) -> N
     answer = requests.get(f"{address}/sample/x/0", timeout=60)
     assert answer.status_code == 400
     assert answer.text.startswith("There are no samples of 'x', but of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9")
+    answer = requests.get(f"{address}/sample/7/{'9' * 5000}", timeout=60)
+    assert (answer.status_code, answer.text[:45]) == (400, "A sample has a number such as 0, 1 or 2, not ")
     with pytest.raises(Refused, match="this is 3 bytes"):
         pixels_of(b"abc")
 
@@ -267,6 +269,9 @@ def test_a_drawn_digit_is_read(page: Page, draw: Callable[[Page, list[tuple[floa
             "bars => bars.map(bar => bar.getBoundingClientRect().width / bar.parentElement.clientWidth)"
         )
         assert lengths.index(max(lengths)) == digit
+    glance = page.locator("#glance")  # beside the paper, where the bars are further down
+    expect(glance).to_contain_text("champion: 0, ")
+    assert glance.is_visible() == (page.evaluate("innerWidth") < 400)
     expect(page.locator("#told")).to_have_text("")
     expect(page.locator("#problem")).to_have_text("")
     expect(page.locator("#said")).to_contain_text("champion: 0, ")

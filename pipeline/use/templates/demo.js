@@ -192,6 +192,10 @@ function update() {
   for (const control of [play, slider, byId("back"), byId("on")]) control.disabled = !reading;
   const colours = palette();
   paint(byId("seen"), reading && bytes(reading.pixels, Uint8Array), (value) => mixed(colours.paper, colours.ink, value / 255));
+  byId("glance").textContent = reading?.networks.map(({ answers }, number) => {
+    const answer = answers[read - 1], most = best(answer);
+    return `${networks[number].name}: ${labels[most]}, ${percent(answer[most])}`;
+  }).join("\n") ?? "";
   articles.forEach((article, number) => showNetwork(article, reading?.networks[number], read, colours, number));
 }
 
