@@ -322,6 +322,17 @@ def export(
 
 
 @app.command(rich_help_panel=CARE)
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The page's port on this machine; 0: any.")] = 8028,
+) -> None:
+    """A page to draw a digit on: the champion and a small network read it, step by step. `make demo` runs this."""
+    with params_yaml(anywhere=True) as params:
+        from pipeline.commands import demo as page
+
+        page.run(params, port)
+
+
+@app.command(rich_help_panel=CARE)
 def show(
     run: Annotated[
         str,

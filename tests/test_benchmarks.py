@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import gpu, growth, limits, overhead, padding, quality, results, seeds, work
+from benchmarks import exporting, gpu, growth, limits, overhead, padding, quality, results, seeds, work
 from pipeline.params.document import validate_params
-from pipeline.params.network import CELLS, NetworkSpec
+from pipeline.params.network import CELLS, NetworkSpec, network_name
 from pipeline.params.settings import Configuration
 from pipeline.training.task import EpochFinished, Event, Finished, Started
 from pipeline.training.trials import EpochMetrics, TrainingResult
@@ -138,6 +138,14 @@ def test_sequences_are_cut_in_their_second_half() -> None:
     assert (lengths.min(), lengths.max()) == (14, 28)
     assert ended.mean() == pytest.approx(0.25, abs=0.02)
     assert np.array_equal(padding.cut(x)[~ended], x[~ended])
+
+
+def test_the_page_has_the_figures_of_the_export() -> None:
+    measured = pd.read_csv(exporting.TABLE)
+    page = (results.FOLDER / "../docs/export.md").read_text(encoding="utf-8")
+    assert measured["network"].tolist() == [network_name(network.network) for network in exporting.NETWORKS]
+    for network, *figures in measured.drop(columns="processor").itertuples(index=False):
+        assert f"| {network} | {' | '.join(f'{figure:,}' for figure in figures)} |" in page
 
 
 def test_the_pages_have_the_figures_of_padding() -> None:

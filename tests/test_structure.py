@@ -77,7 +77,7 @@ FENCES = {
     },
     "onnx": {"pipeline.use.onnx_graph", "pipeline.use.export"},  # an extra: nothing else may need it
     "onnxruntime": {"pipeline.use.export"},
-    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, and timed
+    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, timed and looked into
         "pipeline.training.process",
         "pipeline.training.build",
         "pipeline.training.reading",
@@ -87,6 +87,7 @@ FENCES = {
         "pipeline.training.seeds",
         "pipeline.training.model_file",
         "pipeline.analysis.prediction_times",
+        "pipeline.use.reading_states",
     },
     "tensorflow": {  # where it is set up, where networks are trained, and where they are timed
         "pipeline.training.process",

@@ -19,6 +19,7 @@ from pipeline.report.comparisons import Comparisons, comparisons
 from pipeline.report.cost import Cost, cost
 from pipeline.report.curves import Curves, curves
 from pipeline.report.drawing import themed
+from pipeline.report.explore import Explore, explore
 from pipeline.report.limits import Limits, limits
 from pipeline.report.mistakes import Mistakes, mistakes
 from pipeline.report.networks import Network, networks
@@ -34,6 +35,7 @@ from pipeline.report.text import number, percent, plural, points
 from pipeline.report.views import Views, views
 
 TEMPLATES = Path(__file__).parent / "templates"
+VEGA = TEMPLATES / "vega.js"  # somebody else's code, and no template
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Page:
 
     results: Results
     answer: Answer
+    explore: Explore | None
     race: Race | None
     comparisons: Comparisons | None
     capacity: Capacity | None
@@ -80,6 +83,7 @@ def assemble(results: Results) -> Page:
     return Page(
         results=results,
         answer=answer(results),
+        explore=explore(results),
         race=race(results),
         comparisons=comparisons(results),
         capacity=capacity(results),
@@ -121,4 +125,6 @@ def render(page: Page) -> str:
         "plural": plural,
         "network_name": network_name,
     }
-    return environment.get_template("page.html.j2").render(vars(page), palette=palette)
+    return environment.get_template("page.html.j2").render(
+        vars(page), palette=palette, vega=Markup(VEGA.read_text(encoding="utf-8"))
+    )

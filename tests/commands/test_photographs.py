@@ -81,9 +81,7 @@ def test_each_photograph_has_a_line(champion: Any, capsys: pytest.CaptureFixture
     assert table.predicted.tolist() == probabilities.argmax(axis=1).tolist()
     np.testing.assert_allclose(table.probability, probabilities.max(axis=1), atol=1e-6)
     assert table.remark.isna().all()
-    assert len(printed.err.splitlines()) == 3, (
-        "what the model is, that the study would not choose it, that it is not calibrated"
-    )
+    assert len(printed.err.splitlines()) == 3, "the model, whether it is still chosen, its calibration"
 
 
 def test_json_has_the_probability_of_every_digit(champion: Any, capsys: pytest.CaptureFixture[str]) -> None:
