@@ -75,7 +75,7 @@ FENCES = {
         "pipeline.training.task",
         "pipeline.training.preload",
     },
-    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, and timed
+    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, timed, and served
         "pipeline.training.process",
         "pipeline.training.build",
         "pipeline.training.reading",
@@ -85,6 +85,7 @@ FENCES = {
         "pipeline.training.seeds",
         "pipeline.training.model_file",
         "pipeline.analysis.prediction_times",
+        "pipeline.tracking.served",
     },
     "tensorflow": {  # where it is set up, where networks are trained, and where they are timed
         "pipeline.training.process",
@@ -97,8 +98,10 @@ FENCES = {
         "pipeline.analysis.prediction_times",
     },
 }
-# Modules that run when they are imported, or that only a module which loads Keras imports.
-UNIMPORTED = {"pipeline.__main__", "pipeline.training.elman", "pipeline.training.preload"}
+# Modules that run when they are imported, or that only a module which loads Keras, or MLflow, imports.
+UNIMPORTED = {
+    "pipeline.__main__", "pipeline.training.elman", "pipeline.training.preload", "pipeline.tracking.served",
+}  # fmt: skip
 # Code that only shows, or that reads and writes files. No stage of dvc.yaml depends on it, or on its imports.
 UNDECLARED = {"tracking", "progress", "lineage", "locks", *GROUND}
 # Of these rooms a stage uses one module, and a change in the others must not make it run again.

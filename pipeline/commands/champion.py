@@ -102,5 +102,6 @@ def _run(params: Params) -> None:
             metric=params.champion.metric,
             licence=Manifest.read(paths.MANIFEST).licence,
             tested=tested,
+            instructions=params.training.answering,
         )
         print(f"champion: {outcome}")
