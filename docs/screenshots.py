@@ -1,4 +1,4 @@
-"""Takes the pictures of MLflow's and Optuna's pages that docs/using.md shows.
+"""Takes the pictures of MLflow's and Optuna's pages that docs/mlflow.md shows.
 
     .venv/bin/python -m docs.screenshots [EXPERIMENT]
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
 
+from pipeline.tracking.links import MODEL_TRAINING
 from tests.helpers.servers import browser_page, mlflow_server, optuna_dashboard
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ DOCS = Path("docs")
 STUDY = "search"
 HIDDEN = ["Dataset", "Source", "Models"]
 COLUMNS = ["parameters", "best_validation_accuracy", "best_generalization_gap", "dropout", "learning_rate"]
-CURVES = "^(train_accuracy|validation_accuracy|generalization_gap)$"
+CLOSE = "[data-component-id='mlflow.assistant.chat_panel.close']"  # of the panel in which MLflow offers an assistant
 
 
 def main(experiment: str = "mnist-rnn") -> None:
@@ -42,12 +43,16 @@ def main(experiment: str = "mnist-rnn") -> None:
         dashboard.start()
         with browser_page(1200, 720) as page:
             home = f"{mlflow.address}/#/experiments/{found.experiment_id}"
-            open_mlflow(page, mlflow.address)
-            page.goto(f"{home}/runs")
+            page.goto(f"{home}/runs?{MODEL_TRAINING}")
+            page.locator(CLOSE).click()
             show_study(page, str(parent.info.run_name))
             page.screenshot(path=DOCS / "mlflow.png")
-            page.goto(f"{home}/runs/{best.info.run_id}/model-metrics")
-            page.get_by_placeholder("Search metric charts").fill(CURVES)
+            page.goto(f"{home}/runs/{parent.info.run_id}?{MODEL_TRAINING}")
+            page.get_by_text("Show more").first.click()
+            page.locator("img[src*='networks.png']").wait_for()
+            settle(page)
+            page.screenshot(path=DOCS / "mlflow-study.png")
+            page.goto(f"{home}/runs/{best.info.run_id}/model-metrics?{MODEL_TRAINING}")
             page.locator(".js-plotly-plot .scatterlayer .point").nth(8).wait_for()
             settle(page)
             page.screenshot(path=DOCS / "mlflow-run.png")
@@ -59,13 +64,6 @@ def main(experiment: str = "mnist-rnn") -> None:
     finally:
         mlflow.kill()
         dashboard.kill()
-
-
-def open_mlflow(page: "Page", address: str) -> None:
-    """Open MLflow, tell it that this is no language model, and close the panel in which it offers an assistant."""
-    page.goto(address)
-    page.get_by_text("Model training", exact=True).click()
-    page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
 
 
 def show_study(page: "Page", name: str) -> None:

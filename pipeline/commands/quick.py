@@ -29,6 +29,8 @@ from pipeline.params.file import read_document
 from pipeline.params.network import Sizes
 from pipeline.paths import HOME_OF_WORKSPACE, PARAMS, REPORT, atomic_write, sweep
 from pipeline.progress import about
+from pipeline.tracking.links import ON_THIS_MACHINE
+from pipeline.tracking.run_store import RunStore, StoreAway
 
 # Small enough for minutes on two cores, large enough that networks learn and differ.
 VALIDATION = 500
@@ -229,8 +231,15 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
         raise PipelineError(f"the run in {folder} stopped; the reason stands above")
     print(f"\nDone in {time.monotonic() - started:.0f} seconds.")
     print(f"The report:          open {folder / REPORT} in a browser")
-    print(f"Every run:           make ui, then experiment {experiment} at http://127.0.0.1:5000")
+    print(f"Every run:           make ui, then {_page(experiment)}")
     print("The study in full:   make repro")
+
+
+def _page(experiment: str) -> str:
+    try:
+        return RunStore(experiment).page
+    except StoreAway:  # the stages have said so
+        return ON_THIS_MACHINE
 
 
 def _ended_with_this(command: list[str], folder: Path, environment: dict[str, str]) -> int:
