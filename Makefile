@@ -8,7 +8,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 PYTHON = .venv/bin/python
 PROGRAM = .venv/bin/howbig
 
-.PHONY: help quick report test faults repro ui dashboard serve lint venv bench lock audit
+.PHONY: help quick report demo test faults repro ui dashboard serve lint venv bench lock audit
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -29,6 +29,9 @@ report: $(PROGRAM)  ## the committed study: its data made, its runs replayed fro
 	@echo "The report:   open data/reports/report.html in a browser"
 	@echo "Every run:    make ui, then"
 	@$(PYTHON) -m pipeline.tracking.links
+
+demo: $(PROGRAM)  ## draw a digit in the browser, and watch the champion and a small network read it
+	@$(PYTHON) -m pipeline demo
 
 # FRESH=1 forgets results and trainings. Once stopped, `make repro` without it goes on from there.
 repro: $(PROGRAM)  ## the full study on all of MNIST, only what is out of date; FRESH=1 trains everything

@@ -45,7 +45,7 @@ def epoch_of(configuration: Configuration, x: np.ndarray, y: np.ndarray, reading
 
     def epoch() -> float:
         started = time.process_time()
-        loss, _, _ = traced.train_epoch(inputs, labels, order, rates)
+        loss, _, _ = traced.train_epoch(inputs, labels, order, rates, tf.constant(0))
         seconds = time.process_time() - started
         assert np.isfinite(float(loss)), "a step that is none has an effect"
         return seconds

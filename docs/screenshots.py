@@ -1,12 +1,15 @@
-"""Takes the pictures of MLflow's and Optuna's pages that docs/mlflow.md shows.
+"""Takes the pictures of MLflow's and Optuna's pages that docs/mlflow.md shows, and that of the page to draw on.
 
     .venv/bin/python -m docs.screenshots [EXPERIMENT]
+    .venv/bin/python -m docs.screenshots demo
 
-From mlflow.db and optuna.db in the current folder, the project's root. EXPERIMENT is `mnist-rnn`, or `mnist-rnn-quick`
-for the runs of `make quick`. Needs Debian's package chromium.
+The first line reads mlflow.db and optuna.db in the current folder, the project's root. EXPERIMENT is `mnist-rnn`, or
+`mnist-rnn-quick` for the runs of `make quick`. The second also measures how long a stroke takes. Needs Debian's package
+chromium.
 """
 
 import re
+import statistics
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING
 from mlflow import MlflowClient
 
 from pipeline.tracking.links import MODEL_TRAINING
-from tests.helpers.servers import browser_page, mlflow_server, optuna_dashboard
+from tests.helpers.servers import Server, browser_page, mlflow_server, optuna_dashboard, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -24,6 +27,10 @@ STUDY = "search"
 HIDDEN = ["Dataset", "Source", "Models"]
 COLUMNS = ["parameters", "best_validation_accuracy", "best_generalization_gap", "dropout", "learning_rate"]
 CLOSE = "[data-component-id='mlflow.assistant.chat_panel.close']"  # of the panel in which MLflow offers an assistant
+FIVE = [  # strokes from point to point (x, y), as shares of the paper
+    [(0.36, 0.2), (0.33, 0.45), (0.5, 0.42), (0.64, 0.5), (0.66, 0.65), (0.56, 0.77), (0.42, 0.79), (0.32, 0.72)],
+    [(0.36, 0.2), (0.66, 0.18)],
+]
 
 
 def main(experiment: str = "mnist-rnn") -> None:
@@ -66,6 +73,35 @@ def main(experiment: str = "mnist-rnn") -> None:
         dashboard.kill()
 
 
+def demo() -> None:
+    """The page in the middle of a reading; and, by the browser's clock, the milliseconds from a move of the pointer to
+    the new bars."""
+    server = Server(Path.cwd(), [sys.executable, "-m", "pipeline", "demo", "--port"], "/")
+    with serving(server) as address, browser_page(1280, 940) as page:
+        page.goto(address)
+        page.locator("#told").filter(has_text="A test image").wait_for()
+        page.locator("#clear").click()
+        settle(page)
+        page.evaluate("performance.clearMeasures()")
+        box = page.locator("#canvas").bounding_box()
+        assert box is not None
+        for stroke in FIVE:
+            points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+            page.mouse.move(*points[0])
+            page.mouse.down()
+            for point in points[1:]:
+                page.mouse.move(*point, steps=8)
+                page.wait_for_timeout(20)
+            page.mouse.up()
+        settle(page)
+        taken = page.evaluate("performance.getEntriesByName('stroke').map(entry => entry.duration)")
+        median, slow = statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
+        print(f"{len(taken)} answers: median {median:.0f} ms, 95th percentile {slow:.0f} ms")
+        page.locator("#steps").fill("15")
+        settle(page)
+        page.screenshot(path=DOCS / "demo.png")
+
+
 def show_study(page: "Page", name: str) -> None:
     """Unfold a study's trials in the list of runs, with `COLUMNS` and without `HIDDEN`."""
     for column in [*HIDDEN, *COLUMNS]:
@@ -88,4 +124,4 @@ def settle(page: "Page") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    demo() if sys.argv[1:] == ["demo"] else main(*sys.argv[1:])

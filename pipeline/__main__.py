@@ -29,14 +29,21 @@ def _not_raised(what: sys.UnraisableHookArgs) -> None:
         signal.setitimer(signal.ITIMER_REAL, SECONDS_UNTIL_AGAIN)
 
 
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
 def _open_all() -> None:
     """Where somebody has closed standard input, output or error, what goes there goes nowhere, and not into a file that
-    happens to be opened in its place."""
-    for number in (0, 1, 2):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    happens to be opened in its place. An answer that nobody gets is an error, if there is somebody to tell it to."""
+    closed = [number for number in (0, 1, 2) if not _is_open(number)]
+    for number in closed:
+        refuses = number == 1 and 2 not in closed
+        os.open(os.devnull, os.O_RDONLY if refuses else os.O_RDWR)  # the lowest number that is free
     for name, number in {"stdout": 1, "stderr": 2}.items():
         if getattr(sys, name) is None:
             setattr(sys, name, io.TextIOWrapper(io.FileIO(number, "w", closefd=False)))

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -35,6 +35,7 @@ CURES = {
     errno.EPERM: ": give yourself the right to it (ls -l shows whose it is), and run the same command again",
     errno.ENOTDIR: ": something else than a folder is in the way; move it",
     errno.EISDIR: ": a folder is in the way of a file; move it",
+    errno.EBADF: ": standard output is closed, nobody would get the answer; run the same command with it open",
 }
 DATABASES = ("sqlalchemy", "sqlite3", "optuna", "mlflow", "psycopg", "alembic")
 
@@ -65,7 +66,10 @@ def main() -> None:
     prepare_process()
     try:
         with plain_errors():  # of what happens outside of a verb, such as help that cannot be written
-            app()
+            try:
+                app()
+            finally:
+                sys.stdout.flush()  # while an error can still be told: Python's own end has no sentence for it
     except typer.Exit as end:
         sys.exit(end.exit_code)
 
@@ -273,21 +277,59 @@ def recommend(
 
 @app.command(rich_help_panel=CARE)
 def predict(
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[str],
         typer.Argument(
-            help="An .npz with x, images or sequences in the champion's view; or .ts, .csv, .parquet. Labels are not "
-            "needed.",
+            metavar="FILE...",
+            help="Photographs of a digit each (.png, .jpg, .bmp, .gif, .webp, .tif), folders of them, - for standard "
+            "input; or one .npz with x, images or sequences in the champion's view; or .ts, .csv, .parquet for a "
+            "champion of your own data. Labels are not needed.",
         ),
     ],
     as_json: Json = False,
+    show: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write here what the network sees of each photograph, as .png."),
+    ] = None,
 ) -> None:
-    """Classify your own samples by the champion: index, label and probability as CSV on standard output."""
-    file = file.absolute()  # the current folder may become another
-    with params_yaml(anywhere=True) as params:
-        from pipeline.commands.predict import predict_file
+    """Classify your own samples by the champion: index, label and probability as CSV on standard output.
 
-        predict_file(file, params, as_json)
+    A champion of digits (mnist, mnist5k) reads photographs of one digit, dark on light or light on dark, of any size.
+
+    The digit is found, cut out, and made 28×28 as MNIST's are. Where the champion is not sure enough, it answers "not a
+    digit, I think". The exit status is 1 if a file cannot be read; the others are answered.
+
+    Examples: predict scan.jpg · predict photographs/ --show seen · predict - < photo.png · predict samples.npz
+    """
+    here = Path.cwd()  # the current folder may become another
+    with params_yaml(anywhere=True) as params:
+        from pipeline.commands.photographs import predict_all
+
+        raise typer.Exit(0 if predict_all(files, here, params, as_json, show and here / show) else 1)
+
+
+@app.command(rich_help_panel=CARE)
+def export(
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("champion.onnx"),
+    form: Annotated[Literal["onnx"], typer.Option("--format", help="Of the file.")] = "onnx",
+) -> None:
+    """The champion as a file for programs without TensorFlow, which answers as Keras does: docs/export.md."""
+    output = output.absolute()  # the current folder may become another
+    with params_yaml(anywhere=True) as params:
+        from pipeline.commands.export import export_champion
+
+        export_champion(output, params)
+
+
+@app.command(rich_help_panel=CARE)
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The page's port on this machine; 0: any.")] = 8028,
+) -> None:
+    """A page to draw a digit on: the champion and a small network read it, step by step. `make demo` runs this."""
+    with params_yaml(anywhere=True) as params:
+        from pipeline.commands import demo as page
+
+        page.run(params, port)
 
 
 @app.command(rich_help_panel=CARE)

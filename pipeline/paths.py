@@ -43,11 +43,14 @@ HOME_OF_WORKSPACE = Path(".dvc/home")  # of `quick`: the way from there to where
 CHAMPION = Path("data/models/champion")
 CHOICE = CHAMPION / "choice.json"
 CHAMPION_CURVES = CHAMPION / "curves.csv"
+CALIBRATION = CHAMPION / "calibration.json"
 
 REPORTS = Path("data/reports")
 METRICS = REPORTS / "metrics.json"
 CONFUSION = REPORTS / "confusion.csv"
 PREDICTIONS = REPORTS / "predictions.csv"
+MEASURED_CALIBRATION = REPORTS / "calibration.json"
+COVERAGE = REPORTS / "coverage.csv"
 MCNEMAR = REPORTS / "mcnemar.json"
 TEST_TABLE = REPORTS / "test.csv"
 PREDICTION_TIMES = REPORTS / "prediction_times.csv"

@@ -16,6 +16,7 @@ from pipeline.commands.quick import shrink
 from pipeline.errors import PLACE, PROGRAMS
 from pipeline.params.document import Params, validate_params
 from pipeline.training.process import ENVIRONMENTS
+from tests.helpers.advice import make_small_project
 from tests.helpers.project import Project, make_project
 
 if TYPE_CHECKING:
@@ -122,3 +123,13 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, one_th
         monkeypatch.setenv("PIPELINE_HOME", str(folder))
         monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
         return make_project(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project after `dvc repro`, as somebody has committed it: to copy or to clone, not to change."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.delenv("PIPELINE_HOME")
+        make_small_project(folder)
+    return folder

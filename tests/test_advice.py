@@ -24,20 +24,11 @@ from pipeline.errors import PLACE, PROGRAMS, PipelineError, runnable
 from pipeline.params.document import load_params
 from pipeline.studies.results import StudySummary
 from pipeline.studies.storage import StudyStorage
-from tests.helpers.advice import command_in, make_small_project, shell
+from tests.helpers.advice import command_in, shell
 from tests.helpers.command_line import change
 
 SEARCH = Path("data/studies/search")
 RECORD = Path("data/record/search.jsonl.gz")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.delenv("PIPELINE_HOME")
-        make_small_project(folder)
-    return folder
 
 
 @pytest.fixture

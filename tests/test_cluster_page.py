@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.helpers.advice import make_small_project, shell
+from tests.helpers.advice import shell
 from tests.helpers.cluster_page import blocks, lines
 from tests.helpers.command_line import change
 from tests.helpers.dask import Machines
@@ -26,16 +26,6 @@ pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).parents[1]
 TRIALS = ("trials.csv", "curves.csv")
 SEARCH = Path("data/studies/search")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small project after `dvc repro`, by embedded workers."""
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.delenv("PIPELINE_HOME")
-        make_small_project(folder)
-    return folder
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import __version__
+
 ROOT = Path(__file__).parents[1]
 # Sends itself the signal as soon as the command line is imported, before any command begins.
 EARLY = """
@@ -79,18 +81,37 @@ def test_what_somebody_has_closed_is_opened_to_nowhere(closed: tuple[int, ...], 
         "from pathlib import Path\n"
         "def main():\n"
         "    file = open('answer', 'w')\n"
-        "    print('a note', file=sys.stderr); print('an answer')\n"
+        "    print('a note', file=sys.stderr)\n"
         "    file.write(f'{file.fileno()}')\n"
         "line = types.ModuleType('pipeline.cli'); line.main = main; sys.modules['pipeline.cli'] = line\n"
         "from pipeline.__main__ import main as whole\n"
         "whole()\n"
     )
-    redirected = " ".join(f"{number}{'<' if number == 0 else '>'}&-" for number in closed)
-    done = subprocess.run(
-        ["sh", "-c", f'exec "$0" -c "$1" {redirected}', sys.executable, script], cwd=tmp_path, text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60,
-    )  # fmt: skip
+    done = closing(closed, ["-c", script], tmp_path)
     assert done.returncode == 0
     assert int((tmp_path / "answer").read_text()) > 2
-    assert done.stdout == ("" if 1 in closed else "an answer\n")
+    assert done.stdout == ""
     assert done.stderr == ("" if 2 in closed else "a note\n")
+
+
+@pytest.mark.parametrize(("closed", "status"), [((0,), 0), ((1,), 1), ((2,), 0), ((0, 1, 2), 0)])
+def test_an_answer_that_nobody_gets_is_an_error_where_it_can_be_told(
+    closed: tuple[int, ...], status: int, tmp_path: Path
+) -> None:
+    done = closing(closed, ["-m", "pipeline", "--version"], tmp_path)
+    assert done.returncode == status
+    assert done.stdout == ("" if 1 in closed else f"howbig {__version__}\n")
+    sentence = (
+        "error: Bad file descriptor: standard output is closed, nobody would get the answer; run the same command with "
+        "it open\n"
+    )
+    assert done.stderr == (sentence if status else "")
+
+
+def closing(closed: tuple[int, ...], arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Python in a shell that has closed some of standard input, output and error."""
+    redirected = " ".join(f"{number}{'<' if number == 0 else '>'}&-" for number in closed)
+    return subprocess.run(
+        ["sh", "-c", f'exec "$0" "$@" {redirected}', sys.executable, *arguments], cwd=folder, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60,
+    )  # fmt: skip

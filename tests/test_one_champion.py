@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 
 from pipeline import paths
 from pipeline.analysis.evaluation import Metrics, load_models, predict
+from pipeline.analysis.temperature import Calibration, with_temperature
 from pipeline.commands import champion, doctor, evaluate, study
 from pipeline.commands.predict import predict_file
 from pipeline.commands.recommend import recommend
@@ -108,10 +109,14 @@ def test_every_way_has_the_accuracy_of_metrics_json(
 
     table, notes = asked(paths.TEST, PARAMS, capsys)
     assert (table["predicted"] == y).mean() == accuracy
-    np.testing.assert_allclose(table["probability"], answers[0].max(axis=1), atol=1e-6)
+    calibration = Calibration.read(paths.CALIBRATION)
+    calibrated = with_temperature(answers[0], calibration.temperature).max(axis=1)
+    np.testing.assert_allclose(table["probability"], calibrated, atol=1e-6)
+    np.testing.assert_allclose(pd.read_csv(paths.PREDICTIONS)["calibrated"], calibrated, atol=1e-6)
     percent = f"{100 * accuracy:.2f} %"
     assert notes[0].startswith(f"predict: GRU 1×2, data/models/champion/seed-0.keras; {percent} of the test sequences")
-    assert notes[1:] == [f"predict: {round(300 * accuracy)} of 300 labelled samples are right, {percent}"]
+    assert notes[1].startswith("predict: probabilities are ")
+    assert notes[3:] == [f"predict: {round(300 * accuracy)} of 300 labelled samples are right, {percent}"]
 
     predictions = pd.read_csv(paths.PREDICTIONS)
     assert (predictions["predicted"] == predictions["actual"]).mean() == accuracy

@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 import pipeline
 
 ROOT = Path(__file__).parents[1]
+PACKED = ("params.yaml", "dvc.yaml", ".dvcignore")
 LOCKS = {name: ROOT / f"{name}.lock" for name in ("requirements", "requirements-dev", "requirements-bench")}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -66,19 +67,27 @@ def test_the_pipeline_imports_nothing_that_only_tests_or_benchmarks_install() ->
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
     foreign = imported - sys.stdlib_module_names - {"pipeline"}
-    installed = locked("requirements").keys()
+    # `export` says in a sentence what to install where that is missing.
+    installed = locked("requirements").keys() | names(PROJECT["optional-dependencies"]["export"])
     providers = {name: {canonicalize_name(each) for each in distributions[name]} for name in foreign}
     assert {name: found for name, found in providers.items() if not found & installed} == {}
 
 
-def test_a_wheel_has_every_module_and_every_template(tmp_path: Path) -> None:
-    source = tmp_path / "source"
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
     shutil.copytree(ROOT / "pipeline", source / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    shutil.copytree(ROOT / ".dvc/plots", source / ".dvc/plots")
+    for name in ("pyproject.toml", "README.md", "LICENSE", *PACKED):
         shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "."]
-    subprocess.run([*command, "--wheel-dir", str(tmp_path)], cwd=source, check=True)
-    [wheel] = tmp_path.glob("*.whl")
+    subprocess.run([*command, "--wheel-dir", str(folder)], cwd=source, check=True)
+    [made] = folder.glob("*.whl")
+    return made
+
+
+def test_a_wheel_has_every_module_and_every_template(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if name.startswith("pipeline/")}
     assert packed == {
@@ -100,6 +109,14 @@ def test_an_image_has_nothing_that_git_ignores_and_runs_quick_without_root_and_w
     assert json.loads(command) == ["make", "quick"]
 
 
+def environment(folder: Path) -> Path:
+    """The Python of a new environment in `folder`, which takes the libraries from this one."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=folder, check=True)
+    [packages] = folder.glob(".venv/lib/python*/site-packages")
+    (packages / "lent.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return folder / ".venv/bin/python"
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project as `make venv` leaves it, but for the libraries, which its environment takes from this one."""
@@ -107,9 +124,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile", "params.yaml"):
         shutil.copy(ROOT / name, folder)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=folder, check=True)
-    [packages] = folder.glob(".venv/lib/python*/site-packages")
-    (packages / "lent.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    environment(folder)
     (folder / "requirements.lock").touch()
     (folder / ".venv/installed").touch()
     subprocess.run(["make", "--silent", ".venv/bin/howbig"], cwd=folder, check=True)
@@ -119,8 +134,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """In a shell in which no environment is activated, and that has no `python`."""
     kept = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG")}
-    environment = kept | {"PATH": "/usr/bin:/bin"}
-    return subprocess.run(list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True)
+    alone = kept | {"PATH": "/usr/bin:/bin"}
+    return subprocess.run(list(map(str, command)), cwd=folder, env=alone, capture_output=True, text=True)
 
 
 def test_the_program_works_by_its_path_in_any_folder(installed: Path, tmp_path: Path) -> None:
@@ -141,6 +156,31 @@ def test_the_program_works_by_its_path_in_any_folder(installed: Path, tmp_path: 
         f"error: data/sequences/summary.json not found: `{dvc} repro` makes it",
     ]
     assert run(program, "recommend", folder=installed).stderr.startswith("error: "), "nothing to say at home"
+
+
+def test_a_wheel_works_where_there_is_no_project(wheel: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "some folder"
+    folder.mkdir()
+    python = environment(folder)
+    pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--ignore-installed"]
+    done = run(python, *pip, wheel, folder=folder)
+    assert done.returncode == 0, done.stderr
+    program = python.with_name("howbig")
+    assert run(program, "--version", folder=folder).stdout == f"howbig {pipeline.__version__}\n"
+    assert "Stages, in the order in which dvc.yaml runs them" in run(program, "--help", folder=folder).stdout
+    assert run(program, "recommend", folder=folder).stderr == (
+        f"error: params.yaml not found in {folder}: run from the project's root, where it lies\n"
+    )
+    lay_out = (
+        "from pathlib import Path; from pipeline.commands import quick\n"
+        "quick.make_workspace(quick.packed_project(), Path('.quick'), 'mnist5k', runs=Path.cwd())"
+    )
+    done = run(python, "-c", lay_out, folder=folder)
+    assert done.returncode == 0, done.stderr
+    workspace = folder / ".quick"
+    for name in ("dvc.yaml", ".dvcignore", ".dvc/plots/by_trial.json", "pipeline/commands/quick.py"):
+        assert (workspace / name).read_bytes() == (ROOT / name).read_bytes(), name
+    assert (workspace / ".dvc/home").read_text() == "..", "its runs are in the folder where somebody works"
 
 
 def test_dvc_by_its_path_finds_the_python_of_dvc_yaml(installed: Path, tmp_path: Path) -> None:

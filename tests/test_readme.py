@@ -9,15 +9,21 @@ import pandas as pd
 import pytest
 import typer
 import yaml
+from packaging.version import Version
 
+from pipeline import __version__
 from pipeline.cli import app
 from pipeline.documents import records
 from pipeline.params.network import network_name
 from pipeline.report.text import interval, percent
+from pipeline.training.identity import SEMANTICS_VERSION
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 EXAMPLES = {"pipeline/report/seeds.py", "pipeline/report/templates/seeds.html.j2"}  # docs/extending.md adds them
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -61,6 +67,19 @@ def test_the_answer_has_the_committed_figures_and_no_others() -> None:
     assert not (tested["verdict"] == "better").any(), "no network is shown to be better"
     words = "is settled" if race["settled"] else "is shown to be" if race["shown"] else "is not known yet"
     assert words in rest
+
+
+def test_the_changelog_ends_with_this_version_and_knows_when_bits_changed() -> None:
+    versions = re.split(r"^## ", text_of(ROOT / "CHANGELOG.md"), flags=re.MULTILINE)[1:]
+    names = [re.match(r"\[([\d.]+)\] - \d{4}-\d\d-\d\d\n", version) for version in versions]
+    numbers = [name[1] for name in names if name is not None]
+    assert len(numbers) == len(versions)
+    assert numbers[0] == __version__
+    assert numbers == sorted(numbers, key=Version, reverse=True)
+    semantics = [int(re.findall(r"[Ss]emantics (\d+)", version)[0]) for version in versions]
+    assert semantics[0] == SEMANTICS_VERSION
+    for version, now, before in zip(versions, semantics, semantics[1:], strict=False):
+        assert now == before or (now > before and "**Bits: changed**" in version), version
 
 
 def test_the_tree_is_that_of_the_folders() -> None:

@@ -75,7 +75,9 @@ FENCES = {
         "pipeline.training.task",
         "pipeline.training.preload",
     },
-    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, timed, and served
+    "onnx": {"pipeline.use.onnx_graph", "pipeline.use.export"},  # an extra: nothing else may need it
+    "onnxruntime": {"pipeline.use.export"},
+    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, timed, looked into, served
         "pipeline.training.process",
         "pipeline.training.build",
         "pipeline.training.reading",
@@ -86,12 +88,14 @@ FENCES = {
         "pipeline.training.model_file",
         "pipeline.analysis.prediction_times",
         "pipeline.tracking.served",
+        "pipeline.use.reading_states",
     },
     "tensorflow": {  # where it is set up, where networks are trained, and where they are timed
         "pipeline.training.process",
         "pipeline.training.cache_sizes",
         "pipeline.training.preload",
         "pipeline.training.graphs",
+        "pipeline.training.augmentation",
         "pipeline.training.train",
         "pipeline.training.seeds",
         "pipeline.training.layers",

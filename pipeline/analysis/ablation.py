@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.analysis.comparisons import accuracy_by_seed
-from pipeline.analysis.configurations import CONFIGURATION, is_configuration, overlapping_interval, with_patience
+from pipeline.analysis.configurations import CONFIGURATION, is_configuration, overlapping_interval, with_plain_settings
 from pipeline.documents import records
 
 
@@ -41,7 +41,7 @@ def recipe_parts(trials: pd.DataFrame) -> list[Part]:
     # Those that have failed with every seed are in `trials` alone.
     whole, *others = (
         {name: None if pd.isna(value) else value for name, value in row.items()}
-        for row in records(with_patience(trials).drop_duplicates(CONFIGURATION)[CONFIGURATION])
+        for row in records(with_plain_settings(trials).drop_duplicates(CONFIGURATION)[CONFIGURATION])
     )
 
     def of(configuration: dict[str, Any]) -> pd.Series:

@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.analysis.comparisons import holm, mcnemar
 from pipeline.analysis.configurations import (
     CONFIGURATION,
+    PLAIN,
     accuracy_interval,
     all_complete_trials,
     complete_trials,
@@ -37,7 +38,7 @@ PUBLISHED = pd.DataFrame(
     bidirectional=False, batch_size=128, train_samples=60_000, recurrent_dropout=0.0, merge_mode="concat",
     unroll=False, view="rows", learning_rate=lambda table: table["optimizer"].map(DEFAULT_LEARNING_RATES),
     pooling="last", layer_normalization=False, residual=False, learning_rate_schedule="constant", warmup_epochs=0.0,
-    weight_decay=0.0, global_clipnorm=np.nan, label_smoothing=0.0, ema_momentum=np.nan, patience=np.nan,
+    weight_decay=0.0, global_clipnorm=np.nan, label_smoothing=0.0, ema_momentum=np.nan, **PLAIN,
 )  # fmt: skip
 
 BOOK_COLUMNS = [

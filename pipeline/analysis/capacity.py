@@ -22,7 +22,7 @@ from pipeline.analysis.configurations import (
     configurations,
     interval_over_seeds,
     standard_error,
-    without_plain_patience,
+    without_plain_settings,
 )
 
 MOST_SEEDS = 1000  # of a number of seeds that anybody would train
@@ -351,5 +351,5 @@ def capacity_table(trials: pd.DataFrame, held_out: str) -> pd.DataFrame:
         *CONFIGURATION, "parameters", "seeds", *(f"validation_accuracy{suffix}" for suffix in spread),
         "train_accuracy", *(f"generalization_gap{suffix}" for suffix in spread),
     ]  # fmt: skip
-    table = without_plain_patience(configurations(trials, held_out)[columns])
+    table = without_plain_settings(configurations(trials, held_out)[columns])
     return table.sort_values(["train_samples", "cell", "parameters"], kind="stable", ignore_index=True)

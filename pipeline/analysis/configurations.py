@@ -11,14 +11,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from pipeline.params.settings import CHANGES_OF_IMAGES
 from pipeline.studies.racing import OVERLAP
 
 CONFIGURATION = [
     "cell", "units", "depth", "bidirectional", "dropout", "optimizer", "learning_rate", "batch_size",
     "train_samples", "epochs", "recurrent_dropout", "merge_mode", "unroll", "view", "pooling",
     "layer_normalization", "residual", "learning_rate_schedule", "warmup_epochs", "weight_decay", "global_clipnorm",
-    "label_smoothing", "ema_momentum", "patience",
+    "label_smoothing", "ema_momentum", "patience", *CHANGES_OF_IMAGES,
 ]  # fmt: skip
+PLAIN = {"patience": np.nan} | dict.fromkeys(CHANGES_OF_IMAGES, 0.0)  # they are told where they are not so
 
 MEASURES = ["validation_accuracy", "train_accuracy", "validation_loss", "generalization_gap"]
 
@@ -43,19 +45,21 @@ def complete_trials(trials: pd.DataFrame) -> pd.DataFrame:
 
 def all_complete_trials(trials: pd.DataFrame) -> pd.DataFrame:
     """The same, with what was proposed again: each counts for the budget that it was proposed for."""
-    trials = with_patience(trials)
+    trials = with_plain_settings(trials)
     kept = trials[(trials["state"] == "COMPLETE") & trials["validation_accuracy"].notna()]
     return kept.astype({"parameters": "int64", "best_epoch": "int64"})
 
 
-def with_patience(trials: pd.DataFrame) -> pd.DataFrame:
-    """`trials` with their patience: NaN where trials.csv has no such column, since they do not differ in it."""
-    return trials if "patience" in trials else trials.assign(patience=np.nan)
+def with_plain_settings(trials: pd.DataFrame) -> pd.DataFrame:
+    """`trials` with all of `CONFIGURATION`: a patience of NaN where trials.csv has none, since they do not differ in
+    it, and images as they are where it does not say otherwise."""
+    return trials.assign(**{name: value for name, value in PLAIN.items() if name not in trials})
 
 
-def without_plain_patience(table: pd.DataFrame) -> pd.DataFrame:
-    """`table` as it is written: with a column `patience` only where there is any."""
-    return table.drop(columns="patience") if table["patience"].isna().all() else table
+def without_plain_settings(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` as it is written: with a patience, and what changes images, only where there is any."""
+    empty = [name for name in PLAIN if not table[name].fillna(0).any()]
+    return table.drop(columns=empty)
 
 
 def told_apart_by(table: pd.DataFrame, shown: Sequence[str]) -> list[str]:
@@ -116,10 +120,15 @@ def configurations(trials: pd.DataFrame, held_out: str = "validation") -> pd.Dat
 
 
 def is_configuration(table: pd.DataFrame, configuration: Mapping[str, Any]) -> pd.Series:
-    """Which rows of `table` are of that configuration, as far as it is told, as booleans; None and NaN are the same."""
+    """Which rows of `table` are of that configuration, as far as it is told, as booleans; None and NaN are the same.
+
+    What changes images is told only where there is any.
+    """
+    told = {name: value for name, value in PLAIN.items() if name in CHANGES_OF_IMAGES} | dict(configuration)
+    table = with_plain_settings(table)
     same = pd.Series(True, index=table.index)
-    for name in [name for name in CONFIGURATION if name in configuration]:
-        value = configuration[name]
+    for name in [name for name in CONFIGURATION if name in told]:
+        value = told[name]
         same &= table[name].isna() if pd.isna(value) else table[name] == value
     return same
 

@@ -16,6 +16,7 @@ from scipy import stats
 from pipeline import paths
 from pipeline.analysis.choice import Finalist
 from pipeline.analysis.configurations import CONFIDENCE, ROUNDING, accuracy_interval
+from pipeline.analysis.temperature import with_temperature
 from pipeline.documents import Document
 from pipeline.errors import PipelineError
 from pipeline.params.network import Cell
@@ -83,14 +84,18 @@ def cross_entropy(probabilities: NDArray[np.float32], y: NDArray[np.int64]) -> f
     return float(-np.log(np.clip(true, EPSILON, 1 - EPSILON)).mean())
 
 
-def predictions_table(probabilities: NDArray[np.float32], y: NDArray[np.int64]) -> pd.DataFrame:
-    """One row per sequence: index, actual, predicted, probability (of the predicted class, to 6 digits)."""
+def predictions_table(
+    probabilities: NDArray[np.float32], y: NDArray[np.int64], temperature: float = 1.0
+) -> pd.DataFrame:
+    """One row per sequence: index, actual, predicted, probability (of the predicted class, to 6 digits), calibrated
+    (the same with this temperature)."""
     return pd.DataFrame(
         {
             "index": np.arange(len(y)),
             "actual": y,
             "predicted": probabilities.argmax(axis=1),
             "probability": probabilities.max(axis=1).astype(np.float64).round(6),
+            "calibrated": with_temperature(probabilities, temperature).max(axis=1).round(6),
         }
     )
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice, choose_by_race, choose_champion
-from pipeline.analysis.evaluation import tested_model
+from pipeline.analysis.evaluation import predict, tested_model
+from pipeline.analysis.temperature import Calibration, calibrate
 from pipeline.data.datasets import Manifest
 from pipeline.data.sequences import Samples, SequencesSummary, in_view, prepared_sequences
 from pipeline.errors import PipelineError
@@ -20,6 +24,8 @@ from pipeline.tracking.champion import log_champion
 from pipeline.tracking.run_store import as_a_view
 from pipeline.training.cluster import Cluster
 from pipeline.training.journal import Journal
+from pipeline.training.model_file import load_model
+from pipeline.training.process import configure_tensorflow
 from pipeline.training.trials import Trial
 
 BEST_SEEDS = 3  # of the most accurate network, which is often several times as large as the choice
@@ -56,9 +62,11 @@ def run(params: Params) -> None:
 
 
 def _run(params: Params) -> None:
-    """Write choice.json, one model per seed and their learning curves, by seed, to data/models/champion.
+    """Write choice.json, one model per seed, their learning curves, by seed, and calibration.json to
+    data/models/champion.
 
-    Where a larger network was the best, models of it, best-*.keras, are there too: to be compared with, no more.
+    Where a larger network was the best, models of it, best-*.keras, are there too: to be compared with, no more. The
+    calibration is that of one more network, trained like the first seed's but without the validation data.
     """
     summary = prepared_sequences(params.data)
     choice = choose(params, summary)
@@ -68,12 +76,14 @@ def _run(params: Params) -> None:
         files |= {
             f"best-{seed}.keras": Trial(seeds + seed, choice.best.refit, seed) for seed in range(min(seeds, BEST_SEEDS))
         }
-    trials = list(files.values())
-    refits = Refits(
-        summary, paths.SEQUENCES, Journal(paths.journal_folder(), paths.RECORD), params.training.instructions
-    )
+    validated = Trial(len(files), choice.choice.refit, seed=0)
+    trials = [*files.values(), validated]
+    journal = Journal(paths.journal_folder(), paths.RECORD)
+    refits = Refits(summary, paths.SEQUENCES, journal, params.training.instructions, validated={validated.number})
     with TrialProgress("champion", len(trials), lambda _: 1.0, trials) as progress:
         records = refits.train(trials, lambda: Cluster(params.execution), progress)
+    configure_tensorflow(params.training.answering)
+    calibration = _calibration(refits.model(validated), choice, summary)
 
     paths.CHAMPION.mkdir(parents=True, exist_ok=True)
     paths.CHOICE.unlink(missing_ok=True)  # it vouches for the other files: without it there is no champion
@@ -83,6 +93,7 @@ def _run(params: Params) -> None:
         with paths.atomic_write(paths.CHAMPION / file, "wb") as output:
             output.write(refits.model(trial))
     paths.write_csv(paths.CHAMPION_CURVES, curves_table(records[:seeds]))
+    calibration.write(paths.CALIBRATION)
     choice.write(paths.CHOICE)
     refits.record("champion", trials)
 
@@ -103,5 +114,20 @@ def _run(params: Params) -> None:
             licence=Manifest.read(paths.MANIFEST).licence,
             tested=tested,
             instructions=params.training.answering,
+            calibration=calibration,
         )
         print(f"champion: {outcome}")
+
+
+def _calibration(model: bytes, choice: Choice, summary: SequencesSummary) -> Calibration:
+    """By the answers of this model to the validation data, which it has not learned from.
+
+    A class that it has never seen says nothing of the champion, which has: its samples are left out.
+    """
+    samples = Samples.read(paths.VALIDATION)
+    seen = np.asarray(summary.train.per_class)[samples.y] > 0
+    x = in_view(samples.x, choice.choice.view, summary)
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "validated.keras")
+        file.write_bytes(model)
+        return calibrate(predict(load_model(file), x)[seen], samples.y[seen])

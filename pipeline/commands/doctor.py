@@ -33,6 +33,7 @@ from pipeline.params.document import ExecutionParams, Params, load_params
 from pipeline.report.tested import model_words
 
 PACKAGES = ["tensorflow", "keras", "optuna", "distributed", "mlflow", "dvc", "pandas", "numpy"]
+BLAS_OF = {"numpy.libs": "NumPy", "scipy.libs": "SciPy"}  # in a wheel each has its own, elsewhere they share one
 PROBE_SECONDS = 5.0
 MARKS = {"ok": ("ok", "green"), "note": ("--", "yellow"), "fault": ("!!", "bold red")}
 
@@ -101,18 +102,21 @@ def _versions() -> list[Finding]:
 
 
 def _blas() -> str:
-    """The linear algebra library below NumPy and its threads; TensorFlow brings its own, on one thread a worker."""
-    import numpy  # noqa: F401 - only a library that is loaded can be asked
+    """The linear algebra libraries and their threads; TensorFlow brings its own, on one thread a worker."""
+    import numpy  # noqa: F401 - only libraries that are loaded can be asked
+    import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info
 
-    return (
-        "; ".join(
-            f"NumPy: {pool['internal_api']} {pool['version']}, {pool['num_threads']} threads"
-            for pool in threadpool_info()
-            if pool["user_api"] == "blas"
-        )
-        or "NumPy: built in; workers use one TensorFlow thread each"
+    pools = {
+        BLAS_OF.get(Path(pool["filepath"]).parent.name, "NumPy and SciPy"): pool
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas"
+    }
+    found = (
+        f"{users}: {pool['internal_api']} {pool['version']}, {pool['num_threads']} threads"
+        for users, pool in sorted(pools.items())
     )
+    return "; ".join(found) or "NumPy: built in; workers use one TensorFlow thread each"
 
 
 def _data(dataset: str) -> list[Finding]:

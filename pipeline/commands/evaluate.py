@@ -6,8 +6,10 @@ import numpy as np
 
 from pipeline import paths
 from pipeline.analysis import evaluation, prediction_times
+from pipeline.analysis.calibration import coverage_table, measured_calibration
 from pipeline.analysis.choice import Choice, Finalist
 from pipeline.analysis.on_test_data import COMPARISON, Tested, networks_of, on_test_data
+from pipeline.analysis.temperature import Calibration
 from pipeline.data.sequences import Samples, SequencesSummary, in_view, prepared_sequences
 from pipeline.documents import read_table, records
 from pipeline.params.document import Params
@@ -41,6 +43,8 @@ def run(params: Params) -> None:
     """Measure every seed's model on the test data; write metrics.json and the files named below.
 
     predictions.csv and confusion.csv are those of the champion's model, the first seed's, one row per test sequence.
+    calibration.json says how far its probabilities are off, and coverage.csv how accurate it is where it answers only
+    what it is most certain of.
     test.csv has every network that was measured on the test data, compared with the champion and with the most accurate
     of the race. mcnemar.json repeats the comparison of these two, and is null where they are one. prediction_times.csv
     says how long each network that was compared takes to answer, the champion's model among them.
@@ -63,9 +67,15 @@ def run(params: Params) -> None:
         choice.choice, summary.dataset, summary.all_sha256, test, test_y, train, train_y, params.champion.metric,
         evaluation.sha256_of(evaluation.champion_file(paths.CHAMPION)),
     )  # fmt: skip
-    predictions = evaluation.predictions_table(test[metrics.model_seed], test_y)
+    calibration = Calibration.of_champion()
+    temperature = calibration.temperature if calibration else 1.0
+    predictions = evaluation.predictions_table(test[metrics.model_seed], test_y, temperature)
     paths.write_csv(paths.PREDICTIONS, predictions)
     paths.write_csv(paths.CONFUSION, predictions[["actual", "predicted"]])
+    measured = measured_calibration(predictions, temperature, calibration.answers_from if calibration else None)
+    measured.write(paths.MEASURED_CALIBRATION)
+    right = (predictions["actual"] == predictions["predicted"]).to_numpy()
+    paths.write_csv(paths.COVERAGE, coverage_table(predictions["calibrated"].to_numpy(), right))
     best_models = evaluation.load_best_models(paths.CHAMPION)
     best_test_x = in_view(test_x, choice.best.view, summary)
     best = {seed: evaluation.predict(model, best_test_x) for seed, model in best_models.items()}

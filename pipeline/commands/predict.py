@@ -22,14 +22,15 @@ from pipeline.params.document import Params
 from pipeline.params.network import CELLS, Cell, network_name
 from pipeline.params.own import TABLES
 from pipeline.params.settings import DataParams, View
+from pipeline.report.calibration import calibration_notes
 from pipeline.report.tested import model_words
 from pipeline.report.text import percent, plural
-from pipeline.use.answering import champion, chosen
+from pipeline.use.answering import Champion, champion, chosen
 
 
 def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
-    """Print index, predicted label and its probability as CSV, a line for each sample of a file; or all as JSON, with
-    the champion's name, and with the probability of each label.
+    """Print index, predicted label, its probability and whether it is sure as CSV, a line for each sample of a file; or
+    all as JSON, with the champion's name, and with the probability of each label. Probabilities are calibrated.
 
     Samples are as in the data the champion learned from. Of images `x` in an .npz is uint8 (n, height, width), which
     are turned into the champion's view of them, or sequences (n, timesteps, features) from 0 to 1 that are in this view
@@ -43,30 +44,45 @@ def predict_file(path: Path, params: Params, as_json: bool = False) -> None:
     network = choice.choice
     read = _own(path, summary, params.data, network.cell) if summary.is_own else _images(path, summary, network.view)
     x, written = read
-    for note in _about(file, choice, summary, params):
-        _tell(note)
-    probabilities = champion(params).probabilities(x)
+    for note in about(file, choice, summary, params):
+        tell(note)
+    asked = champion(params)
+    for note in calibration_notes(asked.calibration):
+        tell(note)
+    probabilities = asked.probabilities(x)
     labels = np.asarray(summary.labels)[probabilities.argmax(axis=1)]
     if written is not None:
-        _tell(_right(written, labels, summary))
-    table = pd.DataFrame({"predicted": labels, "probability": probabilities.max(axis=1).astype(float).round(6)})
-    if as_json:
-        named = [dict(zip(map(str, summary.labels), row, strict=True)) for row in probabilities.astype(float).round(6)]
-        rows = records(table.reset_index(names="index"))
-        predictions = [row | {"probabilities": each} for row, each in zip(rows, named, strict=True)]
-        tested = tested_model(network, summary.all_sha256, params.champion.metric)
-        accuracy = tested.model_test_accuracy if tested else None
-        name = network_name(network.model_dump())
-        print_json({"network": name, "model": file.as_posix(), "test_accuracy": accuracy, "predictions": predictions})
-    else:
+        tell(_right(written, labels, summary))
+    table = pd.DataFrame({"predicted": labels, "probability": probabilities.max(axis=1).round(6)})
+    table["sure"] = asked.sure(probabilities)
+    print_answers(table, probabilities, asked, params, as_json)
+
+
+def print_answers(
+    table: pd.DataFrame, probabilities: NDArray[np.float64], asked: Champion, params: Params, as_json: bool
+) -> None:
+    """A row of `table` for each of the `probabilities` (n, classes), as CSV; or as JSON, with all of these."""
+    if not as_json:
         table.to_csv(sys.stdout, index_label="index", lineterminator="\n")
+        return
+    choice, summary = asked.choice.choice, asked.summary
+    named = [dict(zip(map(str, summary.labels), row, strict=True)) for row in probabilities.round(6)]
+    rows = records(table.reset_index(names="index"))
+    predictions = [row | {"probabilities": each} for row, each in zip(rows, named, strict=True)]
+    tested = tested_model(choice, summary.all_sha256, params.champion.metric)
+    accuracy = tested.model_test_accuracy if tested else None
+    name, model = network_name(choice.model_dump()), asked.file.as_posix()
+    document: dict[str, Any] = {"network": name, "model": model, "test_accuracy": accuracy}
+    for figure in ("temperature", "answers_from"):
+        document[figure] = getattr(asked.calibration, figure, None)
+    print_json(document | {"predictions": predictions})
 
 
-def _tell(note: str) -> None:
+def tell(note: str) -> None:
     print(f"predict: {note}", file=sys.stderr)
 
 
-def _about(file: Path, choice: Choice, summary: SequencesSummary, params: Params) -> Iterator[str]:
+def about(file: Path, choice: Choice, summary: SequencesSummary, params: Params) -> Iterator[str]:
     """What the model is, how good it is, and whether the study would still choose it."""
     model = f"{choice.name_of(choice.choice)}, {file}"
     tested = tested_model(choice.choice, summary.all_sha256, params.champion.metric)
@@ -123,7 +139,7 @@ def _own(
     """
     found = read_raw(path, data)
     for note in found.notes:
-        _tell(note)
+        tell(note)
     x = _in_order(path, found, summary)
     lengths = (~np.isnan(x).all(axis=2)).sum(axis=1)
     if not summary.padded:

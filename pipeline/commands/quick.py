@@ -1,6 +1,7 @@
 """The whole pipeline in minutes: params.yaml shrunk, in a workspace of its own; the real study stays untouched."""
 
 import copy
+import importlib.metadata
 import os
 import shutil
 import signal
@@ -21,13 +22,13 @@ from pipeline.data.description import token_count
 from pipeline.data.own import at_home, is_own, read_own
 from pipeline.data.sequences import too_few_for_folds, too_few_sequences
 from pipeline.data.splits import split
-from pipeline.errors import PLACE, PipelineError
+from pipeline.errors import PLACE, PipelineError, runnable
 from pipeline.lineage import DVC_LOCK
 from pipeline.locks import alone
 from pipeline.params.document import Params, as_name, validate_params
 from pipeline.params.file import read_document
 from pipeline.params.network import Sizes
-from pipeline.paths import HOME_OF_WORKSPACE, PARAMS, REPORT, atomic_write, sweep
+from pipeline.paths import HOME_OF_WORKSPACE, PARAMS, REPORT, atomic_write, checkout, sweep
 from pipeline.progress import about
 from pipeline.tracking.links import ON_THIS_MACHINE
 from pipeline.tracking.run_store import RunStore, StoreAway
@@ -47,6 +48,7 @@ MINUTES = 5.0  # for a dataset of one's own
 MUCH_LONGER = 2  # than asked for: estimates are rough
 MUCH_SHORTER = 0.75  # of the time, with half of the steps: only then it is worth to cut them
 SECONDS_TO_END = 30.0
+DISTRIBUTION, PACKED = "how-big-should-my-rnn-be", "share/howbig"  # what a wheel has besides the code: pyproject.toml
 # With few images to measure on, a race settles coarser questions, and sooner.
 RACE = {"tolerance": 0.02, "max_blocks": 5}
 
@@ -158,11 +160,13 @@ def shrunk_to_own(document: dict[str, Any], dataset: str, minutes: float) -> dic
     return study.document
 
 
-def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINUTES) -> Params:
+def make_workspace(
+    root: Path, folder: Path, dataset: str, minutes: float = MINUTES, runs: Path | None = None
+) -> Params:
     """Lay out `folder` as a DVC project of its own: the code and the graph of `root`, its params.yaml shrunk.
 
-    The results of an earlier run stay there, so that only stages that are out of date run again. Returns what the
-    workspace's params.yaml says.
+    The results of an earlier run stay there, so that only stages that are out of date run again. The databases are in
+    the folder `runs`, by default `root`. Returns what the workspace's params.yaml says.
     """
     document = read_document(root / PARAMS)
     validate_params(document, str(PARAMS))
@@ -172,15 +176,16 @@ def make_workspace(root: Path, folder: Path, dataset: str, minutes: float = MINU
     with atomic_write(folder / ".dvc" / "config") as file:  # first: by it the next run knows the folder for its own
         file.write("[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n")
     with atomic_write(folder / HOME_OF_WORKSPACE) as file:
-        file.write(os.path.relpath(os.environ.get("PIPELINE_HOME") or root, folder))
+        file.write(os.path.relpath(os.environ.get("PIPELINE_HOME") or runs or root, folder))
     with atomic_write(folder / PARAMS) as file:
         YAML().dump(small, file)
     shutil.copytree(root / ".dvc" / "plots", folder / ".dvc" / "plots", dirs_exist_ok=True)
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copyfile(root / name, folder / name)
-    if _files(folder / "pipeline") != _files(root / "pipeline"):  # else a stage that runs there may be importing it
+    code = root / "pipeline" if (root / "pipeline").is_dir() else Path(__file__).parents[1]
+    if _files(folder / "pipeline") != _files(code):  # else a stage that runs there may be importing it
         shutil.rmtree(folder / "pipeline", ignore_errors=True)
-        shutil.copytree(root / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(code, folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     return params
 
 
@@ -194,13 +199,22 @@ def run(dataset: str, folder: Path, minutes: float = MINUTES) -> None:
 
     `minutes` are for a dataset of one's own.
     """
-    root = Path.cwd()
     check_is_known(dataset)
-    if not PARAMS.exists():
+    root = Path.cwd() if PARAMS.exists() else packed_project()
+    if root is None:
         raise PipelineError(f"{PARAMS} not found: run from the project's root, where it lies")
-    _check_folder(root, folder)
+    _check_folder(Path.cwd(), folder)
     with alone(f"workspace {folder.resolve()}"):
         _run(root, dataset, folder, minutes)
+
+
+def packed_project() -> Path | None:
+    """The folder of the project's files that a wheel has brought; None where the program is that of a project."""
+    if checkout() is not None:
+        return None
+    files = importlib.metadata.files(DISTRIBUTION) or ()
+    found = (Path(str(file.locate())) for file in files if file.match(f"{PACKED}/{PARAMS}"))
+    return next((file.resolve().parent for file in found), None)
 
 
 def _check_folder(root: Path, folder: Path) -> None:
@@ -217,9 +231,10 @@ def _check_folder(root: Path, folder: Path) -> None:
 
 def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
     started = time.monotonic()
-    experiment = make_workspace(root, folder, dataset, minutes).tracking.experiment
+    here = Path.cwd()
+    experiment = make_workspace(root, folder, dataset, minutes, here).tracking.experiment
     environment = os.environ | {
-        "PIPELINE_HOME": os.environ.get("PIPELINE_HOME") or str(root),
+        "PIPELINE_HOME": os.environ.get("PIPELINE_HOME") or str(here),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # dvc.yaml says `python`
         PLACE: str(folder.resolve()),
     }
@@ -231,8 +246,10 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
         raise PipelineError(f"the run in {folder} stopped; the reason stands above")
     print(f"\nDone in {time.monotonic() - started:.0f} seconds.")
     print(f"The report:          open {folder / REPORT} in a browser")
-    print(f"Every run:           make ui, then {_page(experiment)}")
-    print("The study in full:   make repro")
+    show = "make ui" if root == here else runnable("mlflow ui --host 127.0.0.1")
+    print(f"Every run:           {show}, then {_page(experiment)}")
+    if root == here:
+        print("The study in full:   make repro")
 
 
 def _page(experiment: str) -> str:

@@ -57,6 +57,12 @@ class TableColumns(Frozen):
     split: str | None = None
 
 
+def _of_images(most: float) -> object:
+    """A setting that is 0 for trainings that see each image as it is, and is then in no document: what earlier
+    versions have trained has the same name as before."""
+    return Field(ge=0, le=most, exclude_if=lambda value: value == 0)
+
+
 class DataParams(Frozen):
     """The data to learn from, and how they become sequences.
 
@@ -89,6 +95,10 @@ class TrainingSettings(Frozen):
     al., ICML 2013). `label_smoothing` takes so much of the target's probability and spreads it over all classes
     (Szegedy et al., CVPR 2016). `ema_momentum` measures and keeps, instead of the weights, their exponential moving
     average over steps (Polyak and Juditsky, 1992). All have Keras's names and meaning, but not its defaults.
+
+    The last three change every image that is trained on, in each epoch in another way: moved by up to `shift_pixels` in
+    both directions, turned by up to `rotation_degrees`, and bent by a smooth field whose standard deviation is
+    `elastic_pixels` (Simard et al., ICDAR 2003). Images read pixel by pixel, and other sequences, do not allow that.
     """
 
     optimizer: Optimizer = "adam"
@@ -103,6 +113,12 @@ class TrainingSettings(Frozen):
     global_clipnorm: Annotated[float, Field(gt=0)] | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     ema_momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
+    shift_pixels: Annotated[float, _of_images(most=10)] = 0.0
+    rotation_degrees: Annotated[float, _of_images(most=180)] = 0.0
+    elastic_pixels: Annotated[float, _of_images(most=10)] = 0.0
+
+
+CHANGES_OF_IMAGES = ("shift_pixels", "rotation_degrees", "elastic_pixels")
 
 
 class TrainingParams(TrainingSettings):

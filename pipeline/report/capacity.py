@@ -14,17 +14,20 @@ from pipeline.analysis.capacity import (
     saturation_capacity,
 )
 from pipeline.analysis.choice import distinct_names, named
-from pipeline.analysis.configurations import ROUNDING
+from pipeline.analysis.comparisons import accuracy_by_seed
+from pipeline.analysis.configurations import ROUNDING, is_configuration
 from pipeline.documents import records
 from pipeline.params.network import CELLS
 from pipeline.params.studies import RaceStudy
 from pipeline.report import capacity_figures
+from pipeline.report.race import possible
 from pipeline.report.results import Results
 from pipeline.report.scaling import titles
 from pipeline.report.text import (
     Table,
     interval,
     interval_of_accuracy,
+    listed,
     number,
     percent,
     plural,
@@ -39,9 +42,11 @@ RACE_TOLERANCE: float = RaceStudy.model_fields["tolerance"].default
 
 @dataclass(frozen=True)
 class Capacity:
-    """`growth` and `saturation` are of the networks trained on the most samples; `figures` lack the one of the gap
-    against samples where every network was trained on one number of them; `intervals` says what they are."""
+    """`growth`, `saturation` and `brief`, their sum, are of the networks trained on the most samples; `figures` lack
+    the one of the gap against samples where every network was trained on one number of them; `intervals` says what
+    they are."""
 
+    brief: str
     findings: tuple[str, ...]
     figures: dict[str, str]
     table: Table
@@ -64,7 +69,7 @@ def capacity(results: Results) -> Capacity | None:
     tolerance = RACE_TOLERANCE if results.race is None else results.race.tolerance
     held_out = study.summary.held_out
     returns = returns_of_growth(study.trials, held_out)
-    saturation = saturation_capacity(returns, tolerance, held_out)
+    saturation = within_reach(saturation_capacity(returns, tolerance, held_out), study.trials, "from_units", "to_units")
     on_most = saturation["train_samples"] == table["train_samples"].max()
     overfitting = overfitting_table(study.trials, study.curves)
     alt = "Accuracy and gap by units and layers, a map for each cell."
@@ -73,6 +78,7 @@ def capacity(results: Results) -> Capacity | None:
         alt = "Generalization gap against the number of training samples, a panel for each cell."
         figures["gap_against_samples"] = capacity_figures.gap_against_samples(gaps, alt)
     return Capacity(
+        brief=_brief(saturation[on_most]),
         findings=tuple(_findings(table)),
         figures=figures,
         table=_table(table),
@@ -81,10 +87,27 @@ def capacity(results: Results) -> Capacity | None:
         growth=tuple(growth_findings(saturation[on_most], tolerance, held_out)),
         saturation=_saturation(saturation[on_most]),
         on_fewer_samples=_saturation(saturation[~on_most]),
-        returns=_returns(marginal_return(returns)),
+        returns=_returns(within_reach(marginal_return(returns), study.trials, "units", "next_units")),
         onset=tuple(onset_findings(overfitting)),
         overfitting=_overfitting(overfitting),
     )
+
+
+def within_reach(growths: pd.DataFrame, trials: pd.DataFrame, smaller: str, larger: str) -> pd.DataFrame:
+    """`growths` with bounds that are cut where no accuracy reaches: a network at 88 % has 12 points to gain.
+
+    `smaller` and `larger` name the columns with the units of the two networks that each row compares.
+    """
+    table, accuracies = accuracy_by_seed(trials)
+    bounds = []
+    for row in records(growths):
+        before, after = (
+            table.index[is_configuration(table, row | {"units": row[units]})][0] for units in (smaller, larger)
+        )
+        start = accuracies[[before, after]].dropna()[before].mean()
+        bounds.append(possible(1 - start, row["difference_low"], row["difference_high"]))
+    names = ["difference_low", "difference_high"]
+    return growths.assign(**dict(zip(names, zip(*bounds, strict=True), strict=True))) if bounds else growths
 
 
 def _intervals(held_out: str) -> str:
@@ -252,6 +275,18 @@ def _saturation(table: pd.DataFrame) -> Table:
         "verdict": ("more units", str), "growth": ("the growth that decides", str), "seeds": ("seeds", number),
         "difference": ("it brings, points", points), "interval": ("95 % interval, points", str),
     })  # fmt: skip
+
+
+def _brief(table: pd.DataFrame) -> str:
+    """Where more capacity stops paying, in a line, for rows of `saturation_capacity` on one number of samples."""
+    if table.empty:
+        return "Where more capacity stops paying is not known: the study capacity has only one size of each network."
+    rows = records(table)
+    verdicts: dict[str, list[str]] = {}
+    for name, row in zip(titles(rows), rows, strict=True):
+        verdicts.setdefault(_verdict(row), []).append(name)
+    told = "; ".join(f"{listed(names)}: {verdict}" for verdict, names in verdicts.items())
+    return f"Where does more capacity stop paying, on {rows[0]['train_samples']:,} samples? {told}."
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

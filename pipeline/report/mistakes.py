@@ -1,4 +1,4 @@
-"""Section "The test": the champion on the test data, the classes it confuses, and how certain it is of its answers."""
+"""Section "The test": the champion on the test data, and the classes that it confuses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,21 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.calibration import calibration_error, reliability_table
 from pipeline.documents import records
 from pipeline.params.settings import METRIC_NAMES
 from pipeline.report.baseline import champion_against_baseline, on_test_sequences
-from pipeline.report.mistakes_figures import (
-    MATRIX_CLASSES,
-    confusion_matrix,
-    confusions,
-    lines_of,
-    pictures_of,
-    reliability,
-)
+from pipeline.report.mistakes_figures import MATRIX_CLASSES, confusion_matrix, confusions, lines_of, pictures_of
 from pipeline.report.results import Results
 from pipeline.report.tested import model_words
-from pipeline.report.text import Table, interval, number, percent, points, shortened, text_table
+from pipeline.report.text import Table, interval, number, percent, shortened, text_table
 
 WORST_MISTAKES = 12
 PAIRS, EXAMPLES = 3, 6
@@ -40,20 +32,17 @@ FREQUENT = (
 @dataclass(frozen=True)
 class Mistakes:
     """`comparisons` say what it is worth to answer without a look, and what the network is worth by the metric
-    that it was chosen by; `model` is the one whose answers follow. `error` is the mean distance between the
-    probabilities given and the accuracy; `figures` have no pictures where a sequence is none, and no mistakes of many
-    classes where there are none."""
+    that it was chosen by; `model` is the one whose answers follow. `figures` have no pictures where a sequence is none,
+    and no mistakes of many classes where there are none."""
 
     comparisons: tuple[str, ...]
     model: str
     finding: str
-    error: float
     figures: dict[str, str]
     confusion_caption: str
     pairs: Table
     pairs_summary: str
     wrong: Table
-    reliability: Table
 
 
 def mistakes(results: Results) -> Mistakes | None:
@@ -67,9 +56,6 @@ def mistakes(results: Results) -> Mistakes | None:
     confused = counts - np.diag(np.diag(counts))
     wrong = f"{confused.sum():,} of {counts.sum():,}"
     finding = f"{wrong} test sequences are put in a wrong class{_most_often(confused, labels)}."
-    calibration = reliability_table(predictions)
-    error = calibration_error(calibration)
-    title = f"Off by {points(error)} points on average"
     pairs = _pairs(confused, labels)
     shown = {
         "most_confused": _most_confused(predictions, confused),
@@ -77,14 +63,12 @@ def mistakes(results: Results) -> Mistakes | None:
     }
     figures = {
         "confusion": _confusion(counts, labels, f"{wrong} wrong", f"Which classes are confused: {finding}"),
-        "reliability": reliability(calibration, title, f"Reliability diagram: {title}."),
         **{name: _pictures(results, rows, labels) for name, rows in shown.items()},
     }
     return Mistakes(
         comparisons=tuple(_comparisons(results)),
         model=f"The model, seed {results.metrics.model_seed}: {model_words(results.metrics)}.",
         finding=finding,
-        error=error,
         figures={name: svg for name, svg in figures.items() if svg is not None},
         confusion_caption=FREQUENT if classes > MATRIX_CLASSES else MATRIX,
         pairs=Table(pairs.headers, pairs.rows[:MOST_PAIRS]),
@@ -94,7 +78,6 @@ def mistakes(results: Results) -> Mistakes | None:
             else "The numbers: every pair that was confused"
         ),
         wrong=_answers(pd.concat(shown.values()).drop_duplicates(), labels),
-        reliability=_reliability(calibration),
     )
 
 
@@ -183,11 +166,3 @@ def _pairs(confused: np.ndarray, labels: Sequence[str]) -> Table:
         if confused[one, other]
     ]
     return text_table(rows, {"actual": ("is", str), "predicted": ("taken for", str), "times": ("times", number)})
-
-
-def _reliability(table: pd.DataFrame) -> Table:
-    rows = [row | {"interval": interval(row["low"], row["high"])} for row in records(table)]
-    return text_table(rows, {
-        "samples": ("answers", number), "probability": ("mean probability", percent),
-        "accuracy": ("right", percent), "interval": ("95 % interval, %", str),
-    })  # fmt: skip

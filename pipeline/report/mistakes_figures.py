@@ -1,18 +1,15 @@
-"""The figures of the section on the test: confusion matrix, reliability diagram, and pictures of wrong answers."""
+"""The figures of the section on the test: confusion matrix, and pictures of wrong answers."""
 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.documents import records
-from pipeline.params.network import CELLS
-from pipeline.report.drawing import percent_tick, styled, to_svg
-from pipeline.report.palette import INK, MARK
+from pipeline.report.drawing import styled, to_svg
+from pipeline.report.palette import MARK
 from pipeline.report.text import plural, shortened
 
 MATRIX_CLASSES = 20  # with more classes than this the counts in a confusion matrix cannot be read
@@ -83,29 +80,6 @@ def confusions(counts: np.ndarray, labels: Sequence[str], title: str, alt: str) 
         axes.grid(visible=False, axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("test sequences")
-        return to_svg(figure, alt, hover)
-
-
-def reliability(table: pd.DataFrame, title: str, alt: str) -> str:
-    """Accuracy against the probability that the model gives to its answers, as SVG; `calibration.reliability_table`."""
-    hover: dict[str, str] = {}
-    low = float(min(table["probability"].min(), table["low"].min()))
-    colour = CELLS["lstm"].colour  # the page's links have it, too
-    with styled():
-        figure = Figure(figsize=(5.4, 4.6), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
-        axes = figure.subplots()
-        axes.plot([low, 1], [low, 1], "--", color=INK, linewidth=1)
-        axes.vlines(table["probability"], table["low"], table["high"], color=colour)
-        for index, row in enumerate(records(table)):
-            axes.plot(row["probability"], row["accuracy"], "o", color=colour, gid=f"bin-{index}")
-            hover[f"bin-{index}"] = (
-                f"{row['samples']} answers given {row['probability']:.2%} on average: {row['accuracy']:.2%} are right"
-            )
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(percent_tick)
-        axes.set_xlabel("probability given to the answer")
-        axes.set_ylabel("answers that are right")
         return to_svg(figure, alt, hover)
 
 

@@ -13,11 +13,13 @@ from pipeline.report import palette
 from pipeline.report.ablation import Ablation, ablation
 from pipeline.report.answer import Answer, answer
 from pipeline.report.book import Book, book
+from pipeline.report.calibration import Calibrated, calibrated
 from pipeline.report.capacity import Capacity, capacity
 from pipeline.report.comparisons import Comparisons, comparisons
 from pipeline.report.cost import Cost, cost
 from pipeline.report.curves import Curves, curves
 from pipeline.report.drawing import themed
+from pipeline.report.explore import Explore, explore
 from pipeline.report.limits import Limits, limits
 from pipeline.report.mistakes import Mistakes, mistakes
 from pipeline.report.networks import Network, networks
@@ -33,6 +35,7 @@ from pipeline.report.text import number, percent, plural, points
 from pipeline.report.views import Views, views
 
 TEMPLATES = Path(__file__).parent / "templates"
+VEGA = TEMPLATES / "vega.js"  # somebody else's code, and no template
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Page:
 
     results: Results
     answer: Answer
+    explore: Explore | None
     race: Race | None
     comparisons: Comparisons | None
     capacity: Capacity | None
@@ -54,6 +58,7 @@ class Page:
     cost: Cost | None
     mistakes: Mistakes | None
     recall: Recall | None
+    calibration: Calibrated | None
     tested: Tested | None
     book: Book | None
     networks: tuple[Network, ...]
@@ -68,6 +73,7 @@ class Page:
         sections = (
             self.answer, self.race, self.comparisons, self.capacity, self.scaling, self.curves, *self.searches,
             self.ablation, self.cost, self.mistakes, self.recall,
+            self.calibration,
         )  # fmt: skip
         return {name: svg for section in sections if section for name, svg in section.figures.items()}
 
@@ -77,6 +83,7 @@ def assemble(results: Results) -> Page:
     return Page(
         results=results,
         answer=answer(results),
+        explore=explore(results),
         race=race(results),
         comparisons=comparisons(results),
         capacity=capacity(results),
@@ -87,6 +94,7 @@ def assemble(results: Results) -> Page:
         cost=cost(results),
         mistakes=mistakes(results),
         recall=recall(results),
+        calibration=calibrated(results),
         tested=tested(results),
         book=book(results),
         networks=networks(results),
@@ -117,4 +125,6 @@ def render(page: Page) -> str:
         "plural": plural,
         "network_name": network_name,
     }
-    return environment.get_template("page.html.j2").render(vars(page), palette=palette)
+    return environment.get_template("page.html.j2").render(
+        vars(page), palette=palette, vega=Markup(VEGA.read_text(encoding="utf-8"))
+    )

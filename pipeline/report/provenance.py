@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.data.sequences import SplitName
+from pipeline.lineage import Lineage
 from pipeline.report.results import Results
 from pipeline.report.text import NOTHING, Table, number, plural, text_table
 
@@ -18,7 +19,10 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Provenance:
-    """`git_commit` is None outside a repository; `parameters` is params.yaml as JSON, but for how the work is done."""
+    """`git_commit` is None outside a repository; `parameters` is params.yaml as JSON, but for how the work is done.
+
+    `reproduce` makes the page again at its commit; None where that commit does not hold the results yet.
+    """
 
     data_words: str
     data: Table
@@ -26,7 +30,7 @@ class Provenance:
     studies: Table
     git_commit: str | None
     git_dirty: bool
-    reproduce: str
+    reproduce: str | None
     versions: str
     parameters: str
 
@@ -44,10 +48,16 @@ def provenance(results: Results) -> Provenance:
         studies=_studies(results),
         git_commit=lineage.git_commit or None,
         git_dirty=lineage.git_dirty == "true",
-        reproduce=lineage.reproduce,
+        reproduce=_reproduce(lineage),
         versions=", ".join(f"{name} {release}" for name, release in versions.items()),
         parameters=json.dumps(parameters, indent=2),
     )
+
+
+def _reproduce(lineage: Lineage) -> str | None:
+    """Results are committed after the page was made, but those of `quick` and of DVC's experiments never are."""
+    is_committed_later = lineage.git_commit and not lineage.dvc_experiment and not lineage.experiment.endswith("-quick")
+    return None if is_committed_later else lineage.reproduce
 
 
 def _data_words(results: Results) -> str:

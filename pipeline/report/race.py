@@ -230,7 +230,7 @@ def behind_the_leader(table: pd.DataFrame, rules: RaceStudy, chosen: Mapping[str
     known = table.assign(leads=leads, behind=table["behind"].mask(leads, 0)).dropna(subset=["behind"])
     hover: dict[str, str] = {}
     with styled():
-        figure = Figure(figsize=(8.4, 4.6), layout="constrained")
+        figure = Figure(figsize=(6.2, 4.8), layout="constrained")
         axes = figure.subplots()
         axes.axhspan(0, rules.tolerance, color=MARK, alpha=0.12, linewidth=0)
         axes.axhline(0, color=INK, linewidth=0.8)
@@ -256,5 +256,5 @@ def behind_the_leader(table: pd.DataFrame, rules: RaceStudy, chosen: Mapping[str
         if chosen is not None:
             ring(axes, chosen["parameters"], 0 if pd.isna(chosen["behind"]) else chosen["behind"])
         cost_axis(axes, "trainable parameters (log scale)")
-        figure.legend(handles=legend(known, chosen), loc="outside lower left", ncols=4)
+        figure.legend(handles=legend(known, chosen), loc="outside lower left", ncols=2)
         return to_svg(figure, alt, hover)

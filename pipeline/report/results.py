@@ -10,10 +10,12 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.analysis import book, capacity, views
+from pipeline.analysis.calibration import MeasuredCalibration
 from pipeline.analysis.choice import Choice, Competitors, Finalist, competitors
 from pipeline.analysis.configurations import CONFIGURATION, is_configuration
 from pipeline.analysis.evaluation import Metrics, tested_model
 from pipeline.analysis.prediction_times import with_prediction_times
+from pipeline.analysis.temperature import Calibration
 from pipeline.data.sequences import Samples, SequencesSummary, prepared_sequences
 from pipeline.documents import read_table, records
 from pipeline.lineage import Lineage, lineage
@@ -40,6 +42,9 @@ class Results:
     choice: Choice | None
     metrics: Metrics | None
     predictions: pd.DataFrame | None
+    calibration: Calibration | None
+    measured_calibration: MeasuredCalibration | None
+    coverage: pd.DataFrame | None  # coverage.csv
     test_x: np.ndarray | None  # (n, timesteps, features) in the order of predictions
     race_table: pd.DataFrame | None  # race.csv
     test_table: pd.DataFrame | None  # test.csv
@@ -173,6 +178,9 @@ def load_results(params: Params) -> Results:
         choice=choice,
         metrics=metrics,
         predictions=_table(paths.PREDICTIONS) if metrics else None,
+        calibration=Calibration.of_champion() if choice else None,
+        measured_calibration=_measured_calibration() if metrics else None,
+        coverage=_table(paths.COVERAGE) if metrics else None,
         test_x=_test_x(),
         race_table=_table(paths.RACE) if RACE in studies else None,
         test_table=_table(paths.TEST_TABLE) if metrics else None,
@@ -206,3 +214,8 @@ def _test_x() -> np.ndarray | None:
     if not paths.TEST.exists():
         return None
     return Samples.read(paths.TEST).x
+
+
+def _measured_calibration() -> MeasuredCalibration | None:
+    path = paths.MEASURED_CALIBRATION
+    return MeasuredCalibration.read(path) if path.exists() else None

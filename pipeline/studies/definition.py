@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline.data.sequences import SequencesSummary, SplitName
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
-from pipeline.params.settings import METRIC_NAMES, Configuration, TrainingSettings
+from pipeline.params.settings import CHANGES_OF_IMAGES, METRIC_NAMES, Configuration, TrainingSettings
 from pipeline.params.studies import GridStudy, ListStudy, RaceStudy, SampledStudy, Space
 from pipeline.studies.estimate import REFERENCE_RATE, study_seconds, training_seconds, typical_configurations
 from pipeline.studies.few_samples import Settings, fitted, small_batch
@@ -68,6 +68,7 @@ class StudyDefinition:
         self.fingerprint = self._fingerprint()
         self.optuna_study = f"{name}-{self.fingerprint}"
         self._check_views()
+        self._check_changes_of_images()
         if self.study.held_out == "fold":
             summary.check_folds()
 
@@ -130,7 +131,7 @@ class StudyDefinition:
     def entrant(self, row: Mapping[str, Any]) -> int:
         """Which of a race's networks a row of trials.csv is about."""
         for place, configuration in enumerate(self.entrants):
-            as_used = configuration.model_dump() | {"learning_rate": configuration.effective_learning_rate}
+            as_used = dict(configuration) | {"learning_rate": configuration.effective_learning_rate}
             same = ((row[name], value) for name, value in as_used.items() if name in row and name not in UNTOLD)
             if all(found == value or (pd.isna(found) and value is None) for found, value in same):
                 return place
@@ -320,6 +321,19 @@ class StudyDefinition:
             raise PipelineError(
                 f"studies.{self.name}: view {other} is made from rows, but data.view is {prepared}: set it to rows "
                 "(params.yaml)"
+            )
+
+    def _check_changes_of_images(self) -> None:
+        asked = [self.defaults, *(trial.configuration for trial in self.fixed_trials), *self.entrants]
+        for settings in asked:
+            view = (settings.view if isinstance(settings, Configuration) else None) or self.summary.view
+            name = next((name for name in CHANGES_OF_IMAGES if getattr(settings, name)), None)
+            if name is None or (not self.summary.is_own and view in ("rows", "columns")):
+                continue
+            have = "sequences" if self.summary.is_own else f"images in the view {view}"
+            raise PipelineError(
+                f"studies.{self.name}: {name} is for images that are read by rows or columns, and these are {have}: "
+                "leave it out (params.yaml)"
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from pipeline.data.sequences import SequencesSummary
@@ -10,18 +10,28 @@ from pipeline.errors import PipelineError
 from pipeline.params.settings import Configuration, Instructions
 from pipeline.training.cluster import Cluster
 from pipeline.training.identity import training_key
+from pipeline.training.inputs import HeldOut
 from pipeline.training.journal import Journal
 from pipeline.training.task import Event, Finished, TrainingTask, tell_progress
 from pipeline.training.trials import Observer, Trial, TrialRecord
 
 
 class Refits:
-    """Like every training these are kept in the journal the moment they end: no interruption loses one."""
+    """Like every training these are kept in the journal the moment they end: no interruption loses one.
+
+    The trials with the numbers `validated` do not learn from the validation data: these are there to measure them.
+    """
 
     def __init__(
-        self, summary: SequencesSummary, sequences: Path, journal: Journal, instructions: Instructions
+        self,
+        summary: SequencesSummary,
+        sequences: Path,
+        journal: Journal,
+        instructions: Instructions,
+        validated: Collection[int] = (),
     ) -> None:
         self._summary = summary
+        self._validated = validated
         self._instructions: Instructions = instructions
         self._sequences = sequences.resolve()
         self._journal = journal
@@ -65,9 +75,12 @@ class Refits:
         """Have git carry these trainings, and their models, as `name`."""
         self._journal.record(name, [self._key(trial) for trial in trials])
 
-    @property
-    def _samples(self) -> int:
-        return self._summary.train.samples + self._summary.validation.samples
+    def _held_out(self, trial: Trial) -> HeldOut:
+        return "validation" if trial.number in self._validated else "nothing"
+
+    def _samples(self, trial: Trial) -> int:
+        train, validation = self._summary.train.samples, self._summary.validation.samples
+        return train if trial.number in self._validated else train + validation
 
     def _is_kept(self, trial: Trial) -> bool:
         key = self._key(trial)
@@ -76,7 +89,7 @@ class Refits:
     def _record(self, trial: Trial, *, reused: bool) -> TrialRecord:
         result = self._journal.get(self._key(trial))
         view = trial.configuration.view or self._summary.view
-        return TrialRecord(trial, "COMPLETE", self._samples, view, result, reused=reused)
+        return TrialRecord(trial, "COMPLETE", self._samples(trial), view, result, reused=reused)
 
     def _configuration(self, trial: Trial) -> Configuration:
         """As it is trained: the view that the data have is not asked for."""
@@ -87,13 +100,14 @@ class Refits:
         return training_key(
             self._configuration(trial),
             trial.seed,
-            train_samples=self._samples,
-            held_out="nothing",
+            train_samples=self._samples(trial),
+            held_out=self._held_out(trial),
             data_sha256=self._summary.learning_sha256,
             instructions=self._instructions,
         )
 
     def _task(self, trial: Trial) -> TrainingTask:
+        held_out = self._held_out(trial)
         return TrainingTask(
-            self._configuration(trial), trial.seed, self._sequences, "nothing", self._instructions, wants_model=True
+            self._configuration(trial), trial.seed, self._sequences, held_out, self._instructions, wants_model=True
         )

@@ -36,7 +36,7 @@ class TrialRow(Frozen):
 
     Figures are those of the best epoch. Losses are in nats, accuracies and the gap are fractions. `train_samples` and
     `view` are as used, `learning_rate` is the optimizer's default where none was asked for. `patience` is there where
-    the study's trials differ in it.
+    the study's trials differ in it, and what changes images where a trial asks for it.
     """
 
     number: int
@@ -74,10 +74,15 @@ class TrialRow(Frozen):
     label_smoothing: float
     ema_momentum: float | None
     patience: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
+    shift_pixels: Annotated[float, Field(exclude_if=lambda value: value == 0)] = 0.0
+    rotation_degrees: Annotated[float, Field(exclude_if=lambda value: value == 0)] = 0.0
+    elastic_pixels: Annotated[float, Field(exclude_if=lambda value: value == 0)] = 0.0
 
 
 #: Those of every trials.csv.
-TRIAL_COLUMNS = [name for name in TrialRow.model_fields if name != "patience"]
+TRIAL_COLUMNS = [name for name, field in TrialRow.model_fields.items() if field.exclude_if is None]
+#: Those that a trials.csv has where they tell something.
+OTHER_COLUMNS = [name for name in TrialRow.model_fields if name not in TRIAL_COLUMNS]
 
 
 class StudySummary(Document):
@@ -212,9 +217,9 @@ def study_summary(definition: StudyDefinition, records: Sequence[TrialRecord]) -
 def trials_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
     """One row per trial: the columns of `TrialRow`."""
     rows = trial_rows(records)
-    columns = [*TRIAL_COLUMNS, *["patience"] * any(row.patience for row in rows)]
+    columns = [*TRIAL_COLUMNS, *(name for name in OTHER_COLUMNS if any(getattr(row, name) for row in rows))]
     counts = [name for name in ("parameters", "best_epoch", "patience") if name in columns]
-    table = pd.DataFrame([row.model_dump() for row in rows], columns=columns)
+    table = pd.DataFrame([{name: getattr(row, name) for name in columns} for row in rows], columns=columns)
     return table.astype(dict.fromkeys(counts, "Int64"))
 
 
@@ -227,7 +232,7 @@ def trial_rows(records: Sequence[TrialRecord]) -> list[TrialRow]:
 def trial_row(record: TrialRecord, *, tell_patience: bool = False) -> TrialRow:
     """A record as a row of trials.csv."""
     configuration, result = record.trial.configuration, record.result
-    told = {*TRIAL_COLUMNS, *["patience"] * tell_patience}
+    told = {*TRIAL_COLUMNS, *OTHER_COLUMNS} - {"patience"} | {*["patience"] * tell_patience}
     settings = configuration.model_dump(include=told)
     as_used = {
         "learning_rate": configuration.effective_learning_rate,

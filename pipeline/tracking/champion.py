@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import Metrics, sha256_of
+from pipeline.analysis.temperature import Calibration
 from pipeline.data.sequences import SequencesSummary
 from pipeline.lineage import lineage
 from pipeline.params.network import network_name
@@ -43,6 +44,7 @@ def log_champion(
     licence: str,
     tested: Metrics | None,
     instructions: Instructions,
+    calibration: Calibration | None,
 ) -> str:
     """Log the champion's trainings, one run a seed, and register the first seed's model: see `registered_name`.
 
@@ -54,7 +56,7 @@ def log_champion(
     `models` are .keras files in the order of `records`; `input_example` is float32 (n, timesteps, features), as the
     networks read it; `metric` is that by which the champion was chosen; `licence` is that of the data;
     `tested` is what is known of the first seed's model on the test data; the registered model answers by
-    `instructions`.
+    `instructions`, and with the `calibration`.
     """
     store = RunStore(experiment)
     chosen = choice.choice.model_dump(mode="json")
@@ -84,7 +86,7 @@ def log_champion(
                     model_name = registered_name(experiment, data)
                     reading = reading_of(model, data, choice.choice.view, instructions)
                     says = input_words(choice.choice, data)
-                    info = log_model(run_id, model_name, path, reading, input_example, says)
+                    info = log_model(run_id, model_name, path, reading, input_example, says, calibration)
                     model_version = str(info.registered_model_version)
                     for tag, text in {"model_sha256": sha256_of(path), "model_id": str(info.model_id)}.items():
                         store.client.set_model_version_tag(model_name, model_version, tag, text)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline import paths
+from pipeline.analysis.temperature import Calibration
 from pipeline.data.sequences import SequencesSummary, change_view
 from pipeline.params.settings import Instructions, View
 from pipeline.tracking.run_store import environment_variable
@@ -72,6 +73,7 @@ def signature_of(reading: dict[str, Any]) -> ModelSignature:
     outputs = Schema([
         ColSpec(DataType.long if whole else DataType.string, "predicted"),
         ColSpec(DataType.double, "probability"),
+        ColSpec(DataType.boolean, "sure", required=False),
         ColSpec(Map(DataType.double), "probabilities"),
     ])  # fmt: skip
     signature = ModelSignature(inputs, outputs)
@@ -81,7 +83,15 @@ def signature_of(reading: dict[str, Any]) -> ModelSignature:
     return signature
 
 
-def log_model(run_id: str, name: str, file: Path, reading: dict[str, Any], example: np.ndarray, says: str) -> ModelInfo:
+def log_model(
+    run_id: str,
+    name: str,
+    file: Path,
+    reading: dict[str, Any],
+    example: np.ndarray,
+    says: str,
+    calibration: Calibration | None,
+) -> ModelInfo:
     """Log the model in `file` as the run's, and register it. A signature has no place for what values mean: that `says`
     the model's metadata. The `example` are sequences as the network reads them."""
     import mlflow
@@ -103,7 +113,10 @@ def log_model(run_id: str, name: str, file: Path, reading: dict[str, Any], examp
             loader_module=LOADER,
             data_path=str(folder),
             code_paths=[str(Path(__file__).with_name(f"{LOADER}.py"))],
-            model_config={"temperature": 1.0},
+            model_config={
+                "temperature": calibration.temperature if calibration else 1.0,
+                "answers_from": calibration.answers_from if calibration else None,
+            },
             signature=signature_of(reading),
             input_example=inputs,
             metadata={"input": says},

@@ -56,38 +56,45 @@ class Refused(MlflowException):
 
 
 def _load_pyfunc(folder: str, model_config: dict[str, Any]) -> Served:
-    """Called by MLflow. Probabilities are scaled by the `temperature` of `model_config`."""
+    """Called by MLflow. `model_config` has the `temperature` of the probabilities, and `answers_from`, the smallest one of
+    a sure answer, or None."""
     reading = Reading(**json.loads(Path(folder, READING).read_text(encoding="utf-8")))
     if "tensorflow" not in sys.modules:
         os.environ |= reading.environment
     import keras
 
     model = keras.saving.load_model(Path(folder, MODEL), compile=False)
-    return Served(model, reading, model_config["temperature"])
+    return Served(model, reading, model_config["temperature"], model_config["answers_from"])
 
 
 class Served:
     """The champion, as MLflow asks it."""
 
-    def __init__(self, model: Any, reading: Reading, temperature: float) -> None:
-        self.reading, self.temperature = reading, temperature
+    def __init__(self, model: Any, reading: Reading, temperature: float, answers_from: float | None) -> None:
+        self.reading, self.temperature, self.answers_from = reading, temperature, answers_from
         self._model = model
         for count in (1, 2):  # traces the graph: the first answer is as fast as the others
             model.predict_on_batch(np.zeros((count, reading.timesteps or 1, reading.features), np.float32))
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Of each sample the label, its probability, and those of all labels; raises Refused."""
+        """Of each sample the label, its probability, whether that is sure, and the probabilities of all labels, as
+        `predict` tells them; raises Refused."""
         x = self.sequences(model_input)
         batches = [
             self._model.predict_on_batch(x[start : start + BATCH_SIZE]) for start in range(0, len(x), BATCH_SIZE)
         ]
         probabilities = tempered(np.concatenate(batches), self.temperature)
         labels, names = self.reading.labels, [str(label) for label in self.reading.labels]
+        threshold = self.answers_from
+        best, told = probabilities.argmax(axis=1).tolist(), probabilities.round(6).tolist()
         return [
-            {"predicted": labels[best], "probability": row[best], "probabilities": dict(zip(names, row, strict=True))}
-            for best, row in zip(
-                probabilities.argmax(axis=1).tolist(), probabilities.astype(float).round(6).tolist(), strict=True
-            )
+            {
+                "predicted": labels[index],
+                "probability": rounded[index],
+                "sure": None if threshold is None else exact[index] >= threshold,
+                "probabilities": dict(zip(names, rounded, strict=True)),
+            }
+            for index, exact, rounded in zip(best, probabilities.tolist(), told, strict=True)
         ]
 
     def sequences(self, inputs: Any) -> NDArray[np.float32]:
@@ -185,9 +192,10 @@ class Served:
         return f'{{"inputs": …}}, numbers in the shape {sequences}{after}'
 
 
-def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Probabilities (n, classes) as of logits that are divided by `temperature`; 1 leaves them as they are."""
+def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """As `with_temperature` of the pipeline's analysis, to the bit."""
     if temperature == 1:
-        return probabilities
-    powers = np.power(probabilities.astype(float), 1 / temperature)
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return probabilities.astype(np.float64)
+    logits = np.log(np.maximum(probabilities.astype(np.float64), float(np.finfo(np.float32).tiny))) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.params.network import NetworkSpec
 from pipeline.params.settings import Configuration, Optimizer
+from pipeline.training.augmentation import Augmentation, augmented
 from pipeline.training.build import build
 from pipeline.training.reading import AS_THEY_ARE, Reading
 
@@ -46,22 +47,24 @@ class StepSettings(NamedTuple):
     global_clipnorm: float | None
     label_smoothing: float
     ema_momentum: float | None
+    augmentation: Augmentation | None
 
     @classmethod
     def of(cls, configuration: Configuration) -> StepSettings:
-        return cls(*(getattr(configuration, name) for name in cls._fields))
+        plain = {name: getattr(configuration, name) for name in cls._fields if name != "augmentation"}
+        return cls(**plain, augmentation=Augmentation.of(configuration))
 
 
 class Traced(NamedTuple):
     """Two graphs over the variables of `model` and `optimizer`: a whole epoch of training in a given order at given
-    learning rates, and a whole evaluation. Both return loss and accuracy as float64 means over the samples, and for
-    each sample whether it was right, in the order in which they passed."""
+    learning rates, with a seed for what changes images, and a whole evaluation. Both return loss and accuracy as
+    float64 means over the samples, and for each sample whether it was right, in the order in which they passed."""
 
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
     optimizer_state: list[NDArray[Any]]  # before the first step
     averages: list[Any]  # of the weights over the steps, where they are wanted
-    train_epoch: Callable[[Any, Any, Any, Any], tuple[Any, Any, Any]]
+    train_epoch: Callable[[Any, Any, Any, Any, Any], tuple[Any, Any, Any]]
     evaluate: Callable[[Any, Any], tuple[Any, Any, Any]]
 
     def start_from(self, model: keras.Model) -> None:
@@ -153,11 +156,13 @@ def traced_graphs(
 
     @tf.function(autograph=False)
     def train_epoch(
-        x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, rates: tf.Tensor
+        x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, rates: tf.Tensor, draws: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         def step(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             batch = order[start : start + settings.batch_size]  # the last one may be shorter
             batch_x, batch_y = tf.gather(x, batch), tf.gather(y, batch)
+            if settings.augmentation is not None:
+                batch_x = augmented(batch_x, settings.augmentation, draws, start)
             with tf.GradientTape() as tape:
                 probabilities = model(batch_x, training=True)
                 losses = losses_of(batch_y, probabilities)
@@ -183,7 +188,10 @@ def traced_graphs(
         [variable.numpy() for variable in optimizer.variables],
         averages,
         train_epoch.get_concrete_function(
-            *signature, tf.TensorSpec((None,), tf.int64), tf.TensorSpec((None,), tf.float32)
+            *signature,
+            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec((None,), tf.float32),
+            tf.TensorSpec((), tf.int32),
         ),
         evaluate.get_concrete_function(*signature),
     )

@@ -40,7 +40,8 @@ KEPT_GRAPHS = 4  # seeds of one network mostly come one after the other
 # What a configuration must have for its layers and its step to be those below.
 PLAIN: dict[str, Any] = {
     "depth": 1, "bidirectional": False, "pooling": "last", "dropout": 0.0, "recurrent_dropout": 0.0, "unroll": False,
-    "layer_normalization": False, "label_smoothing": 0.0, "ema_momentum": None,
+    "layer_normalization": False, "label_smoothing": 0.0, "ema_momentum": None, "shift_pixels": 0.0,
+    "rotation_degrees": 0.0, "elastic_pixels": 0.0,
 }  # fmt: skip
 
 

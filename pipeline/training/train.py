@@ -80,8 +80,9 @@ def train(
     fit_seconds, predict_seconds, measured_last, pruned = 0.0, 0.0, 0, False
     for epoch in range(1, configuration.epochs + 1):
         order = tf.constant(shuffled(seed, epoch, samples))
+        draws = tf.constant(derived_seed(seed, "augmentation", epoch))
         started = time.perf_counter()
-        during_fit_loss, during_fit_accuracy = _figures(traced.train_epoch(x, y, order, rates[epoch - 1]))
+        during_fit_loss, during_fit_accuracy = _figures(traced.train_epoch(x, y, order, rates[epoch - 1], draws))
         fit_seconds += time.perf_counter() - started
 
         with traced.averaged():

@@ -58,12 +58,13 @@ def test_accuracy_and_cross_entropy() -> None:
 
 
 def test_predictions_table() -> None:
-    table = evaluation.predictions_table(PROBABILITIES, ACTUAL)
+    table = evaluation.predictions_table(PROBABILITIES, ACTUAL, temperature=0.5)
     assert table.to_dict("list") == {
         "index": [0, 1, 2, 3],
         "actual": [0, 1, 1, 1],
         "predicted": [0, 1, 0, 1],
         "probability": [0.7, 0.6, 0.9, 0.8],
+        "calibrated": [0.844828, 0.692308, 0.987805, 0.941176],  # p² / (p² + (1 - p)²)
     }
 
 

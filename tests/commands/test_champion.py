@@ -16,11 +16,17 @@ from mlflow import MlflowClient
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice, choose_champion
+from pipeline.analysis.evaluation import predict
+from pipeline.analysis.temperature import Calibration, calibrate
 from pipeline.commands import champion, study
 from pipeline.data.datasets import Manifest
+from pipeline.data.sequences import Samples, SequencesSummary
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
 from pipeline.training.cluster import ATTEMPTS
+from pipeline.training.identity import training_key
+from pipeline.training.journal import Journal
+from pipeline.training.model_file import load_model
 from pipeline.training.trials import Trial, TrialRecord
 from tests.helpers.processes import worker_processes
 from tests.helpers.runs import all_runs
@@ -69,7 +75,10 @@ def files() -> dict[str, bytes]:
 
 
 def trained(capsys: pytest.CaptureFixture[str]) -> list[int]:
-    """The numbers of the refits that the last run has told of as trained, not as taken from the journal."""
+    """The numbers of the refits that the last run has told of as trained, not as taken from the journal.
+
+    That which is measured on the validation data is not among them.
+    """
     return trained_by(capsys.readouterr().err)
 
 
@@ -93,6 +102,8 @@ def test_the_best_network_is_trained_to_be_compared_and_is_no_champion(
     small = files()
     assert list(small) == ["best-0.keras", "best-1.keras", "seed-0.keras", "seed-1.keras"]
     assert [units(name) for name in small] == [LARGE, LARGE, SMALL, SMALL]
+    calibration = Calibration.read(paths.CALIBRATION)
+    assert calibration.samples == 60
     curves = pd.read_csv(paths.CHAMPION_CURVES)
     assert curves.groupby("number").size().to_dict() == dict.fromkeys((0, 1), choice.choice.refit_epochs)
     assert curves["validation_loss"].isna().all(), "nothing is held out"
@@ -110,6 +121,33 @@ def test_the_best_network_is_trained_to_be_compared_and_is_no_champion(
     assert list(files()) == ["seed-0.keras", "seed-1.keras"]
     assert list(files().values()) == [small["best-0.keras"], small["best-1.keras"]]
     assert [units(name) for name in files()] == [LARGE, LARGE]
+
+
+@pytest.mark.usefixtures("one_thread", "lenient")
+def test_it_is_calibrated_by_a_network_that_has_not_learned_from_the_validation_data(
+    params: Params, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    champion.run(params)
+    assert re.search(r"\[\d/5\] #004 SimpleRNN 1×2: accuracy .*, best of", capsys.readouterr().err)
+    summary, choice = SequencesSummary.read(paths.SEQUENCES_SUMMARY), Choice.read(paths.CHOICE)
+    refit = choice.choice.refit.model_copy(update={"view": None})
+    key = training_key(
+        refit, 0, train_samples=96, held_out="validation", data_sha256=summary.learning_sha256, instructions="avx2"
+    )
+    model = Journal(home / ".journal", paths.RECORD).model(key)
+    assert model is not None
+    assert model not in files().values()
+    assert (paths.RECORD / f"{key}.keras").read_bytes() == model
+    (home / "validated.keras").write_bytes(model)
+    samples = Samples.read(paths.VALIDATION)
+    answers = predict(load_model(home / "validated.keras"), samples.x)
+    assert Calibration.read(paths.CALIBRATION) == calibrate(answers, samples.y)
+
+    # Of a class that the network has never seen the samples are left out.
+    train = summary.train.model_copy(update={"per_class": (32, 0, 32)})
+    without = champion._calibration(model, choice, summary.model_copy(update={"train": train}))
+    assert without == calibrate(answers[samples.y != 1], samples.y[samples.y != 1])
+    assert without.samples == 40
 
 
 @pytest.mark.usefixtures("lenient")

@@ -68,6 +68,7 @@ def test_json_is_the_whole_of_standard_output(project: Path) -> None:
     assert (document["fine"], result.returncode) == (True, 0)
     assert found["execution"] == ("an embedded cluster of 3 workers, one thread each", "ok")
     assert found["cores"][0].endswith(f" usable of {os.cpu_count()}")
+    assert re.fullmatch(r"NumPy: \w+ [\d.]+, \d+ threads; SciPy: \w+ [\d.]+, \d+ threads", found["BLAS"][0])
     assert found["folder"] == (str(project), "ok")
     assert {finding["state"] for finding in document["findings"]} == {"ok", "note"}
 

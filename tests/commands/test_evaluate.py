@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from pipeline import paths
+from pipeline.analysis.calibration import MeasuredCalibration, calibration_error
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import Metrics
+from pipeline.analysis.temperature import Calibration, with_temperature
 from pipeline.commands import champion, evaluate, study
 from pipeline.data.datasets import Manifest
 from tests.helpers.project import Project
@@ -52,6 +54,32 @@ def test_the_files_say_what_the_saved_model_says(
     assert f", 1 seed); of the model to use, seed 0, {metrics.model_test_accuracy:.2%} (" in told
     assert metrics.model_test_accuracy == metrics.test_accuracy, "of one seed it is the same network"
     assert all_runs()["evaluate"].data.metrics["test_accuracy"] == metrics.test_accuracy
+
+
+def test_probabilities_are_measured_with_the_temperature_and_without(
+    project: Project, answers: tuple[np.ndarray, np.ndarray]
+) -> None:
+    probabilities, y = answers
+    calibration = Calibration(samples=60, temperature=3.0, temperature_low=2.0, temperature_high=4.0, answers_from=0.5)
+    calibration.write(paths.CALIBRATION)
+    evaluate.run(project.params)
+    found, predictions = MeasuredCalibration.read(paths.MEASURED_CALIBRATION), pd.read_csv(paths.PREDICTIONS)
+    expected = with_temperature(probabilities, 3.0).max(axis=1)
+    np.testing.assert_allclose(predictions["calibrated"], expected, atol=2e-6)
+    right = probabilities.argmax(axis=1) == y
+    assert found.error == pytest.approx(calibration_error(probabilities.max(axis=1), right), abs=1e-5)
+    assert found.calibrated_error == pytest.approx(calibration_error(expected, right), abs=1e-5)
+    assert (found.samples, found.temperature, found.answers_from) == (30, 3, 0.5)
+    assert found.sure == (expected >= 0.5).sum()
+    coverage = pd.read_csv(paths.COVERAGE)
+    assert coverage["answered"].iloc[0] == 30
+    assert coverage["accuracy"].iloc[0] == right.mean()
+
+    paths.CALIBRATION.unlink()  # as an earlier version has left it
+    evaluate.run(project.params)
+    found, predictions = MeasuredCalibration.read(paths.MEASURED_CALIBRATION), pd.read_csv(paths.PREDICTIONS)
+    assert (found.temperature, found.answers_from, found.sure) == (1, None, None)
+    assert predictions["calibrated"].tolist() == predictions["probability"].tolist()
 
 
 @pytest.mark.usefixtures("one_thread", "home")

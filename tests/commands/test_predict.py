@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pipeline import paths
+from pipeline.analysis.temperature import Calibration, with_temperature
 from pipeline.commands.predict import predict_file
 from pipeline.data.sequences import SequencesSummary, SplitSummary, as_sequences
 from pipeline.errors import PipelineError
@@ -30,6 +31,7 @@ NOTES = [  # of an example that no study has made
     "measures it",
     "predict: this model may not be the study's choice any more: study one has not run: `dvc repro study@one` makes "
     "data/studies/one",
+    "predict: probabilities are the network's own, not calibrated: `dvc repro champion` calibrates them",
 ]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -65,7 +67,7 @@ def test_images_are_read_in_the_champions_view(champion: list, capsys: pytest.Ca
     table = pd.read_csv(StringIO(capsys.readouterr().out))
     x = as_sequences(images, "columns", 0)
     expected = champion[0].predict(x, verbose=0)
-    assert table.columns.tolist() == ["index", "predicted", "probability"]
+    assert table.columns.tolist() == ["index", "predicted", "probability", "sure"]
     assert table["predicted"].tolist() == np.array([3, 5, 8])[expected.argmax(axis=1)].tolist()
     np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
     np.savez("whole.npz", x=images.astype(np.int64))
@@ -84,11 +86,79 @@ def test_json_has_the_probability_of_every_label(champion: list, capsys: pytest.
     expected = champion[0].predict(as_sequences(images, "columns", 0), verbose=0)
     rows = document["predictions"]
     assert (document["model"], document["test_accuracy"]) == ("data/models/champion/seed-0.keras", None)
+    assert (document["temperature"], document["answers_from"]) == (None, None), "not calibrated"
     assert [row["index"] for row in rows] == [0, 1, 2, 3, 4]
     assert [row["predicted"] for row in rows] == np.array([3, 5, 8])[expected.argmax(axis=1)].tolist()
     np.testing.assert_allclose([row["probability"] for row in rows], expected.max(axis=1), atol=1e-6)
     assert [list(row["probabilities"]) for row in rows] == [["3", "5", "8"]] * 5
     np.testing.assert_allclose([list(row["probabilities"].values()) for row in rows], expected, atol=1e-6)
+
+
+def test_probabilities_are_calibrated_and_answers_are_sure_from_one_on(
+    champion: list, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.random.default_rng(0).random((40, 6, 4), dtype=np.float32)
+    np.savez("samples.npz", x=x)
+    expected = with_temperature(champion[0].predict(x, verbose=0), 0.5)
+    answers_from = float(np.median(expected.max(axis=1)).round(4))
+    found = Calibration(
+        samples=700, temperature=0.5, temperature_low=0.41, temperature_high=0.62, answers_from=answers_from
+    )
+    found.write(paths.CALIBRATION)
+    predict_file(Path("samples.npz"), PARAMS)
+    told = capsys.readouterr()
+    table = pd.read_csv(StringIO(told.out))
+    np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-6)
+    assert table["predicted"].tolist() == np.array([3, 5, 8])[expected.argmax(axis=1)].tolist()
+    assert table["sure"].tolist() == (expected.max(axis=1) >= answers_from).tolist()
+    assert 10 < table["sure"].sum() < 30
+    assert told.err.splitlines() == [
+        *NOTES[:-1],
+        "predict: probabilities are calibrated by the temperature 0.5 (95 % interval 0.41 to 0.62), fitted to 700 "
+        "validation sequences, read by a network trained like this one without them",
+        f"predict: sure are answers with a probability of at least {answers_from:g}: at least 99.5 % of them are "
+        "right, as 700 validation sequences show with 95 % confidence for sequences like these",
+    ]
+    predict_file(Path("samples.npz"), PARAMS, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert (document["temperature"], document["answers_from"]) == (0.5, answers_from)
+    assert [row["sure"] for row in document["predictions"]] == table["sure"].tolist()
+    rows = [list(row["probabilities"].values()) for row in document["predictions"]]
+    np.testing.assert_allclose(rows, expected, atol=1e-6)
+
+
+def test_where_it_is_not_known_which_answers_are_sure_none_is_called_so(
+    champion: list, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.random.default_rng(0).random((4, 6, 4), dtype=np.float32)
+    np.savez("samples.npz", x=x)
+    found = Calibration(samples=12, temperature=1.0, temperature_low=None, temperature_high=2.5, answers_from=None)
+    found.write(paths.CALIBRATION)
+    predict_file(Path("samples.npz"), PARAMS)
+    told = capsys.readouterr()
+    assert all(line.endswith(",") for line in told.out.splitlines()[1:])
+    assert told.err.splitlines()[-2:] == [
+        "predict: probabilities are the network's own: 12 validation sequences, read by a network trained like this "
+        "one without them, do not show that a temperature other than 1 fits better (95 % interval up to 2.5)",
+        "predict: which answers are sure is not known: 12 validation sequences show for no probability that 99.5 % of "
+        "the answers from there on are right",
+    ]
+    predict_file(Path("samples.npz"), PARAMS, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert (document["temperature"], document["answers_from"]) == (1, None)
+    assert [row["sure"] for row in document["predictions"]] == [None] * 4
+    found.model_copy(update={"answers_from": 0.0}).write(paths.CALIBRATION)
+    predict_file(Path("samples.npz"), PARAMS)
+    told = capsys.readouterr()
+    assert all(line.endswith(",True") for line in told.out.splitlines()[1:])
+    assert "predict: sure are answers of any kind: at least 99.5 % of them are right, as 12" in told.err
+
+
+def test_a_damaged_calibration_is_named(champion: list) -> None:
+    np.savez("samples.npz", x=np.zeros((1, 6, 4), np.float32))
+    paths.CALIBRATION.write_text('{"temperature": 2}')
+    with pytest.raises(PipelineError, match=r"champion/calibration\.json: is damaged or of another version: samples"):
+        predict_file(Path("samples.npz"), PARAMS)
 
 
 def test_a_champion_may_have_a_view_of_its_own(champion: list, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ VERBS = (
     "verify", "quick", "doctor",
 )  # fmt: skip
 OPTIONS: dict[str, tuple[str, ...]] = {
+    "predict": ("--show",),
     "recommend": ("--max-parameters", "--max-predict-ms", "--min-accuracy"),
     "verify": ("--trials", "--sample"),
     "quick": ("--folder", "--minutes"),

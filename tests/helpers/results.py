@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 
 from pipeline import paths
+from pipeline.analysis.calibration import coverage_table, measured_calibration
 from pipeline.analysis.choice import Candidate, Choice, Finalist, choose_champion
 from pipeline.analysis.configurations import accuracy_interval
 from pipeline.analysis.evaluation import Metrics, sha256_of, what_is_tested
 from pipeline.analysis.on_test_data import Tested, networks_of, on_test_data
 from pipeline.analysis.prediction_times import BATCH_SIZES, COLUMNS, NETWORK
+from pipeline.analysis.temperature import Calibration, with_temperature
 from pipeline.commands.champion import choose
 from pipeline.data.sequences import SequencesSummary, SplitSummary
 from pipeline.params.document import RACE, Params, load_params
@@ -34,6 +36,7 @@ from pipeline.training.trials import EpochMetrics, State, TrainingResult, Trial,
 ROOT = Path(__file__).parents[2]
 BOOK = [("sgd", 256), ("rmsprop", 256), ("adam", 256), ("sgd", 512)]
 TEST_SAMPLES = 10_000
+CALIBRATION = Calibration(samples=6000, temperature=1.25, temperature_low=1.1, temperature_high=1.42, answers_from=0.8)
 PROCESSOR = "AMD EPYC (family 25, model 1, no AVX-512)"
 
 
@@ -265,7 +268,7 @@ def _make_results(params: Params) -> None:
     predicted = np.where(right[0], actual, (actual + 1 + rng.integers(0, 9, TEST_SAMPLES) ** 2 // 10) % 10)
     probability = np.where(right[0], 0.99, 0.6) + rng.uniform(0, 0.01, TEST_SAMPLES)
     table = {"index": np.arange(TEST_SAMPLES), "actual": actual, "predicted": predicted, "probability": probability}
-    paths.write_csv(paths.PREDICTIONS, pd.DataFrame(table))
+    write_calibration(pd.DataFrame(table))
     with paths.atomic_write(paths.TEST, "wb") as file:
         np.savez(file, x=rng.random((TEST_SAMPLES, 28, 28), dtype=np.float32), y=actual)
     write_test_results(chosen, right)
@@ -298,6 +301,19 @@ def write_test_results(chosen: Finalist, right: np.ndarray) -> None:
         model_test_accuracy_low=model_low, model_test_accuracy_high=model_high,
         tested=what_is_tested(chosen, data.all_sha256),
     ).write(paths.METRICS)  # fmt: skip
+
+
+def write_calibration(predictions: pd.DataFrame, calibration: Calibration = CALIBRATION) -> None:
+    """predictions.csv, and what its probabilities are worth by this calibration."""
+    calibration.write(paths.CALIBRATION)
+    probability = predictions["probability"].to_numpy()
+    two = np.stack([probability, 1 - probability], axis=1).astype(np.float32)  # as if there were one other class
+    predictions = predictions.assign(calibrated=with_temperature(two, calibration.temperature)[:, 0].round(6))
+    paths.write_csv(paths.PREDICTIONS, predictions)
+    measured = measured_calibration(predictions, calibration.temperature, calibration.answers_from)
+    measured.write(paths.MEASURED_CALIBRATION)
+    right = (predictions["actual"] == predictions["predicted"]).to_numpy()
+    paths.write_csv(paths.COVERAGE, coverage_table(predictions["calibrated"].to_numpy(), right))
 
 
 def prediction_times_table(candidates: Sequence[Candidate], chosen: Candidate) -> pd.DataFrame:

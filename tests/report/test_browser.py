@@ -1,5 +1,6 @@
 """The page in a real browser, as a reader opens it: from disk, light and dark, on a desktop and on a phone."""
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -60,6 +61,7 @@ def page(browser: Browser, reports: dict[str, Path], request: pytest.FixtureRequ
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda asked: requests.append(asked.url))
     opened.goto(reports[name].as_uri())
+    opened.locator("#explore svg").wait_for()
     yield opened
     assert complaints == []
     assert [url for url in requests if not url.startswith("data:")] == [reports[name].as_uri()]
@@ -136,7 +138,7 @@ def test_colours_are_the_readers(page: Page) -> None:
 
 
 def test_every_figure_has_marks_a_name_and_a_caption(page: Page) -> None:
-    figures = page.locator("figure").evaluate_all(
+    figures = page.locator("figure:not(#explore)").evaluate_all(
         "all => all.map(f => [f.querySelector('svg').getAttribute('role'), f.querySelector('svg').ariaLabel ?? '',"
         " f.querySelector('figcaption')?.textContent.length ?? 0,"
         " f.querySelectorAll('[data-tip]').length + f.querySelectorAll('image').length])"
@@ -155,7 +157,7 @@ def test_every_figure_has_marks_a_name_and_a_caption(page: Page) -> None:
 def test_a_mark_shows_its_numbers(page: Page) -> None:
     tip = page.locator("#tip")
     assert not tip.is_visible()
-    mark = page.locator("figure svg [data-tip]").first
+    mark = page.locator("svg[aria-label^='By how much'] [data-tip]").first
     mark.scroll_into_view_if_needed()
     box = mark.bounding_box()
     assert box is not None
@@ -165,13 +167,110 @@ def test_a_mark_shows_its_numbers(page: Page) -> None:
     else:
         page.mouse.move(x, y)
     assert tip.is_visible()
-    assert "parameters, 54,000 training samples: validation accuracy 9" in (tip.text_content() or "")
+    assert re.fullmatch(
+        r".+, [\d,]+ parameters: .+; accuracy 9\d\.\d\d% over \d+ blocks?(, .+ behind)?", tip.inner_text()
+    )
     place = tip.bounding_box()
     assert place is not None
     assert place["x"] >= 0
     assert place["x"] + place["width"] <= page.evaluate("innerWidth")
     page.mouse.move(2, 2)
     assert not tip.is_visible()
+
+
+def drawn(page: Page) -> Locator:
+    """The marks of the picture's upper panel, those of accuracy, in the order of the networks."""
+    return page.locator("#explore > .chart .concat_0_group path[aria-roledescription=point]")
+
+
+def test_a_click_shows_a_network_and_a_choice_in_the_list_another(page: Page) -> None:
+    details = page.locator("#explore section")
+    assert not details.is_visible()
+    mark = drawn(page).nth(2)
+    told = mark.get_attribute("data-tip") or ""
+    mark.hover()
+    assert page.locator("#tip").inner_text() == told
+    mark.click()
+    assert told.startswith(details.locator("h3").inner_text() + ", study race,")
+    rows = details.locator("tbody tr")
+    assert f", {rows.count()} seed" in told
+    numbers = [row.locator("td").first.inner_text() for row in rows.all()]
+    assert details.locator("pre").inner_text().splitlines() == [
+        f"python -m pipeline verify race --trials {','.join(numbers)}", f"python -m pipeline show race#{numbers[0]}",
+    ]  # fmt: skip
+    assert "and tags.trial = " in rows.first.locator("td").last.inner_text()
+    lines = details.locator(".chart path[aria-roledescription=point]")
+    assert lines.count() == 2 * 10  # accuracy and loss of ten epochs
+    assert "epoch 1: validation accuracy " in (lines.first.get_attribute("data-tip") or "")
+
+    network = page.get_by_role("combobox", name="Network")
+    network.focus()
+    page.keyboard.press("ArrowUp")  # the keyboard alone
+    assert details.locator("h3").inner_text() + " (race," in network.locator("option:checked").inner_text()
+    assert not told.startswith(details.locator("h3").inner_text() + ", study race,")
+
+
+def test_boxes_let_networks_through(page: Page) -> None:
+    status, before = page.locator("#explore [role=status]"), drawn(page).count()
+    assert status.inner_text().startswith(f"Networks drawn: {before} of ")
+    page.get_by_label("capacity (36)").check()
+    assert status.inner_text().startswith(f"Networks drawn: {before + 36} of ")
+    for box in page.locator("#explore input[name=samples]").all():
+        box.set_checked(box.get_attribute("value") == "3000")
+    page.get_by_label("LSTM (3)").uncheck()
+    assert status.inner_text().startswith("Networks drawn: 6 of ")
+    tips = [mark.get_attribute("data-tip") or "" for mark in drawn(page).all()]
+    assert len(tips) == 6
+    assert all("3,000 training samples" in tip and not tip.startswith("LSTM") for tip in tips)
+
+
+def test_the_axis_is_the_readers_choice(page: Page) -> None:
+    axis = page.get_by_label("Across")
+    titles = axis.locator("option").all_inner_texts()
+    assert titles == ["parameters", "seconds to train", "ms a prediction", "multiplications a sequence"]
+    places = {}
+    for title in titles:
+        axis.select_option(title)
+        page.locator("#explore").get_by_text(f"{title} (log scale)", exact=True).wait_for()
+        places[title] = [box["x"] for mark in drawn(page).all() if (box := mark.bounding_box())]
+    assert {len(place) for place in places.values()} == {len(places[titles[0]])}
+    assert places["parameters"] != places["multiplications a sequence"]
+    page.get_by_label("book (measured on the test data)").check()
+    axis.select_option("ms a prediction")
+    told = page.locator("#explore [role=status]").inner_text()
+    found = re.fullmatch(r"Networks drawn: (\d+) of \d+\. Of (\d+) more “ms a prediction” is not known\.", told)
+    assert found is not None
+    assert int(found[1]) + int(found[2]) == len(places["parameters"]) + 4
+
+
+@pytest.mark.parametrize("page", [("whole", "phone", "light")], indirect=True, ids=" ".join)
+def test_a_finger_chooses_a_network_and_sees_the_leader_of_the_race(page: Page) -> None:
+    mark = drawn(page).last
+    name = (mark.get_attribute("data-tip") or "").partition(", study race,")[0]
+    mark.tap()
+    heading = page.locator("#explore section h3")
+    assert heading.inner_text() == name
+    place = heading.bounding_box()
+    assert place is not None
+    assert 0 <= place["y"] < 844
+    race = page.locator("figure:has(svg[aria-label^='By how much']) .scroll")
+    assert race.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
+def test_without_scripts_and_on_paper_the_picture_is_still(
+    browser: Browser, reports: dict[str, Path], page: Page
+) -> None:
+    assert page.locator("#explore").is_visible()
+    assert not page.locator("#still").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator("#still").is_visible()
+    assert not page.locator("#explore").is_visible()
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(reports["whole"].as_uri())
+    assert plain.locator("#still").is_visible()
+    assert not plain.locator("#explore").is_visible()
+    context.close()
 
 
 def test_on_paper_it_is_light_and_nothing_is_cut(page: Page) -> None:

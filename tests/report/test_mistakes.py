@@ -26,7 +26,7 @@ def test_the_result_is_told_with_its_deviation(page: ReadPage, results: Results)
 def test_sequences_of_one_feature_are_no_pictures(results: Results) -> None:
     made = mistakes(dataclasses.replace(results, summary=results.summary.model_copy(update={"features": 1})))
     assert made is not None
-    assert made.figures.keys() == {"confusion", "reliability"}
+    assert made.figures.keys() == {"confusion"}
 
 
 def test_ones_own_sequences_are_lines_that_end_where_they_end(results: Results) -> None:
@@ -36,7 +36,7 @@ def test_ones_own_sequences_are_lines_that_end_where_they_end(results: Results) 
     x[:, 4:] = np.nan
     made = mistakes(dataclasses.replace(results, summary=own, test_x=x))
     assert made is not None
-    drawn = [svg for name, svg in made.figures.items() if name not in ("confusion", "reliability")]
+    drawn = [svg for name, svg in made.figures.items() if name != "confusion"]
     assert drawn
     for svg in drawn:
         assert "<image" not in svg, "no grey squares"
@@ -49,12 +49,12 @@ def test_without_a_mistake_there_is_none_to_show(results: Results) -> None:
     made = mistakes(dataclasses.replace(results, predictions=right))
     assert made is not None
     assert made.finding == "0 of 10,000 test sequences are put in a wrong class."
-    assert made.figures.keys() == {"confusion", "reliability"}
+    assert made.figures.keys() == {"confusion"}
     assert made.pairs.rows == made.wrong.rows == []
     many = results.summary.model_copy(update={"labels": tuple(range(30)), "classes": 30})
     made = mistakes(dataclasses.replace(results, summary=many, predictions=right))
     assert made is not None
-    assert made.figures.keys() == {"reliability"}, "no empty chart"
+    assert made.figures == {}, "no empty chart"
     assert mistakes(dataclasses.replace(results, predictions=None)) is None
 
 

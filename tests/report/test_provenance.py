@@ -53,6 +53,18 @@ def _of_race(results: Results) -> int:
     return int(results.race_table["blocks"].sum())
 
 
+def test_results_are_committed_after_the_page_was_made(results: Results) -> None:
+    def reproduce(**lineage: Any) -> str | None:
+        changed = dataclasses.replace(results.lineage, git_commit="f00", **lineage)
+        return provenance(dataclasses.replace(results, lineage=changed)).reproduce
+
+    assert reproduce() is None
+    assert reproduce(experiment="mnist-rnn-quick") == "git checkout f00 && python -m pipeline quick --dataset mnist"
+    assert reproduce(dvc_experiment="tiny") == "git checkout f00 && dvc exp apply tiny && dvc repro report"
+    outside = dataclasses.replace(results, lineage=dataclasses.replace(results.lineage, git_commit=""))
+    assert provenance(outside).reproduce == "dvc repro report"
+
+
 def test_parameters_are_those_of_the_file(results: Results) -> None:
     """The class's defaults would say that a race is trained by plain Adam, whatever `training` says."""
     shown = json.loads(provenance(results).parameters)

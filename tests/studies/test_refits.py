@@ -11,6 +11,7 @@ from pipeline.params.document import ExecutionParams
 from pipeline.params.settings import Configuration, View
 from pipeline.studies.refits import Refits
 from pipeline.training.cluster import Cluster
+from pipeline.training.identity import training_key
 from pipeline.training.model_file import load_model
 from pipeline.training.task import TrainingTask
 from pipeline.training.trials import EpochMetrics, Trial, TrialRecord
@@ -116,6 +117,22 @@ def test_other_data_are_other_refits(tmp_path: Path) -> None:
         cluster = ToyCluster(0)
         Refits(other, tmp_path, journal_of(tmp_path), "avx2").train(TRIALS, lambda: cluster, Watcher())  # noqa: B023 (called at once)
         assert len(cluster.trained) == again, split
+
+
+def test_without_the_validation_data_it_is_another_refit_that_these_measure(tmp_path: Path) -> None:
+    toy_refits(tmp_path).train(TRIALS, lambda: ToyCluster(0), Watcher())
+    cluster = ToyCluster(0)
+    refits = Refits(SUMMARY, tmp_path, journal_of(tmp_path), "avx2", validated={2})
+    records = refits.train(TRIALS, lambda: cluster, Watcher())
+    assert cluster.trained == [2]
+    train, validation = SUMMARY.train.samples, SUMMARY.validation.samples
+    assert [record.train_samples for record in records] == [train + validation, train + validation, train]
+    refits.train(TRIALS, no_cluster, Watcher())
+    key = training_key(
+        CONFIGURATION, 2, train_samples=train, held_out="validation", data_sha256=SUMMARY.learning_sha256,
+        instructions="avx2",
+    )  # fmt: skip
+    assert journal_of(tmp_path).model(key) == refits.model(TRIALS[2])
 
 
 def test_another_view_is_another_refit_and_the_datas_own_is_not(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ class Champion:
             licence="CC BY-SA 3.0",
             tested=None,
             instructions="avx2",
+            calibration=None,
         )
 
 
@@ -162,8 +163,8 @@ def test_champion_is_registered_and_predicts_as_the_file_does(champion: Champion
          "required": False}
         for name, kind in (("pixels", "long"), ("sequences", "double"))
     ]  # fmt: skip
-    assert info.signature.outputs.input_names() == ["predicted", "probability", "probabilities"]
-    assert info.flavors["python_function"]["config"] == {"temperature": 1.0}
+    assert info.signature.outputs.input_names() == ["predicted", "probability", "sure", "probabilities"]
+    assert info.flavors["python_function"]["config"] == {"temperature": 1.0, "answers_from": None}
     assert info.saved_input_example_info is not None
     assert info.metadata == {
         "input": "Numbers of the type float32, in the shape (sequences, steps, features). Sequences have 5 steps with "

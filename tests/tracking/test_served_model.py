@@ -22,6 +22,7 @@ import requests
 
 from pipeline import paths
 from pipeline.analysis.choice import Choice
+from pipeline.analysis.temperature import Calibration, with_temperature
 from pipeline.commands.predict import predict_file
 from pipeline.data.sequences import SequencesSummary, as_sequences
 from pipeline.params.document import Params
@@ -42,6 +43,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 MODEL = "models:/mine-quick@champion"
 CHOSEN = choice(0.75)
+CALIBRATION = Calibration(
+    samples=30, temperature=1.5, temperature_low=1.2, temperature_high=1.8, answers_from=0.36
+)  # fmt: skip
 GRU = NetworkSpec(cell="gru", units=4)
 BOTH_DIRECTIONS = NetworkSpec(cell="gru", units=4, bidirectional=True)
 MLP = NetworkSpec(cell="mlp", units=4)
@@ -118,6 +122,7 @@ def register(
     model.save(paths.CHAMPION / "seed-0.keras")
     chosen = chosen.model_copy(update={"data_sha256": summary.learning_sha256})
     chosen.write(paths.CHOICE)
+    CALIBRATION.write(paths.CALIBRATION)
     log_champion(
         experiment=experiment,
         choice=chosen,
@@ -129,6 +134,7 @@ def register(
         licence="the owner's",
         tested=None,
         instructions="avx2",
+        calibration=CALIBRATION,
     )
 
 
@@ -149,7 +155,7 @@ def champion_of(kind: Kind, spec: NetworkSpec = GRU) -> Champion:
 
 def served(model: keras.Model, summary: SequencesSummary, view: View = "rows") -> Served:
     """What MLflow loads, without MLflow."""
-    return Served(model, served_reading(**reading_of(model, summary, view, "avx2")), 1.0)
+    return Served(model, served_reading(**reading_of(model, summary, view, "avx2")), 1.0, None)
 
 
 def pyfunc_model(uri: str = MODEL) -> Any:
@@ -177,7 +183,7 @@ def served_in_this_process(model: Any, inputs: Any) -> list[dict[str, Any]]:
 def test_the_same_answer_in_every_way_and_for_every_type(kind: str, home: Path) -> None:
     champion = champion_of(KINDS[kind])
     register(champion.summary, champion.model, champion.padded[:2], "mine-quick")
-    expected = champion.model.predict(champion.padded, verbose=0)
+    expected = with_temperature(champion.model.predict(champion.padded, verbose=0), 1.5)
     loaded = pyfunc_model()
     answers = loaded.predict(champion.padded)
     assert [each["predicted"] for each in answers] == LABELS[expected.argmax(axis=1)].tolist()
@@ -304,6 +310,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, one_thr
 
 def test_mlflows_server_answers_as_predict_does_to_the_last_digit(server: Asked) -> None:
     assert {type(each["predicted"]) for each in server.predictions} == {int}
+    assert {each["sure"] for each in server.predictions} == {True, False}
     assert server.answers({"pixels": IMAGES.tolist()}) == server.predictions
     assert server.answers({"pixels": IMAGES.astype(float).tolist()}) == server.predictions
     assert server.answers({"sequences": (IMAGES / 255).tolist()}) == server.predictions
@@ -424,10 +431,10 @@ def test_pixels_become_sequences_as_the_stage_prepare_makes_them(view: View) -> 
         assert np.array_equal(served(model, summary, view).sequences({"sequences": sequences}), sequences)
 
 
-def test_a_temperature_softens_and_none_changes_no_bit() -> None:
-    probabilities = np.array([[0.9, 0.1], [0.5, 0.5]], np.float32)
-    assert tempered(probabilities, 1.0) is probabilities
-    assert tempered(probabilities, 2.0) == pytest.approx(np.array([[0.75, 0.25], [0.5, 0.5]]))
+def test_a_temperature_softens_as_that_of_predict_does() -> None:
+    probabilities = np.array([[0.9, 0.1, 0.0], [0.5, 0.25, 0.25]], np.float32)
+    for temperature in (0.5, 1.0, 1.7):
+        assert np.array_equal(tempered(probabilities, temperature), with_temperature(probabilities, temperature))
 
 
 def test_it_is_loaded_without_the_project() -> None:

@@ -18,7 +18,7 @@ LSTM = Configuration(cell="lstm", units=5, depth=2, dropout=0.2, batch_size=20, 
 RECIPE = Configuration(
     cell="gru", units=4, depth=2, bidirectional=True, dropout=0.2, pooling="attention", layer_normalization=True,
     residual=True, optimizer="adamw", weight_decay=0.1, global_clipnorm=0.5, label_smoothing=0.1, ema_momentum=0.9,
-    learning_rate_schedule="cosine", epochs=2,
+    learning_rate_schedule="cosine", epochs=2, shift_pixels=1.0, rotation_degrees=10.0, elastic_pixels=0.5,
 )  # fmt: skip
 EVERY_KIND = [
     LSTM,

@@ -4,14 +4,19 @@ for (const title of document.querySelectorAll("figure svg g > title")) {
   title.parentNode.dataset.tip = title.textContent;
   title.remove();
 }
-function show({ target, clientX: x, clientY: y }) {
-  let nearest = 20, text = "";
+function nearest({ target, clientX: x, clientY: y }) {
+  let reach = 20, found = null;
   for (const mark of target.closest?.("figure svg")?.querySelectorAll("[data-tip]") ?? []) {
     const { left, right, top, bottom } = mark.getBoundingClientRect();
-    const distance = Math.hypot(Math.max(left - x, x - right, 0), Math.max(top - y, y - bottom, 0));
-    if (distance < nearest) [nearest, text] = [distance, mark.dataset.tip];
+    const outside = Math.hypot(Math.max(left - x, x - right, 0), Math.max(top - y, y - bottom, 0));
+    const distance = outside + Math.hypot(x - (left + right) / 2, y - (top + bottom) / 2) / 1000;  // of marks on one another
+    if (distance < reach) [reach, found] = [distance, mark];
   }
-  tip.textContent = text;
+  return found;
+}
+function show(event) {
+  const { clientX: x, clientY: y } = event;
+  tip.textContent = nearest(event)?.dataset.tip ?? "";
   tip.style.left = Math.max(4, Math.min(x + 12, innerWidth - tip.offsetWidth - 4)) + "px";
   tip.style.top = (y > tip.offsetHeight + 20 ? y - tip.offsetHeight - 12 : y + 20) + "px";
 }
