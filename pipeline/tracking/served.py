@@ -56,8 +56,8 @@ class Refused(MlflowException):
 
 
 def _load_pyfunc(folder: str, model_config: dict[str, Any]) -> Served:
-    """Called by MLflow. `model_config` has the `temperature` of the probabilities, and `answers_from`, the smallest one of
-    a sure answer, or None."""
+    """Called by MLflow. `model_config` has the `temperature` of the probabilities, and `answers_from`, the smallest
+    one of a sure answer, or None."""
     reading = Reading(**json.loads(Path(folder, READING).read_text(encoding="utf-8")))
     if "tensorflow" not in sys.modules:
         os.environ |= reading.environment
