@@ -8,7 +8,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 PYTHON = .venv/bin/python
 PROGRAM = .venv/bin/howbig
 
-.PHONY: help quick report demo test faults repro ui dashboard lint venv bench lock audit
+.PHONY: help quick report demo test faults repro ui dashboard serve lint venv bench lock audit
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -27,7 +27,8 @@ report: $(PROGRAM)  ## the committed study: its data made, its runs replayed fro
 	@$(PYTHON) -m dvc repro
 	@$(PYTHON) -m pipeline rebuild-tracking
 	@echo "The report:   open data/reports/report.html in a browser"
-	@echo "Every run:    make ui, then http://127.0.0.1:5000"
+	@echo "Every run:    make ui, then"
+	@$(PYTHON) -m pipeline.tracking.links
 
 demo: $(PROGRAM)  ## draw a digit in the browser, and watch the champion and a small network read it
 	@$(PYTHON) -m pipeline demo
@@ -38,7 +39,12 @@ repro: $(PROGRAM)  ## the full study on all of MNIST, only what is out of date; 
 	@$(PYTHON) -m dvc repro
 
 ui: .venv/installed  ## every run, in the browser (MLflow)
+	@echo "The experiments:"
+	@$(PYTHON) -m pipeline.tracking.links
 	@$(PYTHON) -m mlflow ui --host 127.0.0.1
+
+serve: $(PROGRAM)  ## the champion, answering requests on this machine (MLflow); PORT=5001
+	@$(PYTHON) -m pipeline serve --port $(or $(PORT),5001)
 
 dashboard: .venv/installed  ## every study, in the browser (Optuna)
 	@.venv/bin/optuna-dashboard --host 127.0.0.1 sqlite:///optuna.db

@@ -91,20 +91,22 @@ def counted(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return sums.reset_index()
 
 
-def by_degradation(counts: pd.DataFrame) -> str:
+def by_degradation(counts: pd.DataFrame, answers_from: float) -> str:
     """The page's first table: a row for each way of degrading, a column for each source."""
     lines = [f"| | {' | '.join(SOURCES.values())} |", "|---" * (1 + len(SOURCES)) + "|"]
     for degraded, rows in counts[counts.source != LETTERS].groupby("degraded", sort=False):
         cells = rows.set_index("source").loc[[*SOURCES]]
-        lines.append(f"| {degraded} | {' | '.join(_cell(row) for _, row in cells.iterrows())} |")
+        lines.append(f"| {degraded} | {' | '.join(cell(row) for _, row in cells.iterrows())} |")
     lines += [
         "",
-        f"{counts.pictures.iloc[0]:,} pictures a cell, {datetime.now(UTC):%Y-%m-%d}, {processor()}.",
+        f"{counts.pictures.iloc[0]:,} pictures a cell, answered from a probability of {answers_from} on. "
+        f"{datetime.now(UTC):%Y-%m-%d}, {processor()}.",
     ]
     return "\n".join(lines).replace("%", " %")
 
 
-def _cell(row: pd.Series) -> str:
+def cell(row: pd.Series) -> str:
+    """Accuracy with its interval, the share of answers, and how many of these are right."""
     of_answered = row.right_of_answered / max(row.answered, 1)
     return (
         f"**{row.accuracy:.1%}** ({100 * row.low:.1f} to {100 * row.high:.1f}); {row.answered / row.pictures:.1%}, "
@@ -181,7 +183,7 @@ def main(count: int = PICTURES) -> None:
     counts.to_csv(TABLE, index=False, lineterminator="\n")
     page = PAGE.read_text(encoding="utf-8")
     for name, text in {
-        "photographs": by_degradation(counts),
+        "photographs": by_degradation(counts, asked.answers_from),
         "by digit": by_digit(counted(table, ["source", "digit"])),
         "by threshold": by_threshold(table),
     }.items():

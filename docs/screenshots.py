@@ -1,4 +1,4 @@
-"""Takes the pictures of MLflow's and Optuna's pages that docs/using.md shows, and that of the page to draw on.
+"""Takes the pictures of MLflow's and Optuna's pages that docs/mlflow.md shows, and that of the page to draw on.
 
     .venv/bin/python -m docs.screenshots [EXPERIMENT]
     .venv/bin/python -m docs.screenshots demo
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
 
+from pipeline.tracking.links import MODEL_TRAINING
 from tests.helpers.servers import Server, browser_page, mlflow_server, optuna_dashboard, serving
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ DOCS = Path("docs")
 STUDY = "search"
 HIDDEN = ["Dataset", "Source", "Models"]
 COLUMNS = ["parameters", "best_validation_accuracy", "best_generalization_gap", "dropout", "learning_rate"]
+CLOSE = "[data-component-id='mlflow.assistant.chat_panel.close']"  # of the panel in which MLflow offers an assistant
 FIVE = [  # strokes from point to point (x, y), as shares of the paper
     [(0.36, 0.2), (0.33, 0.45), (0.5, 0.42), (0.64, 0.5), (0.66, 0.65), (0.56, 0.77), (0.42, 0.79), (0.32, 0.72)],
     [(0.36, 0.2), (0.66, 0.18)],
 ]
-CURVES = "^(train_accuracy|validation_accuracy|generalization_gap)$"
 
 
 def main(experiment: str = "mnist-rnn") -> None:
@@ -49,12 +50,16 @@ def main(experiment: str = "mnist-rnn") -> None:
         dashboard.start()
         with browser_page(1200, 720) as page:
             home = f"{mlflow.address}/#/experiments/{found.experiment_id}"
-            open_mlflow(page, mlflow.address)
-            page.goto(f"{home}/runs")
+            page.goto(f"{home}/runs?{MODEL_TRAINING}")
+            page.locator(CLOSE).click()
             show_study(page, str(parent.info.run_name))
             page.screenshot(path=DOCS / "mlflow.png")
-            page.goto(f"{home}/runs/{best.info.run_id}/model-metrics")
-            page.get_by_placeholder("Search metric charts").fill(CURVES)
+            page.goto(f"{home}/runs/{parent.info.run_id}?{MODEL_TRAINING}")
+            page.get_by_text("Show more").first.click()
+            page.locator("img[src*='networks.png']").wait_for()
+            settle(page)
+            page.screenshot(path=DOCS / "mlflow-study.png")
+            page.goto(f"{home}/runs/{best.info.run_id}/model-metrics?{MODEL_TRAINING}")
             page.locator(".js-plotly-plot .scatterlayer .point").nth(8).wait_for()
             settle(page)
             page.screenshot(path=DOCS / "mlflow-run.png")
@@ -95,13 +100,6 @@ def demo() -> None:
         page.locator("#steps").fill("15")
         settle(page)
         page.screenshot(path=DOCS / "demo.png")
-
-
-def open_mlflow(page: "Page", address: str) -> None:
-    """Open MLflow, tell it that this is no language model, and close the panel in which it offers an assistant."""
-    page.goto(address)
-    page.get_by_text("Model training", exact=True).click()
-    page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
 
 
 def show_study(page: "Page", name: str) -> None:

@@ -333,6 +333,17 @@ def demo(
 
 
 @app.command(rich_help_panel=CARE)
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of 127.0.0.1.")] = 5001,
+) -> None:
+    """The champion behind MLflow's own server: images or sequences in, probabilities out, until Ctrl-C."""
+    with params_yaml(anywhere=True) as params:
+        from pipeline.commands.serve import serve as until_stopped
+
+        until_stopped(params, port)
+
+
+@app.command(rich_help_panel=CARE)
 def show(
     run: Annotated[
         str,

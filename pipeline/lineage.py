@@ -45,9 +45,12 @@ class Lineage:
     environment: dict[str, str]
 
     def tags(self, trial: str = "", seed: str = "") -> dict[str, str]:
-        """The tags of one run; those that do not apply are empty."""
+        """The tags of one run; those that do not apply are empty. `kind` tells a study from its trials, and a champion
+        from its trainings."""
+        kind = {"study": "trial", "champion": "seed"}[self.stage] if trial else self.stage
         return {
             "stage": self.stage,
+            "kind": kind,
             "study": self.study,
             "trial": trial,
             "seed": seed,

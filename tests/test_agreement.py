@@ -122,4 +122,4 @@ def test_optunas_own_commands_open_the_study(project: Project, verb: str) -> Non
         assert [trial["state"] for trial in answer] == trials["state"].tolist()
     else:
         complete = trials[trials["state"] == "COMPLETE"]
-        assert answer["value"] == complete["validation_accuracy"].max()
+        assert answer["value"] == {"validation accuracy": complete["validation_accuracy"].max()}

@@ -57,6 +57,7 @@ def test_tags_in_a_clean_repository(project: Path) -> None:
         study_lineage().tags(trial="12", seed="7")
         == {
             "stage": "study",
+            "kind": "trial",
             "study": "capacity",
             "trial": "12",
             "seed": "7",

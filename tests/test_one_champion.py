@@ -127,10 +127,11 @@ def test_every_way_has_the_accuracy_of_metrics_json(
 
     mlflow.set_tracking_uri(paths.tracking_uri())
     try:
-        served = mlflow.pyfunc.load_model("models:/mnist-rnn@champion").predict(x)
+        served = mlflow.pyfunc.load_model("models:/mnist-rnn@champion").predict({"sequences": x})
     finally:
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
-    np.testing.assert_array_equal(served.argmax(axis=1), answers[0].argmax(axis=1))
+    assert [each["predicted"] for each in served] == table["predicted"].tolist()
+    assert [each["probability"] for each in served] == table["probability"].tolist()
 
     monkeypatch.setattr(doctor, "load_params", lambda: PARAMS)
     doctor.diagnose()
@@ -146,9 +147,10 @@ def test_the_evaluation_names_and_links_the_version_that_it_is_of(here: Path) ->
     version = client.get_model_version_by_alias("mnist-rnn", "champion")
     run = client.get_run(all_runs()["evaluate"].info.run_id)  # a search leaves out models
     assert (run.data.tags["model"], run.data.tags["model_version"]) == ("mnist-rnn", str(version.version))
-    assert "[mnist-rnn version 1](#/models/mnist-rnn/versions/1), the model of seed 0" in run.data.tags[
-        "mlflow.note.content"
-    ]  # fmt: skip
+    page = "#/models/mnist-rnn/versions/1?workflowType=machine_learning"
+    assert f"[mnist-rnn version 1]({page}), the model of seed 0" in run.data.tags["mlflow.note.content"]
+    chosen = client.get_run(all_runs()["champion"].info.run_id)
+    assert f"[mnist-rnn version 1]({page})" in chosen.data.tags["mlflow.note.content"]
     assert run.inputs is not None
     assert [model.model_id for model in run.inputs.model_inputs] == [version.tags["model_id"]]
     logged = {one.key: one.value for one in client.get_logged_model(version.tags["model_id"]).metrics or []}

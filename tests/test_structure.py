@@ -77,7 +77,7 @@ FENCES = {
     },
     "onnx": {"pipeline.use.onnx_graph", "pipeline.use.export"},  # an extra: nothing else may need it
     "onnxruntime": {"pipeline.use.export"},
-    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, timed and looked into
+    "keras": {  # where it is set up, where networks are built, trained, saved and loaded, timed, looked into, served
         "pipeline.training.process",
         "pipeline.training.build",
         "pipeline.training.reading",
@@ -87,6 +87,7 @@ FENCES = {
         "pipeline.training.seeds",
         "pipeline.training.model_file",
         "pipeline.analysis.prediction_times",
+        "pipeline.tracking.served",
         "pipeline.use.reading_states",
     },
     "tensorflow": {  # where it is set up, where networks are trained, and where they are timed
@@ -101,8 +102,10 @@ FENCES = {
         "pipeline.analysis.prediction_times",
     },
 }
-# Modules that run when they are imported, or that only a module which loads Keras imports.
-UNIMPORTED = {"pipeline.__main__", "pipeline.training.elman", "pipeline.training.preload"}
+# Modules that run when they are imported, or that only a module which loads Keras, or MLflow, imports.
+UNIMPORTED = {
+    "pipeline.__main__", "pipeline.training.elman", "pipeline.training.preload", "pipeline.tracking.served",
+}  # fmt: skip
 # Code that only shows, or that reads and writes files. No stage of dvc.yaml depends on it, or on its imports.
 UNDECLARED = {"tracking", "progress", "lineage", "locks", *GROUND}
 # Of these rooms a stage uses one module, and a change in the others must not make it run again.

@@ -113,6 +113,8 @@ def _run(params: Params) -> None:
             metric=params.champion.metric,
             licence=Manifest.read(paths.MANIFEST).licence,
             tested=tested,
+            instructions=params.training.answering,
+            calibration=calibration,
         )
         print(f"champion: {outcome}")
 

@@ -30,6 +30,8 @@ from pipeline.params.file import read_document
 from pipeline.params.network import Sizes
 from pipeline.paths import HOME_OF_WORKSPACE, PARAMS, REPORT, atomic_write, checkout, sweep
 from pipeline.progress import about
+from pipeline.tracking.links import ON_THIS_MACHINE
+from pipeline.tracking.run_store import RunStore, StoreAway
 
 # Small enough for minutes on two cores, large enough that networks learn and differ.
 VALIDATION = 500
@@ -245,9 +247,16 @@ def _run(root: Path, dataset: str, folder: Path, minutes: float) -> None:
     print(f"\nDone in {time.monotonic() - started:.0f} seconds.")
     print(f"The report:          open {folder / REPORT} in a browser")
     show = "make ui" if root == here else runnable("mlflow ui --host 127.0.0.1")
-    print(f"Every run:           {show}, then experiment {experiment} at http://127.0.0.1:5000")
+    print(f"Every run:           {show}, then {_page(experiment)}")
     if root == here:
         print("The study in full:   make repro")
+
+
+def _page(experiment: str) -> str:
+    try:
+        return RunStore(experiment).page
+    except StoreAway:  # the stages have said so
+        return ON_THIS_MACHINE
 
 
 def _ended_with_this(command: list[str], folder: Path, environment: dict[str, str]) -> int:

@@ -60,7 +60,10 @@ def run(params: Params, name: str) -> None:
             _expectation(study, params, journal, cluster.workers),
         ) as progress,
     ):
-        records = run_study(study, paths.SEQUENCES, cluster, paths.optuna_storage(), journal, [progress, tracker])
+        in_mlflow = {"mlflow_experiment": params.tracking.experiment, "mlflow_run": tracker.run_name}
+        records = run_study(
+            study, paths.SEQUENCES, cluster, paths.optuna_storage(), journal, [progress, tracker], in_mlflow
+        )
         results = write_results(paths.study_folder(name), study, records)
         journal.record(name, [study.recorded_key(record) for record in records])
         # Every entry of a list and of a race was chosen: importances would only show that choice.

@@ -14,6 +14,11 @@ from pipeline.report.results import Results
 from pipeline.report.text import Table, interval, number, percent, plural, points, text_table
 
 SURE_WORDS = f"{100 * SURE:g} %"
+COVERAGE_CAPTION = (
+    "How many of its answers are right, if it leaves out those that it is least certain of. Bars are Wilson's 95 % "
+    "intervals."
+)
+RING_CAPTION = " A ring is around the answers that it is sure of."
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Calibrated:
     findings: tuple[str, ...]
     coverage_findings: tuple[str, ...]
     figures: dict[str, str]
+    coverage_caption: str
     reliability: Table
     coverage: Table
 
@@ -49,6 +55,7 @@ def calibrated(results: Results) -> Calibrated | None:
             "reliability": reliability(shown, title, f"Reliability diagram: {title}."),
             "coverage": coverage_curve(coverage, measured),
         },
+        coverage_caption=COVERAGE_CAPTION + RING_CAPTION * bool(measured.sure),
         reliability=_reliability(shown),
         coverage=_coverage_table(coverage),
     )

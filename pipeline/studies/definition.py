@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline.data.sequences import SequencesSummary, SplitName
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
-from pipeline.params.settings import CHANGES_OF_IMAGES, Configuration, TrainingSettings
+from pipeline.params.settings import CHANGES_OF_IMAGES, METRIC_NAMES, Configuration, TrainingSettings
 from pipeline.params.studies import GridStudy, ListStudy, RaceStudy, SampledStudy, Space
 from pipeline.studies.estimate import REFERENCE_RATE, study_seconds, training_seconds, typical_configurations
 from pipeline.studies.few_samples import Settings, fitted, small_batch
@@ -23,6 +23,9 @@ from pipeline.training.inputs import FOLDS
 from pipeline.training.machine import sgemm_rate
 from pipeline.training.task import ShouldPrune, TrainingTask
 from pipeline.training.trials import State, TrainingResult, Trial, TrialRecord
+
+# How figures are called that are measured on these data; tables say `validation_…` of all of them.
+HELD_OUT_NAMES: Mapping[str, str] = {"validation": "validation", "fold": "held-out", "test": "test"}
 
 SECONDS_TO_MEASURE = 0.2  # how fast this core is
 
@@ -68,6 +71,11 @@ class StudyDefinition:
         self._check_changes_of_images()
         if self.study.held_out == "fold":
             summary.check_folds()
+
+    @property
+    def objective(self) -> str:
+        """What the value of a trial is, in words: `held-out accuracy`."""
+        return f"{HELD_OUT_NAMES[self.study.held_out]} {METRIC_NAMES[self.metric]}"
 
     @property
     def available_samples(self) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,18 @@ def run_study(
     optuna_storage: str | BaseStorage,
     journal: Journal,
     observers: Sequence[Observer] = (),
+    shown_at: Mapping[str, str] = MappingProxyType({}),
 ) -> list[TrialRecord]:
     """Run or continue a study; returns a record for every trial, in order of number.
+
+    `shown_at` says, to those who look at it in Optuna, where else they find it.
 
     Every run plays the same sequence from trial 0. It does nothing again that an earlier run has finished: results come
     from the journal, failures from the Optuna storage. So a study that was stopped anywhere goes through exactly the
     states of one that never was.
     """
-    storage = StudyStorage(optuna_storage, definition.optuna_study)
+    attributes = {"study": definition.name, "data": definition.summary.title, **shown_at}
+    storage = StudyStorage(optuna_storage, definition.optuna_study, definition.objective, attributes)
     kinds: dict[type, type[_FixedEngine]] = {SampledStudy: _SampledEngine, RaceStudy: _RaceEngine}
     kind = kinds.get(type(definition.study), _FixedEngine)
     return kind(definition, sequences, cluster, storage, journal, observers).run()

@@ -4,12 +4,14 @@ import atexit
 import os
 import shlex
 import sqlite3
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
@@ -27,11 +29,19 @@ STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAIL": 
 class StudyStorage:
     """The Optuna study that people look at: one writer, every trial added and told in order."""
 
-    def __init__(self, storage: str | BaseStorage, name: str) -> None:
-        """`storage` is a URL, as Optuna takes it, or a storage that is open. Raises PipelineError if none answers."""
+    def __init__(
+        self,
+        storage: str | BaseStorage,
+        name: str,
+        objective: str | None = None,
+        attributes: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`storage` is a URL, as Optuna takes it, or a storage that is open; `objective` is the name of the trials'
+        value, and `attributes` say where the study belongs. Raises PipelineError if no storage answers."""
         self._storage = open_database(storage) if isinstance(storage, str) else storage
         self._name = name
         study = optuna.create_study(storage=self._storage, study_name=name, direction="maximize", load_if_exists=True)
+        _describe(study, objective, attributes)
         self._study_id = study._study_id
         self._earlier = dict(enumerate(study.get_trials(deepcopy=False)))  # as an earlier run has left them
         self._ids = {number: trial._trial_id for number, trial in self._earlier.items()}
@@ -99,6 +109,18 @@ class StudyStorage:
             for name, value in attributes.items():
                 self._storage.set_trial_user_attr(trial_id, name, value)
             store_result(self._storage, trial_id, record)
+
+
+def _describe(study: optuna.Study, objective: str | None, attributes: Mapping[str, str]) -> None:
+    """For people who look at the study; written where it is not there as it should be."""
+    if objective is not None and study.metric_names != [objective]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names([objective])
+    there = study.user_attrs
+    for name, value in attributes.items():
+        if there.get(name) != value:
+            study.set_user_attr(name, value)
 
 
 class _Joined(Session):

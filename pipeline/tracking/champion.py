@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import redirect_stdout
-from importlib.metadata import version
-from io import StringIO
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import Metrics, sha256_of
+from pipeline.analysis.temperature import Calibration
 from pipeline.data.sequences import SequencesSummary
 from pipeline.lineage import lineage
 from pipeline.params.network import network_name
-from pipeline.params.settings import Configuration, Metric
+from pipeline.params.settings import Configuration, Instructions, Metric
+from pipeline.tracking.links import version_link
+from pipeline.tracking.logged_model import log_model, reading_of
 from pipeline.tracking.model_card import input_words, model_card
 from pipeline.tracking.outcomes import fingerprint_of
 from pipeline.tracking.registry import award, registered_name, tell_accuracy
-from pipeline.tracking.run_store import RunStore, environment_variable
+from pipeline.tracking.run_store import NOTE_TAG, RunStore
 from pipeline.tracking.runs import flattened, numbers, trial_parameters
 from pipeline.training.model_file import load_model
 from pipeline.training.process import tensorflow_silenced
 from pipeline.training.trials import TrialRecord
 
-if TYPE_CHECKING:
-    import keras
-    from mlflow.models import ModelSignature
-    from mlflow.models.model import ModelInfo
-
 OWN_LAYER = '"module": "pipeline.'  # in the configuration of a model with a layer that is not Keras's
 NOT_REGISTERED = (
     "{} is not registered: it has a layer that only this project can load; `python -m pipeline predict` answers by it"
 )
+OTHER_SEED = "The same network with another seed: it says how much the seed matters. Its model is not registered."
 
 
 def log_champion(
@@ -49,6 +43,8 @@ def log_champion(
     metric: Metric,
     licence: str,
     tested: Metrics | None,
+    instructions: Instructions,
+    calibration: Calibration | None,
 ) -> str:
     """Log the champion's trainings, one run a seed, and register the first seed's model: see `registered_name`.
 
@@ -59,7 +55,8 @@ def log_champion(
 
     `models` are .keras files in the order of `records`; `input_example` is float32 (n, timesteps, features), as the
     networks read it; `metric` is that by which the champion was chosen; `licence` is that of the data;
-    `tested` is what is known of the first seed's model on the test data.
+    `tested` is what is known of the first seed's model on the test data; the registered model answers by
+    `instructions`, and with the `calibration`.
     """
     store = RunStore(experiment)
     chosen = choice.choice.model_dump(mode="json")
@@ -87,8 +84,9 @@ def log_champion(
                     found = {"outcome": NOT_REGISTERED.format(network_name(choice.choice))}
                 else:
                     model_name = registered_name(experiment, data)
+                    reading = reading_of(model, data, choice.choice.view, instructions)
                     says = input_words(choice.choice, data)
-                    info = _register(run_id, model_name, model, input_example, says)
+                    info = log_model(run_id, model_name, path, reading, input_example, says, calibration)
                     model_version = str(info.registered_model_version)
                     for tag, text in {"model_sha256": sha256_of(path), "model_id": str(info.model_id)}.items():
                         store.client.set_model_version_tag(model_name, model_version, tag, text)
@@ -101,51 +99,27 @@ def log_champion(
                     found = {
                         "model": model_name, "model_version": model_version, "alias": alias, "outcome": outcome,
                     }  # fmt: skip
-                for run in (parent_id, run_id):
-                    store.log(run, tags=found)
+                store.log(parent_id, tags=found | {NOTE_TAG: _note(choice, len(records), found)})
+                note = f"The training with the first seed. {_model(found)}"
+                store.log(run_id, tags=found | {NOTE_TAG: note})
+            else:
+                store.log(run_id, tags={NOTE_TAG: OTHER_SEED})
             store.conclude(run_id, record)
         store.end(parent_id)
     return found["outcome"]
 
 
-def signature_of(model: keras.Model) -> ModelSignature:
-    """What goes in and what comes out, in MLflow's terms: -1 is any number of sequences, and of steps where a network
-    takes them."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    def schema(shape: tuple[int | None, ...]) -> Schema:
-        return Schema([TensorSpec(np.dtype("float32"), tuple(-1 if size is None else size for size in shape))])
-
-    return ModelSignature(schema(model.input_shape), schema(model.output_shape))
+def _note(choice: Choice, seeds: int, found: Mapping[str, str]) -> str:
+    """The description of the champion's run."""
+    return (
+        f"**{network_name(choice.choice)}**, chosen by validation figures from {len(choice.candidates)} configurations "
+        f"and trained again on training and validation data together, with {seeds} seed{'s' * (seeds > 1)}: a run "
+        f"below for each. The rule: {choice.rule}\n\n{_model(found)} Its result on the test data is in the run "
+        "`evaluate`.\n"
+    )
 
 
-def _register(run_id: str, name: str, model: keras.Model, input_example: np.ndarray, says: str) -> ModelInfo:
-    """Log the model as the run's, and register it. A signature has no place for what values mean: that `says` the
-    model's metadata."""
-    import mlflow
-    from mlflow.models import Model
-
-    class KerasFlavor:
-        """mlflow.keras, but `save_model` finds its folder: it writes the input example before it makes one."""
-
-        @staticmethod
-        def save_model(path: str, **options: Any) -> None:
-            Path(path).mkdir(parents=True, exist_ok=True)
-            mlflow.keras.save_model(path=path, **options)
-
-    # Only MLflow's global functions log a model. They try it on the example, and Keras draws a progress bar for that.
-    store = environment_variable("MLFLOW_TRACKING_URI", paths.tracking_uri())
-    with store, redirect_stdout(StringIO()), mlflow.start_run(run_id=run_id):
-        return Model.log(
-            artifact_path=None,
-            name="champion",
-            flavor=KerasFlavor,
-            flavor_name="mlflow.keras",
-            model=model,
-            signature=signature_of(model),
-            input_example=input_example,
-            metadata={"input": says},
-            pip_requirements=[f"{package}=={version(package)}" for package in ("tensorflow", "keras", "numpy")],
-            registered_model_name=name,
-        )
+def _model(found: Mapping[str, str]) -> str:
+    """What became of the model, and a link to it where it is registered."""
+    link = f" Its model: {version_link(found['model'], found['model_version'])}." if "model" in found else ""
+    return f"{found['outcome']}.{link}"

@@ -11,8 +11,9 @@ from pipeline.analysis.evaluation import Metrics
 from pipeline.data.sequences import SequencesSummary
 from pipeline.documents import Document
 from pipeline.lineage import Lineage, lineage
+from pipeline.tracking.links import version_link
 from pipeline.tracking.registry import registered_name, tell_accuracy, version_of
-from pipeline.tracking.run_store import PARENT_TAG, RunStore
+from pipeline.tracking.run_store import NOTE_TAG, PARENT_TAG, RunStore
 from pipeline.tracking.runs import flattened, numbers
 from pipeline.training.identity import stable_hash
 
@@ -53,14 +54,13 @@ def _of_version(version: ModelVersion | None, metrics: Metrics) -> dict[str, str
     named = {}
     if version is not None:
         named = {"model": version.name, "model_version": str(version.version)}
-        page = f"#/models/{version.name}/versions/{version.version}"
-        model = f"[{version.name} version {version.version}]({page}), {model}"
+        model = f"{version_link(version.name, version.version)}, {model}"
     note = (
         f"`model_…` are figures of {model}, which `python -m pipeline predict` answers with: it gets "
         f"{metrics.model_test_accuracy:.2%} of the test sequences right. The other figures are means over "
         f"{metrics.seeds} seed{'s' * (metrics.seeds > 1)}: they tell how good networks of this size are."
     )
-    return named | {"mlflow.note.content": note}
+    return named | {NOTE_TAG: note}
 
 
 def fingerprint_of(found: Document, data: SequencesSummary) -> str:

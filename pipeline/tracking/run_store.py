@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from pipeline import paths
 from pipeline.errors import PipelineError, runnable, why_closed, without_credentials
 from pipeline.lineage import Lineage, uncommitted_changes
-from pipeline.tracking.runs import epoch_figures, final_figures, save_artifacts
+from pipeline.tracking.links import experiment_page
+from pipeline.tracking.runs import CURVES, curves, final_figures, save_artifacts
 from pipeline.training.identity import stable_hash
 from pipeline.training.trials import TrialRecord
 
@@ -29,8 +30,22 @@ if TYPE_CHECKING:
 
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 PARENT_TAG = "mlflow.parentRunId"
+NOTE_TAG = "mlflow.note.content"  # what MLflow's page has as description, in Markdown
 WORKSPACE_TAG = "workspace"  # tells the runs of several machines and folders on one server apart
 LONGEST_TAG = 5000  # characters; the shortest limit among MLflow's stores
+
+EXPERIMENT_NOTE = """How big should a recurrent network be? Each run here is a result of `python -m pipeline`.
+
+| its name | what it is | all of them, in the field for searches |
+| --- | --- | --- |
+| `study/NAME` | a study; its trials are below it, and its description says what came out | `tags.kind = 'study'` |
+| `#012 …` | a trial: one network trained once | `tags.kind = 'trial' and tags.study = 'NAME'` |
+| `champion` | the network that was chosen; it was trained again with each seed | `tags.stage = 'champion'` |
+| `evaluate` | the champion on the test data | `tags.kind = 'evaluate'` |
+
+The tag `reproduce` is the command that makes a run again. The champion's model is under *Models*, with the alias
+`champion`.
+"""
 
 # The most that MLflow takes in one request.
 METRICS_PER_REQUEST, PARAMETERS_PER_REQUEST = 1000, 100
@@ -73,6 +88,11 @@ class RunStore:
             if getattr(error.__cause__, "error_code", "") == "UNAUTHENTICATED":
                 cure = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of a user that it knows"
             raise StoreAway(f"the MLflow store {self.where} cannot be used: {cure} ({error})") from error
+
+    @property
+    def page(self) -> str:
+        """The address of the experiment's runs in the browser."""
+        return experiment_page(self._experiment_id)
 
     def search(self, condition: str) -> list[Run]:
         """All runs for which the condition holds, oldest first."""
@@ -157,7 +177,7 @@ class RunStore:
 
     def logged_steps(self, run_id: str) -> set[int]:
         """The epochs whose figures a trial's run has, and 0 if it has the final ones."""
-        metrics = ("train_loss", "best_epoch")
+        metrics = (f"{CURVES}train_loss", "best_epoch")
         return {point.step for name in metrics for point in self.client.get_metric_history(run_id, name)}
 
     @contextmanager
@@ -249,7 +269,7 @@ class RunStore:
         metrics: list[tuple[int, dict[str, float]]] = []
         result = record.result
         if result is not None:
-            steps = [(0, final_figures(result))] + [(epoch.epoch, epoch_figures(epoch)) for epoch in result.epochs]
+            steps = [(0, final_figures(result))] + [(epoch.epoch, curves(epoch)) for epoch in result.epochs]
             metrics = [(step, figures) for step, figures in steps if step not in logged_steps]
             tags |= {name: getattr(result, name) for name in ("weights_sha256", "worker", "processor", "trained_at")}
             with TemporaryDirectory() as folder:
@@ -309,7 +329,7 @@ def _experiment_id(client: MlflowClient, name: str, where: str, is_server: bool)
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return client.create_experiment(name, location)
+            return client.create_experiment(name, location, tags={NOTE_TAG: EXPERIMENT_NOTE})
         except MlflowException:
             experiment = client.get_experiment_by_name(name)  # another process was faster
             if experiment is None:
@@ -320,4 +340,6 @@ def _experiment_id(client: MlflowClient, name: str, where: str, is_server: bool)
             f"`{in_a_shell()} experiments restore --experiment-id {experiment.experiment_id}`, "
             "or choose another name (params.yaml: tracking.experiment)"
         )
+    if NOTE_TAG not in experiment.tags:  # made by an earlier version, or by somebody
+        client.set_experiment_tag(experiment.experiment_id, NOTE_TAG, EXPERIMENT_NOTE)
     return experiment.experiment_id

@@ -9,6 +9,8 @@ from typing import Any
 from pipeline.training.diagram import diagram_png
 from pipeline.training.trials import EpochMetrics, TrainingResult, Trial
 
+CURVES = "curves/"  # how metrics begin that have a value for each epoch
+
 
 def trial_parameters(trial: Trial, prepared_view: str) -> dict[str, str]:
     """The trial's settings, but for `train_samples`, which is known once it was trained.
@@ -43,6 +45,11 @@ def epoch_figures(metrics: EpochMetrics) -> dict[str, float]:
     names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     figures = {name: getattr(metrics, name) for name in (*names, "during_fit_loss", "during_fit_accuracy")}
     return numbers(figures | {"generalization_gap": gap})
+
+
+def curves(metrics: EpochMetrics) -> dict[str, float]:
+    """The same under the names of curves in MLflow, whose page has metrics with a prefix first, and others last."""
+    return {f"{CURVES}{name}": value for name, value in epoch_figures(metrics).items()}
 
 
 def final_figures(result: TrainingResult) -> dict[str, float]:

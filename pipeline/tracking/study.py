@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import runnable
 from pipeline.lineage import Lineage
-from pipeline.tracking.run_store import PARENT_TAG, RunStore, StoreAway
-from pipeline.tracking.runs import epoch_figures, flattened, trial_parameters
+from pipeline.tracking.run_store import NOTE_TAG, PARENT_TAG, RunStore, StoreAway
+from pipeline.tracking.runs import curves, flattened, trial_parameters
 from pipeline.training.trials import EpochMetrics, Trial, TrialRecord
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class StudyTracker:
 
     def __init__(self, lineage: Lineage, parameters: dict[str, Any], data: SequencesSummary) -> None:
         """`parameters` are the study's, nested as in params.yaml; `data` describes the sequences."""
+        self.run_name = f"study/{lineage.study}"
         self._lineage = lineage
         self._parameters = flattened(parameters)
         self._data = data
@@ -129,7 +131,7 @@ class StudyTracker:
             self._store.reopen(self._parent_id, tags, self._parameters)
             self._store.log_changes(self._parent_id, self._lineage)
         else:
-            self._parent_id = self._store.create(f"study/{study}", self._lineage, tags, self._parameters, self._data)
+            self._parent_id = self._store.create(self.run_name, self._lineage, tags, self._parameters, self._data)
         children = [run for run in runs if run.data.tags.get(PARENT_TAG) == self._parent_id]
         self._runs = {int(run.data.tags["trial"]): _TrialRun.found(run) for run in children}
 
@@ -137,7 +139,7 @@ class StudyTracker:
         run = self._claim(trial)
         if run.ended or metrics.epoch in run.steps:
             return
-        run.fresh[metrics.epoch] = epoch_figures(metrics)
+        run.fresh[metrics.epoch] = curves(metrics)
         between = SECONDS_BETWEEN_SHOWN_EPOCHS * max(1, len(self._training) / TRIALS_SHOWN_SO_OFTEN)
         if time.monotonic() - run.shown_at >= between:
             self._store.log(run.run_id, metrics=run.fresh.items())
@@ -163,11 +165,18 @@ class StudyTracker:
         logged = self._store.client.get_run(self._parent_id).data.metrics
         new = {name: value for name, value in summary.items() if value is not None and logged.get(name) != value}
         importances = plots.importances if plots else {}
-        # Imports scipy, for which no study should wait at its start.
-        from pipeline.tracking.study_note import study_note
+        # They import scipy and matplotlib, for which no study should wait at its start.
+        from pipeline.tracking.study_note import PICTURE, study_note
+        from pipeline.tracking.study_picture import study_picture
 
-        note = study_note(results.summary, self._parameters["sampler"], results.trials, importances)
-        self._store.log(self._parent_id, metrics=[(0, new)], tags={"mlflow.note.content": note})
+        picture = study_picture(results.trials, results.summary.held_out)
+        shown_in = self._parent_id if picture else None
+        note = study_note(results.summary, self._parameters["sampler"], results.trials, importances, shown_in)
+        self._store.log(self._parent_id, metrics=[(0, new)], tags={NOTE_TAG: note})
+        if picture:
+            with TemporaryDirectory() as temporary:
+                Path(temporary, PICTURE).write_bytes(picture)
+                self._store.client.log_artifacts(self._parent_id, temporary)
         for name in ("trials.csv", "curves.csv", "best.json"):
             self._store.client.log_artifact(self._parent_id, str(folder / name))
         if plots:

@@ -8,6 +8,7 @@ import pandas as pd
 from pipeline.analysis.configurations import CONFIGURATION, configurations
 from pipeline.documents import records
 from pipeline.params.network import network_name
+from pipeline.studies.definition import HELD_OUT_NAMES
 from pipeline.studies.results import StudySummary, TrialRow
 
 SAMPLERS = {
@@ -18,26 +19,37 @@ SAMPLERS = {
     "random": "configurations drawn at random",
     "race": "a race: the networks that other studies send, block by block, until those worse than the best have left",
 }
-# Which data the accuracies `validation_…` are measured on, and how they are called.
+# Which data the accuracies `validation_…` are measured on.
 HELD_OUT = {
-    "validation": ("the validation data", "validation"),
-    "fold": ("the part of the sequences that belongs to the seed", "held-out"),
-    "test": ("the test data", "test"),
+    "validation": "the validation data",
+    "fold": "the part of the sequences that belongs to the seed",
+    "test": "the test data",
 }
+PICTURE = "networks.png"
 NETWORK = ["cell", "units", "depth", "bidirectional"]
 ROWS_SHOWN = 20
 
 
-def study_note(summary: StudySummary, sampler: str, trials: pd.DataFrame, importances: Mapping[str, float]) -> str:
-    """`importances` is empty where Optuna has none."""
+def study_note(
+    summary: StudySummary,
+    sampler: str,
+    trials: pd.DataFrame,
+    importances: Mapping[str, float],
+    shown_in: str | None = None,
+) -> str:
+    """`importances` is empty where Optuna has none; `shown_in` is the id of the run that has `PICTURE`, if one has."""
     states = ", ".join(f"{count} {state.lower()}" for state, count in summary.states.items())
-    data, held_out = HELD_OUT[summary.held_out]
+    data, held_out = HELD_OUT[summary.held_out], HELD_OUT_NAMES[summary.held_out]
+    picture = f"![Accuracy and generalization gap by parameters](get-artifact?path={PICTURE}&run_uuid={shown_in})"
     paragraphs = [
+        *([picture] if shown_in else []),  # the page shows the first lines, and the others by a click
         f"## Study {summary.study}",
         f"The study is {SAMPLERS[sampler]}. Each nested run is one training; to compare them, select some and press "
         f"Compare, or draw `best_validation_accuracy` against `parameters`. Accuracies `validation_…` are those on "
         f"{data}, `generalization_gap` is train minus {held_out} accuracy, both measured with dropout off.",
         f"Trials: {states}. {_best_sentence(summary.best)}",
+        f"All of them, and nothing else, by the search `tags.kind = 'trial' and tags.optuna_study = "
+        f"'{summary.optuna_study}'`.",
     ]
     if importances:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in importances.items())

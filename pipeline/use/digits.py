@@ -108,7 +108,8 @@ def _light(paper: NDArray[np.uint8]) -> NDArray[np.float32]:
     noise = ndimage.percentile_filter(share, 75, round(STROKE * min(share.size)) | 1)  # makes a closing too bright
     height, width = paper.shape
     large = [Image.fromarray(each).resize((width, height), Image.Resampling.BILINEAR) for each in (closed, noise)]
-    return np.clip(large[0], 0, 255) * np.asarray(large[1])
+    light, darker = map(np.asarray, large)
+    return np.clip(light, 0, 255) * darker
 
 
 def _otsu(values: NDArray[np.floating]) -> float:

@@ -11,6 +11,7 @@ from pipeline import paths
 from pipeline.commands import champion, study
 from pipeline.data.datasets import Manifest
 from pipeline.params.document import Params
+from pipeline.tracking.runs import CURVES
 from pipeline.tracking.study import StudyTracker
 from pipeline.training.trials import EpochMetrics, Trial
 from tests.helpers.sequences import params_with, write_sequences
@@ -56,8 +57,8 @@ class Project:
         return list(self.mlflow.search_runs([experiment.experiment_id], condition))
 
     def epochs(self, run: Run, metric: str) -> dict[int, float]:
-        """Epoch → the metric's value, as MLflow has it; fails where an epoch is there twice."""
-        points = self.mlflow.get_metric_history(run.info.run_id, metric)
+        """Epoch → the curve's value, as MLflow has it; fails where an epoch is there twice."""
+        points = self.mlflow.get_metric_history(run.info.run_id, f"{CURVES}{metric}")
         values = {point.step: point.value for point in points}
         assert len(values) == len(points), f"{metric} of {run.info.run_name} is logged twice"
         return values

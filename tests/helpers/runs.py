@@ -19,6 +19,7 @@ from pipeline.studies.results import (
     trial_row,
     trials_table,
 )
+from pipeline.tracking.runs import CURVES
 from pipeline.tracking.study import StudyTracker
 from pipeline.training.trials import EpochMetrics, State, TrainingResult, Trial, TrialRecord
 
@@ -160,6 +161,11 @@ def all_runs(experiment: str = "mnist-rnn") -> dict[str, Run]:
 def history(run: Run, metric: str) -> list[tuple[int, float]]:
     points = MlflowClient(paths.tracking_uri()).get_metric_history(run.info.run_id, metric)
     return sorted((point.step, point.value) for point in points)
+
+
+def curve(run: Run, name: str) -> list[tuple[int, float]]:
+    """Epoch and value, of a metric that has one for each epoch."""
+    return history(run, f"{CURVES}{name}")
 
 
 def artifacts(run: Run) -> list[str]:

@@ -143,7 +143,7 @@ def test_every_figure_has_marks_a_name_and_a_caption(page: Page) -> None:
         " f.querySelector('figcaption')?.textContent.length ?? 0,"
         " f.querySelectorAll('[data-tip]').length + f.querySelectorAll('image').length])"
     )
-    assert len(figures) == 16
+    assert len(figures) == 17
     for role, name, caption, marks in figures:
         assert role == "img"
         assert len(name) > 20

@@ -58,6 +58,8 @@ def test_the_curve_rings_what_it_is_sure_of(results: Results) -> None:
     unknown = calibrated(with_figures(results, sure=None, sure_right=None, answers_from=None))
     assert unknown is not None
     assert not any(text.startswith("sure: ") for text in hovers(unknown.figures["coverage"]))
+    assert "A ring" in made.coverage_caption
+    assert "A ring" not in unknown.coverage_caption
     assert not any("It is sure of" in sentence for sentence in unknown.coverage_findings)
 
 

@@ -31,8 +31,9 @@ from tests.helpers.results import (
 
 # As files; the answer has a file of its own, and one figure is of times, which are never the same again.
 FIGURES = [
-    "ablation", "capacity_maps", "confusion", "curves_chosen", "curves_largest", "curves_smallest", "error_law",
-    "expected_best_search", "gap_against_samples", "most_confident", "most_confused", "race", "recall", "reliability",
+    "ablation", "capacity_maps", "confusion", "coverage", "curves_chosen", "curves_largest", "curves_smallest",
+    "error_law", "expected_best_search", "gap_against_samples", "most_confident", "most_confused", "race", "recall",
+    "reliability",
 ]  # fmt: skip
 
 

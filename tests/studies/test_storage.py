@@ -79,6 +79,17 @@ def test_a_trial_runs_from_ask_to_tell_and_is_then_there_in_full(storage: str | 
     assert (trials[3].user_attrs, trials[3].intermediate_values, trials[3].datetime_complete) == ({}, {}, None)
 
 
+def test_a_study_says_what_it_is_of_and_where_else_it_is_shown(storage: str | BaseStorage) -> None:
+    said = {"data": "mnist5k as rows", "mlflow_experiment": "mnist-rnn", "mlflow_run": "study/search"}
+    earlier = StudyStorage(storage, "study")
+    earlier.ask(0, proposal())
+    for attributes in (said, said | {"mlflow_experiment": "another"}, said):
+        StudyStorage(storage, "study", "validation accuracy", attributes)
+        study = optuna.load_study(study_name="study", storage=storage)
+        assert (study.user_attrs, study.metric_names) == (attributes, ["validation accuracy"])
+        assert len(study.trials) == 1
+
+
 def test_asked_and_told_again_a_trial_stays_as_it_is(storage: str | BaseStorage) -> None:
     for each in (record(0), record(0, seed=8)):
         ours = StudyStorage(storage, "study")

@@ -1,11 +1,13 @@
 """A finished study as its user sees it: MLflow's and Optuna's pages in a real browser."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import optuna
 import pytest
 
+from pipeline.tracking.links import MODEL_TRAINING, ON_THIS_MACHINE, experiment_pages
 from tests.helpers.project import Project
 from tests.helpers.servers import browser_page, mlflow_server, needs_chromium, optuna_dashboard, serving
 
@@ -35,10 +37,16 @@ def page() -> Iterator["Page"]:
         yield page
 
 
+def page_of(project: Project, mlflow: str) -> str:
+    """The address that `make ui` prints of the experiment."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PIPELINE_HOME", str(project.folder))
+        return experiment_pages()["mnist-rnn"].replace(ON_THIS_MACHINE, mlflow)
+
+
 def test_mlflow_shows_the_study_and_its_trials_below_it(project: Project, mlflow: str, page: "Page") -> None:
-    page.goto(mlflow)
-    page.get_by_text("Model training", exact=True).click()  # MLflow begins with what it has for language models
-    page.get_by_role("link", name="mnist-rnn", exact=True).click()
+    page.goto(page_of(project, mlflow))
+    page.get_by_text("How big should a recurrent network be?").wait_for()  # the description
     row = page.get_by_role("row").filter(has_text="study/search")
     row.wait_for()
     names = {run.info.run_name for run in project.runs("tags.stage = 'study'") if run.data.tags["trial"]}
@@ -49,12 +57,35 @@ def test_mlflow_shows_the_study_and_its_trials_below_it(project: Project, mlflow
     assert shown == names
 
 
+def test_the_picture_of_the_networks_is_at_the_top_of_the_studys_run(
+    project: Project, mlflow: str, page: "Page"
+) -> None:
+    [study] = project.runs("tags.kind = 'study'")
+    page.goto(f"{mlflow}/#/experiments/{study.info.experiment_id}/runs/{study.info.run_id}?{MODEL_TRAINING}")
+    picture = page.locator("img[src*='networks.png']")  # MLflow leaves out its other text
+    picture.wait_for()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 800
+
+
+def test_a_trials_curves_come_before_its_single_values(project: Project, mlflow: str, page: "Page") -> None:
+    [run] = project.runs("tags.kind = 'trial' and tags.trial = '0'")
+    page.goto(f"{mlflow}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/model-metrics?{MODEL_TRAINING}")
+    heights = [
+        page.get_by_text(re.compile(rf"^{name} ?\(\d+\)$")).bounding_box() for name in ("curves", "Model metrics")
+    ]
+    assert heights[0] is not None
+    assert heights[1] is not None
+    assert heights[0]["y"] < heights[1]["y"]
+
+
 def test_mlflow_draws_the_validation_accuracy_over_epochs(project: Project, mlflow: str, page: "Page") -> None:
     [run] = project.runs("tags.trial = '0' and tags.stage = 'study'")
     page.goto(f"{mlflow}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/model-metrics")
-    page.get_by_placeholder("Search metric charts").fill("^validation_accuracy$")
+    from playwright.sync_api import expect
+
+    page.get_by_placeholder("Search metric charts").fill("^curves/validation_accuracy$")
     chart = page.locator(".js-plotly-plot", has=page.locator(".scatterlayer .trace"))
-    chart.wait_for()
+    expect(chart).to_have_count(1)
     line = chart.evaluate("plot => plot.data.find(trace => trace.mode.includes('markers'))")
     points = project.epochs(run, "validation_accuracy")
     assert (line["x"], line["y"]) == (list(points), list(points.values()))

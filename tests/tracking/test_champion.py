@@ -16,7 +16,8 @@ from pipeline import paths
 from pipeline.data.sequences import SequencesSummary
 from pipeline.params.network import Cell, NetworkSpec
 from pipeline.params.settings import Metric
-from pipeline.tracking.champion import log_champion, signature_of
+from pipeline.tracking.champion import log_champion
+from pipeline.tracking.logged_model import reading_of, signature_of
 from pipeline.training.build import build
 from pipeline.training.identity import stable_hash
 from pipeline.training.reading import Reading
@@ -56,6 +57,8 @@ class Champion:
             metric=metric,
             licence="CC BY-SA 3.0",
             tested=None,
+            instructions="avx2",
+            calibration=None,
         )
 
 
@@ -147,17 +150,21 @@ def test_champion_is_registered_and_predicts_as_the_file_does(champion: Champion
     mlflow.set_tracking_uri(paths.tracking_uri())
     try:
         uri = "models:/mnist-rnn-quick@champion"
-        loaded = mlflow.keras.load_model(uri)
-        np.testing.assert_array_equal(
-            loaded.predict(SEQUENCES, verbose=0), champion.models[0].predict(SEQUENCES, verbose=0)
-        )
+        answers = mlflow.pyfunc.load_model(uri).predict({"sequences": SEQUENCES})
         info = mlflow.models.get_model_info(uri)
         requirements = Path(mlflow.artifacts.download_artifacts(f"{uri}/requirements.txt")).read_text()
     finally:
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    expected = champion.models[0].predict(SEQUENCES, verbose=0)
+    assert np.array([[*each["probabilities"].values()] for each in answers]) == pytest.approx(expected, abs=1e-6)
     assert info.signature is not None
-    assert [tensor.shape for tensor in info.signature.inputs.inputs] == [(-1, 5, 3)]
-    assert [tensor.shape for tensor in info.signature.outputs.inputs] == [(-1, 3)]
+    assert info.signature.inputs.to_dict() == [
+        {"name": name, "type": "array", "items": {"type": "array", "items": {"type": "array", "items": {"type": kind}}},
+         "required": False}
+        for name, kind in (("pixels", "long"), ("sequences", "double"))
+    ]  # fmt: skip
+    assert info.signature.outputs.input_names() == ["predicted", "probability", "sure", "probabilities"]
+    assert info.flavors["python_function"]["config"] == {"temperature": 1.0, "answers_from": None}
     assert info.saved_input_example_info is not None
     assert info.metadata == {
         "input": "Numbers of the type float32, in the shape (sequences, steps, features). Sequences have 5 steps with "
@@ -240,7 +247,9 @@ def test_a_model_that_only_this_project_can_load_is_not_registered(tmp_path: Pat
     ("cell", "padded", "steps"), [("gru", True, -1), ("gru", False, 5), ("mlp", True, 5)]
 )  # fmt: skip
 def test_the_signature_says_where_any_number_of_steps_goes_in(cell: Cell, padded: bool, steps: int) -> None:
-    signature = signature_of(build(NetworkSpec(cell=cell, units=4), 5, 3, 2, 0, Reading(padded=padded)))
-    [read], [answered] = signature.inputs.inputs, signature.outputs.inputs
+    model = build(NetworkSpec(cell=cell, units=4), 5, 3, 3, 0, Reading(padded=padded))
+    reading = reading_of(model, OWN_DATA.model_copy(update={"padded": padded}), "rows", "avx2")
+    signature = signature_of(reading)
+    [read] = signature.inputs.inputs
     assert (read.shape, read.type) == ((-1, steps, 3), np.float32)
-    assert (answered.shape, answered.type) == ((-1, 2), np.float32)
+    assert [str(spec.type) for spec in signature.outputs.inputs][:2] == ["DataType.string", "DataType.double"]

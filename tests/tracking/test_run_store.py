@@ -9,9 +9,10 @@ from mlflow import MlflowClient
 
 from pipeline import paths
 from pipeline.errors import PipelineError
-from pipeline.tracking.run_store import RunStore
+from pipeline.lineage import lineage
+from pipeline.tracking.run_store import EXPERIMENT_NOTE, NOTE_TAG, RunStore
 from pipeline.tracking.study import StudyTracker
-from tests.helpers.runs import DATA, all_runs, history, origin, record, tracker
+from tests.helpers.runs import DATA, all_runs, curve, origin, record, tracker
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -22,7 +23,7 @@ def test_more_values_than_mlflow_takes_at_once_are_all_logged() -> None:
         study.trial_finished(record(0, epochs=200))
     runs = all_runs()
     assert runs["study/long"].data.params == {name: str(value) for name, value in parameters.items()}
-    assert [step for step, _ in history(runs["#000 LSTM 1×8"], "during_fit_accuracy")] == list(range(1, 201))
+    assert [step for step, _ in curve(runs["#000 LSTM 1×8"], "during_fit_accuracy")] == list(range(1, 201))
 
 
 def test_a_deleted_experiment_is_named_in_one_sentence() -> None:
@@ -64,3 +65,36 @@ def test_uncommitted_changes_lie_beside_the_parent_run(home: Path) -> None:
         for run in client.search_runs([experiment.experiment_id])
     }
     assert files == {("clean", ""): [], ("dirty", ""): ["git.diff"], ("dirty", "0"): []}
+
+
+def test_a_search_finds_the_trials_of_a_study_and_nothing_else(home: Path) -> None:
+    for study in ("capacity", "search"):
+        with tracker(study) as runs:
+            runs.trial_finished(record(0))
+            runs.trial_finished(record(1, "FAIL"))
+    store = RunStore("mnist-rnn")
+    chosen = lineage("champion", experiment="mnist-rnn", data=DATA, fingerprint="f", study="search")
+    for tags in (chosen.tags(), chosen.tags(trial="0", seed="0")):
+        store.create("champion", chosen, tags, {}, DATA)
+
+    def names(condition: str) -> list[str]:
+        return [str(run.info.run_name) for run in store.search(condition)]
+
+    assert names("tags.kind = 'trial' and tags.study = 'search'") == ["#000 LSTM 1×8", "#001 LSTM 1×9"]
+    assert names("tags.kind = 'trial' and tags.optuna_study = 'search-abc123'") == ["#000 LSTM 1×8", "#001 LSTM 1×9"]
+    assert sorted(names("tags.kind = 'study'")) == ["study/capacity", "study/search"]
+    assert names("tags.stage = 'champion'") == ["champion", "champion"]
+
+
+def test_an_experiment_says_what_it_holds_and_keeps_what_somebody_has_written(home: Path) -> None:
+    client = RunStore("mnist-rnn").client
+    experiment = client.get_experiment_by_name("mnist-rnn")
+    assert experiment is not None
+    assert experiment.tags[NOTE_TAG] == EXPERIMENT_NOTE
+    client.set_experiment_tag(experiment.experiment_id, NOTE_TAG, "mine")
+    client.create_experiment("older")
+    for name, note in {"mnist-rnn": "mine", "older": EXPERIMENT_NOTE}.items():
+        RunStore(name)
+        found = client.get_experiment_by_name(name)
+        assert found is not None
+        assert found.tags[NOTE_TAG] == note

@@ -1,35 +1,51 @@
 """One file, asked in three ways: `predict`, MLflow's model in Python, and MLflow's server answer the same."""
 
+import ast
+import functools
 import json
+import shutil
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import requests
-from mlflow.exceptions import MlflowException
 
 from pipeline import paths
+from pipeline.analysis.choice import Choice
+from pipeline.analysis.temperature import Calibration, with_temperature
 from pipeline.commands.predict import predict_file
-from pipeline.data.sequences import SequencesSummary
+from pipeline.data.sequences import SequencesSummary, as_sequences
 from pipeline.params.document import Params
 from pipeline.params.network import NetworkSpec
-from pipeline.params.settings import DataParams
+from pipeline.params.settings import DataParams, View
 from pipeline.tracking.champion import log_champion
+from pipeline.tracking.logged_model import reading_of
+from pipeline.tracking.served import Reading as served_reading
+from pipeline.tracking.served import Refused, Served, tempered
 from pipeline.training.build import build
-from pipeline.training.reading import Reading
-from tests.helpers.runs import OWN_DATA, choice, record
+from pipeline.training.reading import AS_THEY_ARE, Reading
+from tests.helpers.command_line import ROOT, change
+from tests.helpers.runs import DATA, OWN_DATA, choice, record
 from tests.helpers.sequences import params_with
 from tests.helpers.servers import Server, serving
 
-pytestmark = pytest.mark.usefixtures("one_thread", "home")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 MODEL = "models:/mine-quick@champion"
+CHOSEN = choice(0.75)
+CALIBRATION = Calibration(
+    samples=30, temperature=1.5, temperature_low=1.2, temperature_high=1.8, answers_from=0.36
+)  # fmt: skip
 GRU = NetworkSpec(cell="gru", units=4)
 BOTH_DIRECTIONS = NetworkSpec(cell="gru", units=4, bidirectional=True)
 MLP = NetworkSpec(cell="mlp", units=4)
@@ -65,9 +81,10 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Champion:
-    """A registered model, four raw sequences of whole numbers, and where they end."""
+    """A model, its data, four raw sequences of whole numbers, and where they end."""
 
     model: keras.Model
+    summary: SequencesSummary
     x: np.ndarray
     lengths: tuple[int, ...]
     params: Params
@@ -77,151 +94,353 @@ class Champion:
         there = np.arange(self.x.shape[1]) < np.asarray(self.lengths)[:, None]
         return np.where(there[..., None], self.x, np.nan).astype(np.float32)
 
-    def as_json(self, dtype: str) -> str:
-        """As a client sends it: numbers of this type, and null for what comes after the end."""
+    def as_lists(self, dtype: str) -> list[Any]:
+        """As a client sends it: numbers of this type, and None for what comes after the end."""
         none = [None] * self.x.shape[2]
         rows = self.x.astype(dtype).tolist()
-        ended = [row[:length] + [none] * (len(row) - length) for row, length in zip(rows, self.lengths, strict=True)]
-        return json.dumps({"inputs": ended}, allow_nan=False)
+        return [row[:length] + [none] * (len(row) - length) for row, length in zip(rows, self.lengths, strict=True)]
 
-    def predicted(self, dtype: str, capsys: pytest.CaptureFixture[str]) -> pd.DataFrame:
-        """What `predict` prints."""
-        np.savez("samples.npz", x=self.x.astype(dtype), lengths=self.lengths)
-        capsys.readouterr()
-        predict_file(Path("samples.npz"), self.params)
-        return pd.read_csv(StringIO(capsys.readouterr().out))
+    def predicted(self, dtype: str) -> list[dict[str, Any]]:
+        """What `predict --json` prints of each sequence."""
+        return predicted(self.params, x=self.x.astype(dtype), lengths=np.asarray(self.lengths))
 
 
-def champion_of(kind: Kind, spec: NetworkSpec = GRU) -> Champion:
-    """Save, choose and register a model of such data in the current folder, as the stages do."""
-    summary = SequencesSummary.model_validate(
-        OWN_DATA.model_dump() | {"dataset": "mine.npz", "timesteps": 6, "validation_asked": 30} | kind.summary
-    )
+def predicted(params: Params, **arrays: np.ndarray) -> list[dict[str, Any]]:
+    np.savez("samples.npz", allow_pickle=False, **arrays)
+    with redirect_stdout(StringIO()) as printed:
+        predict_file(Path("samples.npz"), params, as_json=True)
+    predictions = json.loads(printed.getvalue())["predictions"]
+    return [{name: value for name, value in each.items() if name != "index"} for each in predictions]
+
+
+def register(
+    summary: SequencesSummary, model: keras.Model, example: np.ndarray, experiment: str, chosen: Choice = CHOSEN
+) -> None:
+    """Save, choose and register the model of such data in the current folder, as the stages do."""
     summary.write(paths.SEQUENCES_SUMMARY)
-    model = build(spec, summary.timesteps, summary.features, summary.classes, 1, kind.reading)
     paths.CHAMPION.mkdir(parents=True)
     model.save(paths.CHAMPION / "seed-0.keras")
-    chosen = choice(0.75).model_copy(update={"data_sha256": summary.learning_sha256})
+    chosen = chosen.model_copy(update={"data_sha256": summary.learning_sha256})
     chosen.write(paths.CHOICE)
-    x = np.random.default_rng(0).integers(0, 200, (4, 6, summary.features))  # of tokens some are unknown
-    data = DataParams(dataset="mine.npz", validation=30, tokens=summary.tokens is not None)
-    params = params_with({"one": {"sampler": "list", "trials": [{"cell": "gru", "units": 4}]}})
-    champion = Champion(model, x, kind.lengths, params.model_copy(update={"data": data}))
+    CALIBRATION.write(paths.CALIBRATION)
     log_champion(
-        experiment="mine-quick",
+        experiment=experiment,
         choice=chosen,
         records=[record(0, held_out=False)],
         models=[paths.CHAMPION / "seed-0.keras"],
         data=summary,
-        input_example=champion.padded[:2],
+        input_example=example,
         metric="accuracy",
         licence="the owner's",
         tested=None,
+        instructions="avx2",
+        calibration=CALIBRATION,
     )
-    return champion
 
 
-def pyfunc_model() -> Any:
+def params_of(data: DataParams) -> Params:
+    params = params_with({"one": {"sampler": "list", "trials": [{"cell": "gru", "units": 4}]}})
+    return params.model_copy(update={"data": data})
+
+
+def champion_of(kind: Kind, spec: NetworkSpec = GRU) -> Champion:
+    summary = SequencesSummary.model_validate(
+        OWN_DATA.model_dump() | {"dataset": "mine.npz", "timesteps": 6, "validation_asked": 30} | kind.summary
+    )
+    model = build(spec, summary.timesteps, summary.features, summary.classes, 1, kind.reading)
+    x = np.random.default_rng(0).integers(0, 200, (4, 6, summary.features))  # of tokens some are unknown
+    data = DataParams(dataset="mine.npz", validation=30, tokens=summary.tokens is not None)
+    return Champion(model, summary, x, kind.lengths, params_of(data))
+
+
+def served(model: keras.Model, summary: SequencesSummary, view: View = "rows") -> Served:
+    """What MLflow loads, without MLflow."""
+    return Served(model, served_reading(**reading_of(model, summary, view, "avx2")), 1.0, None)
+
+
+def pyfunc_model(uri: str = MODEL) -> Any:
     import mlflow
 
     mlflow.set_tracking_uri(paths.tracking_uri())
     try:
-        return mlflow.pyfunc.load_model(MODEL)
+        return mlflow.pyfunc.load_model(uri)
     finally:
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
-def served_in_this_process(model: Any, body: str) -> np.ndarray:
+def served_in_this_process(model: Any, inputs: Any) -> list[dict[str, Any]]:
     """What MLflow's server does with a request, without the server."""
     from mlflow.pyfunc.scoring_server import invocations
 
+    body = json.dumps({"inputs": inputs})
     answer = invocations(body, "application/json", model, model.metadata.get_input_schema())
     assert answer.status == 200, answer.response
-    return np.asarray(json.loads(answer.response)["predictions"])
+    predictions: list[dict[str, Any]] = json.loads(answer.response)["predictions"]
+    return predictions
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_answer_in_every_way_and_for_every_type(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_answer_in_every_way_and_for_every_type(kind: str, home: Path) -> None:
     champion = champion_of(KINDS[kind])
-    expected = champion.model.predict(champion.padded, verbose=0)
+    register(champion.summary, champion.model, champion.padded[:2], "mine-quick")
+    expected = with_temperature(champion.model.predict(champion.padded, verbose=0), 1.5)
     loaded = pyfunc_model()
-    assert np.array_equal(loaded.predict(champion.padded), expected)
+    answers = loaded.predict(champion.padded)
+    assert [each["predicted"] for each in answers] == LABELS[expected.argmax(axis=1)].tolist()
+    assert np.array([[*each["probabilities"].values()] for each in answers]) == pytest.approx(expected, abs=1e-6)
+    assert [each["probability"] for each in answers] == [max(each["probabilities"].values()) for each in answers]
+    assert list(answers[0]["probabilities"]) == ["idle", "run", "walk"]
+    assert champion.predicted("uint8") == answers
+    assert champion.predicted("float64") == answers
     for dtype in TYPES:
-        table = champion.predicted(dtype, capsys)
-        assert table["predicted"].tolist() == LABELS[expected.argmax(axis=1)].tolist()
-        assert table["probability"].to_numpy() == pytest.approx(expected.max(axis=1), abs=1e-6)
-        assert served_in_this_process(loaded, champion.as_json(dtype)) == pytest.approx(expected, abs=1e-7)
+        assert served_in_this_process(loaded, champion.as_lists(dtype)) == answers
+        assert served_in_this_process(loaded, {"sequences": champion.as_lists(dtype)}) == answers
+        assert loaded.predict({"sequences": champion.padded.astype("float64")}) == answers
     assert len({tuple(row) for row in expected.round(4)}) == 4, "no two sequences have the same answer"
+    if kind != "equal lengths":  # a sequence by itself needs no padding
+        [alone] = served_in_this_process(loaded, champion.x[1:2, : champion.lengths[1]].tolist())
+        assert alone["probabilities"] == pytest.approx(answers[1]["probabilities"], abs=2e-6)
+    [example] = home.rglob("serving_input_example.json")
+    assert example.read_text().count("null") == 2 * champion.x.shape[2] * 6 - np.isfinite(champion.padded[:2]).sum()
+    assert served_in_this_process(loaded, json.loads(example.read_text())["inputs"]) == answers[:2]
 
 
-def test_mlflows_server_answers_as_predict_does(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    champion = champion_of(KINDS["unequal lengths"])
-    table = champion.predicted("int64", capsys)
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", MODEL, "--env-manager", "local"]
-    server = Server(home, [*command, "--host", "127.0.0.1", "--workers", "1", "--port"], "/ping")
-    with serving(server) as address:
-
-        def ask(body: str) -> np.ndarray:
-            headers = {"Content-Type": "application/json"}
-            answer = requests.post(f"{address}/invocations", body, headers=headers, timeout=60)
-            assert answer.status_code == 200, answer.text
-            return np.asarray(answer.json()["predictions"])
-
-        for dtype in TYPES:
-            answers = ask(champion.as_json(dtype))
-            assert LABELS[answers.argmax(axis=1)].tolist() == table["predicted"].tolist()
-            assert answers.max(axis=1) == pytest.approx(table["probability"].to_numpy(), abs=1e-6)
-        alone = ask(json.dumps({"inputs": champion.x[1:2, : champion.lengths[1]].tolist()}))
-        assert alone[0] == pytest.approx(answers[1], abs=1e-6), "a sequence by itself needs no padding"
-        [example] = home.rglob("serving_input_example.json")
-        assert ask(example.read_text()) == pytest.approx(answers[:2], abs=1e-7), "the example is of raw values"
-        assert example.read_text().count("null") == 2 * (6 - champion.lengths[1])
+NAN, INFINITY = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize(
-    ("kind", "spec", "instead"),
+    ("kind", "spec", "change", "why"),
     [
-        ("equal lengths", GRU, None),
-        ("equal lengths", MLP, None),
-        ("unequal lengths", GRU, (120, 99)),  # the means
-        ("unequal lengths", MLP, (120, 99)),
-        ("unequal lengths", BOTH_DIRECTIONS, ()),
-        ("tokens", GRU, (150,)),  # no token
-        ("tokens", BOTH_DIRECTIONS, ()),
+        ("equal lengths", GRU, lambda x: [], "sequences are empty"),
+        ("equal lengths", GRU, lambda x: {}, "no input is there"),
+        ("equal lengths", GRU, lambda x: {"pixels": x}, "there is no input called 'pixels'"),
+        ("equal lengths", GRU, lambda x: "six", "sequences are not numbers only"),
+        ("equal lengths", GRU, lambda x: None, "sequences have the shape ()"),
+        ("equal lengths", GRU, lambda x: [[["1", "2"]] * 6], "sequences are not numbers only"),
+        ("equal lengths", GRU, lambda x: [[[1, "2"]] * 6], "sequences are not numbers only"),
+        ("equal lengths", GRU, lambda x: [[[None, "2"]] * 6], "sequences are not numbers only"),
+        ("equal lengths", GRU, lambda x: [[[True, False]] * 6], "sequences are not numbers only"),
+        ("equal lengths", GRU, lambda x: [[[{}, {}]] * 6], "sequences are not numbers only"),
+        ("equal lengths", GRU, lambda x: [row[:5] for row in x], "sequences have the shape (4, 5, 2)"),
+        ("equal lengths", GRU, lambda x: x[0], "sequences have the shape (6, 2)"),
+        ("equal lengths", GRU, lambda x: [x[0], x[1][:5]], "sequences are lists of unequal lengths"),
+        ("equal lengths", GRU, lambda x: [[[None, None], *x[0][1:]]], "sequences have null or NaN among them"),
+        ("equal lengths", GRU, lambda x: [[[NAN, 1.0], *x[0][1:]]], "sequences have null or NaN among them"),
+        ("equal lengths", GRU, lambda x: [[[INFINITY, 1.0], *x[0][1:]]], "sequences have infinity among them"),
+        ("equal lengths", GRU, lambda x: [[[1e39, 1.0], *x[0][1:]]], "sequences have infinity among them"),
+        ("equal lengths", GRU, lambda x: [[[10**400, None], *x[0][1:]]], "sequences have numbers that are too large"),
+        ("unequal lengths", MLP, lambda x: [row[:5] for row in x], "sequences have the shape (4, 5, 2)"),
+        ("unequal lengths", GRU, lambda x: [[[None, None]] * 6], "a sequence has no step with values"),
+        ("unequal lengths", GRU, lambda x: [[*x[0][:5], [None, 1]]], "null or NaN stands before the end of a sequence"),
+        ("unequal lengths", GRU, lambda x: [[x[0][0], [None, None], *x[0][2:]]], "null or NaN stands before the end"),
+        ("tokens", GRU, lambda x: [[[None], *x[0][1:]]], "null or NaN stands before the end of a sequence"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_answered_is_refused_with_what_is_wanted(
+    kind: str, spec: NetworkSpec, change: Callable[[Any], Any], why: str
+) -> None:
+    asked = own(kind, spec)
+    steps = "6" if kind == "equal lengths" or spec == MLP else "steps"
+    x = np.random.default_rng(1).integers(0, 140, (4, 6, KINDS[kind].summary["features"])).tolist()
+    with pytest.raises(Refused) as refused:
+        asked.predict(change(x))
+    assert refused.value.get_http_status_code() == 400
+    refused.value.message = "as MLflow's server does it"
+    sentence = json.loads(refused.value.serialize_as_json())["message"]
+    assert sentence.startswith(why)
+    assert f': give {{"inputs": …}}, numbers in the shape (sequences, {steps}, {len(x[0][0])})' in sentence
+    assert ("null in all features of steps after the end" in sentence) == (kind != "equal lengths")
+
+
+@functools.cache
+def own(kind: str, spec: NetworkSpec) -> Served:
+    champion = champion_of(KINDS[kind], spec)
+    return served(champion.model, champion.summary)
+
+
+def test_all_tokens_that_are_not_known_count_as_one() -> None:
+    unknown = [own("tokens", GRU).predict([[[3], [token], [5]]]) for token in (150, 199, -1, 1e9)]
+    assert all(answer == unknown[0] for answer in unknown)
+    assert own("tokens", GRU).predict([[[3], [149], [5]]]) != unknown[0]
+
+
+# Images
+
+IMAGES = np.random.default_rng(2).integers(0, 256, (7, 5, 3)).astype(np.uint8)
+IMAGES[6] = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A server, and what `predict --json` says of IMAGES."""
+
+    url: str
+    folder: Path
+    predictions: list[dict[str, Any]]
+
+    def post(self, body: str | bytes, kind: str | None = "application/json") -> requests.Response:
+        return requests.post(f"{self.url}/invocations", body, headers={"Content-Type": kind}, timeout=60)
+
+    def answers(self, inputs: Any) -> list[dict[str, Any]]:
+        answer = self.post(json.dumps({"inputs": inputs}))
+        assert answer.status_code == 200, answer.text
+        predictions: list[dict[str, Any]] = answer.json()["predictions"]
+        return predictions
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, one_thread: None) -> Iterator[Asked]:
+    """`python -m pipeline serve` in a project with a champion of images."""
+    folder = tmp_path_factory.mktemp("images") / "my project"
+    folder.mkdir()
+    shutil.copy(empty_mlflow, folder)
+    shutil.copy(ROOT / "params.yaml", folder)
+    change(folder, "data.dataset", "mnist5k")
+    change(folder, "data.validation", 30)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        for name, value in {"PIPELINE_HOME": str(folder), "PYTHONPATH": str(ROOT)}.items():
+            monkeypatch.setenv(name, value)
+        model = build(BOTH_DIRECTIONS, 5, 3, 3, 1, AS_THEY_ARE)
+        register(DATA, model, (IMAGES[:2] / np.float32(255)).astype(np.float32), "mnist-rnn")
+        predictions = predicted(params_of(DataParams(dataset="mnist5k", validation=30)), x=IMAGES)
+        with serving(Server(folder, [sys.executable, "-m", "pipeline", "serve", "--port"], "/ping")) as url:
+            yield Asked(url, folder, predictions)
+
+
+def test_mlflows_server_answers_as_predict_does_to_the_last_digit(server: Asked) -> None:
+    assert {type(each["predicted"]) for each in server.predictions} == {int}
+    assert {each["sure"] for each in server.predictions} == {True, False}
+    assert server.answers({"pixels": IMAGES.tolist()}) == server.predictions
+    assert server.answers({"pixels": IMAGES.astype(float).tolist()}) == server.predictions
+    assert server.answers({"sequences": (IMAGES / 255).tolist()}) == server.predictions
+    for image, expected in zip(IMAGES, server.predictions, strict=True):
+        [alone] = server.answers({"pixels": [image.tolist()]})
+        assert alone["probabilities"] == pytest.approx(expected["probabilities"], abs=2e-6)
+    with ThreadPoolExecutor(8) as clients:
+        assert list(clients.map(server.answers, [{"pixels": IMAGES.tolist()}] * 16)) == [server.predictions] * 16
+
+
+def test_the_example_is_of_pixels(server: Asked) -> None:
+    [example] = server.folder.rglob("serving_input_example.json")
+    assert json.loads(example.read_text()) == {"inputs": {"pixels": IMAGES[:2].tolist()}}
+
+
+def test_the_command_that_serve_prints_asks_it(server: Asked) -> None:
+    told = (server.folder.parent / f"server-{server.url.rpartition(':')[2]}.log").read_text()
+    assert f"mnist-rnn version 1 answers at {server.url}/invocations until Ctrl-C" in told
+    [command] = [line for line in told.splitlines() if line.startswith("  curl ")]
+    answer = subprocess.run(command, shell=True, check=True, capture_output=True, cwd=server.folder)
+    for each, expected in zip(json.loads(answer.stdout)["predictions"], server.predictions[:2], strict=True):
+        assert each["probabilities"] == pytest.approx(expected["probabilities"], abs=2e-6)
+
+
+ONE = IMAGES[:1].tolist()
+WANTED = (
+    'give either {"inputs": {"pixels": …}}, whole numbers from 0 to 255 in the shape (images, 5, 3), or {"inputs": '
+    '{"sequences": …}}, numbers from 0 to 1 in the shape (sequences, 5, 3)'
+)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "why"),
+    [
+        (ONE, "the inputs are not named"),
+        ([], "the inputs are not named"),
+        ("seven", "the inputs are not named"),
+        (None, "the inputs are not named"),
+        ({}, "no input is there"),
+        ({"pixels": ONE, "sequences": ONE}, "both inputs are there"),
+        ({"pictures": ONE}, "there is no input called 'pictures'"),
+        ({"pixels": ONE, "more": 1}, "there is no input called 'more'"),
+        ({"pixels": []}, "pixels are empty"),
+        ({"pixels": [[]]}, "pixels are empty"),
+        ({"pixels": None}, "pixels have the shape ()"),
+        ({"pixels": "seven"}, "pixels are not numbers only"),
+        ({"pixels": [[["7"] * 3] * 5]}, "pixels are not numbers only"),
+        ({"pixels": {"0": ONE}}, "pixels are not numbers only"),
+        ({"pixels": [[[True] * 3] * 5]}, "pixels are not numbers only"),
+        ({"pixels": ONE[0]}, "pixels have the shape (5, 3)"),
+        ({"pixels": [ONE]}, "pixels have the shape (1, 1, 5, 3)"),
+        ({"pixels": [ONE[0][:4]]}, "pixels have the shape (1, 4, 3)"),
+        ({"pixels": [ONE[0], ONE[0][:4]]}, "pixels are lists of unequal lengths"),
+        ({"pixels": [[[1, 2, 3]] * 4 + [[1, 2]]]}, "pixels are lists of unequal lengths"),
+        ({"pixels": [[[1, 2, None]] * 5]}, "pixels have null, NaN or infinity among them"),
+        ({"pixels": [[[1, 2, NAN]] * 5]}, "pixels have null, NaN or infinity among them"),
+        ({"pixels": [[[1, 2, 256]] * 5]}, "pixels go from 1 to 256"),
+        ({"pixels": [[[1, 2, -1]] * 5]}, "pixels go from -1 to 2"),
+        ({"pixels": [[[0, 0.5, 1]] * 5]}, "pixels are not whole numbers"),
+        ({"sequences": ONE}, "sequences go from "),
+        ({"sequences": [[[0, 0.5, -0.1]] * 5]}, "sequences go from -0.1 to 0.5"),
+        ({"sequences": [[[0, 0.5, None]] * 5]}, "sequences have null or NaN among them"),
+        ({"sequences": [[[0, 0.5, INFINITY]] * 5]}, "sequences have infinity among them"),
+        ({"sequences": [[[0, 0.5]] * 5]}, "sequences have the shape (1, 5, 2)"),
     ],
 )
-def test_what_the_registered_model_makes_of_missing_values(
-    kind: str, spec: NetworkSpec, instead: tuple[int, ...] | None
+def test_what_is_no_image_gets_a_400_and_a_sentence_that_says_what_is_wanted(
+    server: Asked, inputs: Any, why: str
 ) -> None:
-    """Of a step inside a sequence that has no value: as if it had those of `instead`, or () as if it were not there;
-    None where the answer is NaN, as it is for a step that lacks only some."""
-    model = champion_of(KINDS[kind], spec).model
-    loaded = pyfunc_model()
-    sequence = np.random.default_rng(1).integers(0, 140, (6, model.input_shape[2])).tolist()
-
-    def answer(step: list[int | None] | tuple[int, ...]) -> np.ndarray:
-        steps = [*sequence[:2], *([step] if step else []), *sequence[3:]]
-        return served_in_this_process(loaded, json.dumps({"inputs": [steps]}))[0].astype(float)
-
-    none = answer([None] * len(sequence[2]))
-    if instead is None:
-        assert np.isnan(none).all()
-    else:
-        assert none == pytest.approx(answer(instead), abs=1e-6)
-        assert none != pytest.approx(answer(sequence[2]), abs=1e-4)
-    if kind != "tokens":
-        assert np.isnan(answer([None, sequence[2][1]])).all()
+    answer = server.post(json.dumps({"inputs": inputs}))
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith(why)
+    assert answer.json()["message"].endswith(f": {WANTED}")
 
 
-def test_in_python_mlflow_takes_float32_and_says_so() -> None:
-    """The model itself takes any type; it is MLflow that compares the type with the signature's."""
-    champion = champion_of(KINDS["equal lengths"])
-    loaded = pyfunc_model()
-    for dtype in ("uint8", "int64", "float64"):
-        with pytest.raises(MlflowException, match=f"dtype of input {dtype} does not match expected dtype float32"):
-            loaded.predict(champion.x.astype(dtype))
-        assert np.array_equal(
-            loaded.get_raw_model().predict(champion.x.astype(dtype), verbose=0), loaded.predict(champion.padded)
-        )
-    with pytest.raises(MlflowException, match=r"Shape of input \(4, 5, 2\) does not match expected shape \(-1, 6, 2\)"):
-        loaded.predict(champion.padded[:, :5])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("no JSON", "application/json"),
+        ("", "application/json"),
+        (b"\xff\xfe", "application/json"),
+        ("[]", "application/json"),
+        ("7", "application/json"),
+        ("{}", "application/json"),
+        ('{"inputs": ' + "[" * 100_000 + "]" * 100_000 + "}", "application/json"),
+        (json.dumps({"instances": ONE}), "application/json"),
+        (json.dumps({"dataframe_split": {"columns": ["pixels"], "data": [ONE]}}), "application/json"),
+        (json.dumps({"dataframe_records": [{"pixels": ONE}]}), "application/json"),
+        ("pixels\n7\n", "text/csv"),
+        (json.dumps({"inputs": {"pixels": ONE}}), None),
+        (json.dumps({"inputs": {"pixels": ONE}}), "application/x-www-form-urlencoded"),
+        (json.dumps({"inputs": {"pixels": ONE}}), "application/json; charset=latin-1"),
+    ],
+)
+def test_what_is_no_request_gets_a_400_and_a_sentence_too(server: Asked, body: str | bytes, kind: str | None) -> None:
+    answer = server.post(body, kind)
+    assert answer.status_code == 400, answer.text
+    unreadable = "this is not the JSON of a request, with the header Content-Type: application/json"
+    assert answer.json() == {"error_code": "INVALID_PARAMETER_VALUE", "message": f"{unreadable}: {WANTED}"}
+
+
+def test_other_addresses_are_mlflows(server: Asked) -> None:
+    assert requests.get(f"{server.url}/ping", timeout=60).status_code == 200
+    assert requests.get(f"{server.url}/version", timeout=60).text == version("mlflow")
+    assert requests.get(f"{server.url}/elsewhere", timeout=60).status_code == 404
+
+
+@pytest.mark.parametrize("view", ["rows", "columns", "pixels", "permuted_pixels"])
+def test_pixels_become_sequences_as_the_stage_prepare_makes_them(view: View) -> None:
+    square = np.random.default_rng(3).integers(0, 256, (4, 4, 4)).astype(np.uint8)
+    for prepared in ("rows", view):  # a network may have a view of its own
+        sequences = as_sequences(square, view, 5)
+        timesteps, features = as_sequences(square, prepared, 5).shape[1:]
+        summary = DATA.model_copy(update={"view": prepared, "seed": 5, "timesteps": timesteps, "features": features})
+        _, steps, width = sequences.shape
+        model = build(GRU, steps, width, 3, 1, AS_THEY_ARE)
+        assert np.array_equal(served(model, summary, view).sequences({"pixels": square}), sequences)
+        assert np.array_equal(served(model, summary, view).sequences({"sequences": sequences}), sequences)
+
+
+def test_a_temperature_softens_as_that_of_predict_does() -> None:
+    probabilities = np.array([[0.9, 0.1, 0.0], [0.5, 0.25, 0.25]], np.float32)
+    for temperature in (0.5, 1.0, 1.7):
+        assert np.array_equal(tempered(probabilities, temperature), with_temperature(probabilities, temperature))
+
+
+def test_it_is_loaded_without_the_project() -> None:
+    tree = ast.parse((ROOT / "pipeline/tracking/served.py").read_text(encoding="utf-8"))
+    modules = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in modules if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in modules if isinstance(node, ast.ImportFrom)}
+    outside = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+    assert outside == {"keras", "mlflow", "numpy"}

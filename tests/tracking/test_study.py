@@ -23,6 +23,7 @@ from tests.helpers.runs import (
     all_runs,
     artifact,
     artifacts,
+    curve,
     epoch,
     history,
     record,
@@ -51,7 +52,7 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
     names = ["study/capacity", "#000 LSTM 1×8", "#001 LSTM 1×9", "#002 LSTM 1×10"]
     assert sorted(runs) == sorted(names)
     parent, complete, pruned, failed = (runs[name] for name in names)
-    assert (live.info.status, live.data.metrics["train_accuracy"]) == ("RUNNING", 0.75)
+    assert (live.info.status, live.data.metrics["curves/train_accuracy"]) == ("RUNNING", 0.75)
     assert ids == [run.info.run_id for run in (complete, pruned, failed)]
     assert [run.info.status for run in (parent, complete, pruned, failed)] == [
         "FINISHED",
@@ -80,6 +81,9 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
     note = parent.data.tags["mlflow.note.content"]
     assert "Trials: 1 complete, 1 pruned, 1 fail. The best is #000, LSTM 1×8, with 70.83%" in note
     assert "(PED-ANOVA): units 100%" in note
+    assert note.startswith("![Accuracy and generalization gap by parameters](get-artifact?path=networks.png&run_uuid=")
+    assert parent.info.run_id in note.splitlines()[0]
+    assert artifact(parent, "networks.png").startswith(b"\x89PNG")
     assert json.loads(artifact(parent, "importances.json")) == {"units": 1.0}
     assert artifact(parent, "plots/optuna.html") == b"<h1>plots</h1>"
     assert artifact(parent, "trials.csv") == (home / "results" / "trials.csv").read_bytes()
@@ -138,8 +142,10 @@ def test_a_study_with_a_complete_a_pruned_and_a_failed_trial(home: Path, monkeyp
         "generalization_gap": [0.125] * 4,
         "during_fit_accuracy": [0.25, 0.5, 1 - 0.5 / 3 - 0.25, 0.625],
     }.items():
-        assert history(complete, metric) == [(n, pytest.approx(v)) for n, v in enumerate(values, start=1)], metric
-    assert complete.data.metrics.keys() == PER_EPOCH | {f"best_{name}" for name in PER_EPOCH} | {
+        assert curve(complete, metric) == [(n, pytest.approx(v)) for n, v in enumerate(values, start=1)], metric
+    assert complete.data.metrics.keys() == {f"curves/{name}" for name in PER_EPOCH} | {
+        f"best_{name}" for name in PER_EPOCH
+    } | {
         "parameters",
         "best_epoch",
         "fit_seconds",
@@ -160,13 +166,13 @@ def test_epochs_that_come_fast_are_shown_together(monkeypatch: pytest.MonkeyPatc
     def show(number: int, seconds_between: float) -> list[int]:
         monkeypatch.setattr("pipeline.tracking.study.SECONDS_BETWEEN_SHOWN_EPOCHS", seconds_between)
         study.epoch_finished(trial(0), epoch(number))
-        return [step for step, _ in history(all_runs()["#000 LSTM 1×8"], "train_loss")]
+        return [step for step, _ in curve(all_runs()["#000 LSTM 1×8"], "train_loss")]
 
     with tracker() as study:
         study.trial_started(trial(0))
         assert [show(1, 60.0), show(2, 0.0), show(3, 60.0)] == [[], [1, 2], [1, 2]]
         study.trial_finished(record(0))
-    assert [step for step, _ in history(all_runs()["#000 LSTM 1×8"], "train_loss")] == [1, 2, 3, 4]
+    assert [step for step, _ in curve(all_runs()["#000 LSTM 1×8"], "train_loss")] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")])
@@ -208,7 +214,7 @@ def test_a_stopped_study_leaves_nothing_running_and_goes_on_in_the_same_runs(
     assert "interrupted" not in continued["#001 LSTM 1×9"].data.tags
     for name in ("#000 LSTM 1×8", "#001 LSTM 1×9"):
         for metric in PER_EPOCH:
-            assert [step for step, _ in history(continued[name], metric)] == [1, 2, 3, 4]
+            assert [step for step, _ in curve(continued[name], metric)] == [1, 2, 3, 4]
         assert len(history(continued[name], "best_epoch")) == 1
 
 
@@ -255,7 +261,7 @@ def test_runs_left_running_by_a_crash_are_continued_or_closed() -> None:
         "#000 LSTM 1×8": "FINISHED",
         "#001 LSTM 1×9": "KILLED",
     }
-    assert history(runs["#000 LSTM 1×8"], "train_loss") == [(n, pytest.approx(1 / n)) for n in (1, 2, 3, 4)]
+    assert curve(runs["#000 LSTM 1×8"], "train_loss") == [(n, pytest.approx(1 / n)) for n in (1, 2, 3, 4)]
 
 
 def test_a_failed_trial_that_is_tried_again_succeeds_in_its_old_run() -> None:
@@ -330,7 +336,7 @@ def test_a_server_at_the_root_shows_the_runs_and_takes_new_ones(
     runs = all_runs()
     assert set(runs) == {"study/capacity", "#000 LSTM 1×8", "#001 LSTM 1×9"}
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
-    assert [step for step, _ in history(runs["#001 LSTM 1×9"], "train_loss")] == [1, 2, 3, 4]
+    assert [step for step, _ in curve(runs["#001 LSTM 1×9"], "train_loss")] == [1, 2, 3, 4]
     assert artifact(runs["#001 LSTM 1×9"], "model_summary.txt").decode() == "Model: lstm · 1,234 parameters"
 
 
@@ -411,7 +417,7 @@ def test_a_server_that_goes_away_stops_no_study_and_misses_nothing_when_it_is_ba
     }
     assert runs["#000 LSTM 1×8"].info.run_id == ids[0]["mlflow_run_id"]
     for number, name in ((0, "#000 LSTM 1×8"), (2, "#002 LSTM 1×10"), (3, "#003 LSTM 1×11")):
-        assert [step for step, _ in history(runs[name], "train_loss")] == [1, 2, 3, 4]
+        assert [step for step, _ in curve(runs[name], "train_loss")] == [1, 2, 3, 4]
         assert history(runs[name], "best_epoch") == [(0, 3)]
         assert runs[name].data.params["units"] == str(8 + number)
     assert runs["study/capacity"].data.metrics["trials_complete"] == 3

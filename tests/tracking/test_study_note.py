@@ -56,12 +56,13 @@ def note(trials: pd.DataFrame, importances: dict[str, float]) -> str:
 
 def test_the_note_names_study_counts_best_trial_and_configurations() -> None:
     trials = study(seeds(16, [0.95, 0.97]), seeds(64, [0.98], dropout=0.25), seeds(32, [0.9], state="PRUNED"))
-    first, how, trials_line, mattered, title, table = (
+    first, how, trials_line, search, mattered, title, table = (
         note(trials, {"units": 0.75, "dropout": 0.25}).strip().split("\n\n")
     )
     assert first == "## Study capacity"
     assert how.startswith("The study is every combination of the values of a grid.")
     assert trials_line == "Trials: 4 complete, 1 fail. The best is #003, bi-GRU 1×64, with 98.50% after epoch 7."
+    assert search.endswith("by the search `tags.kind = 'trial' and tags.optuna_study = 'capacity-abc123'`.")
     assert "(PED-ANOVA): units 75%, dropout 25%." in mattered
     assert title.startswith("All configurations, ")
     assert table.splitlines() == [
@@ -70,6 +71,14 @@ def test_the_note_names_study_counts_best_trial_and_configurations() -> None:
         "| GRU 1×64 | 0.25 | 6,400 | 1 | 98.00% | 1.00 |",
         "| GRU 1×16 | 0 | 1,600 | 2 | 96.00% ± 1.41 | 3.00 |",
     ]
+
+
+def test_its_picture_comes_first() -> None:
+    told = summary("capacity", "fold", {"COMPLETE": 1}, BEST)
+    text = study_note(told, "grid", study(seeds(16, [0.95])), {}, "abc")
+    assert text.splitlines()[0] == (
+        "![Accuracy and generalization gap by parameters](get-artifact?path=networks.png&run_uuid=abc)"
+    )
 
 
 def test_many_configurations_are_cut_to_the_best_and_fit_in_a_tag() -> None:

@@ -1,0 +1,46 @@
+"""serve: the champion that MLflow has registered, behind MLflow's own server."""
+
+import socket
+from pathlib import Path
+
+from pipeline import paths
+from pipeline.data.sequences import prepared_sequences
+from pipeline.errors import PipelineError
+from pipeline.params.document import Params
+from pipeline.tracking.registry import registered_name
+from pipeline.tracking.run_store import RunStore
+from pipeline.tracking.serving import HOST, answer, champion_model
+from pipeline.training.process import configure_tensorflow
+
+
+def serve(params: Params, port: int) -> None:
+    """Answer requests on this machine until Ctrl-C; prints a command that asks.
+
+    Raises PipelineError where there is no champion to ask, or something else has the port.
+    """
+    store = RunStore(params.tracking.experiment)
+    name = registered_name(params.tracking.experiment, prepared_sequences(params.data))
+    found = champion_model(store, name)
+    if found is None:
+        made = "python -m pipeline champion" if paths.CHOICE.exists() else "dvc repro champion"
+        raise PipelineError(
+            f"the MLflow store {store.where} has no model {name} with the alias champion that can be served: `{made}` "
+            "registers one, or says why not"
+        )
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            free.bind((HOST, port))
+        except OSError as error:
+            raise PipelineError(f"port {port} is not free ({error.strerror}): `make serve PORT={port + 1}`") from error
+    configure_tensorflow(params.training.answering)  # with others than in the training the last digits differ
+    version, folder = found
+    answer(folder, port, lambda: _tell(f"{name} version {version}", port, folder / "serving_input_example.json"))
+
+
+def _tell(model: str, port: int, example: Path) -> None:
+    here = Path.cwd()
+    file = example.relative_to(here) if example.is_relative_to(here) else example
+    url = f"http://{HOST}:{port}/invocations"
+    print(f"{model} answers at {url} until Ctrl-C. Ask it, from another terminal:")
+    print(f"  curl {url} -H 'Content-Type: application/json' -d @{file}", flush=True)
