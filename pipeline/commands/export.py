@@ -32,14 +32,9 @@ def export_champion(path: Path, params: Params) -> None:
     chosen = champion(params)
     network, summary, reading = chosen.choice.choice, chosen.summary, reading_in(chosen)
     x = in_view(Samples.read(paths.TEST).x, network.view, summary)
-<<<<<<< HEAD
-    description = about(chosen, input_words(network, summary))
-    content = onnx_bytes(chosen.model, network.network, reading, description, chosen.temperature)
-=======
     content = onnx_bytes(
         chosen.model, network.network, reading, about(chosen, input_words(network, summary)), chosen.temperature
     )
->>>>>>> main
     session = session_of(content)
     found = agreement(chosen.probabilities(x), answers(session, x))
     with paths.atomic_write(path, "wb") as file:

@@ -108,11 +108,7 @@ def answers(session: onnxruntime.InferenceSession, x: NDArray[np.float32]) -> ND
     return np.concatenate(parts)
 
 
-<<<<<<< HEAD
-def agreement(expected: NDArray[np.float64], found: NDArray[np.float32]) -> Agreement:
-=======
 def agreement(expected: NDArray[np.floating], found: NDArray[np.float32]) -> Agreement:
->>>>>>> main
     """Raises PipelineError where two probabilities differ by more than `TOLERANCE`, or one is no number."""
     difference = float(np.abs(expected - found).max())
     if not difference <= TOLERANCE:

@@ -24,11 +24,7 @@ GRU = NetworkSpec(cell="gru", units=4)
 def champion(folder: Path, summary: SequencesSummary, reading: Reading = AS_THEY_ARE) -> Champion:
     file = folder / "seed-0.keras"
     file.write_bytes(b"a model")
-<<<<<<< HEAD
-    return Champion(build(GRU, 5, 3, 3, 0, reading), file, choice(0.75), summary, None)
-=======
     return Champion(build(GRU, 5, 3, 3, 0, reading), file, choice(0.75), summary, calibration=None)
->>>>>>> main
 
 
 def test_metadata_says_what_a_program_needs_that_has_only_the_file(tmp_path: Path) -> None:
