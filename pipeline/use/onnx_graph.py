@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.analysis.temperature import SMALLEST
 from pipeline.errors import PipelineError
 from pipeline.params.network import EMBEDDING_WIDTH, Cell, NetworkSpec, convolutions
 from pipeline.training.reading import Reading
@@ -75,7 +76,8 @@ class _Graph:
 def onnx_graph(model: keras.Model, spec: NetworkSpec, reading: Reading, temperature: float = 1.0) -> onnx.ModelProto:
     """`sequence` (sequences, timesteps, features) float32 → `probabilities` (sequences, classes).
 
-    They are softmax(logits / `temperature`). Raises PipelineError for a cell that has no operator here.
+    They are softmax(log p / `temperature`), as `with_temperature` has it. Raises PipelineError for a cell that has no
+    operator here.
     """
     from onnx import TensorProto, helper
 
@@ -91,8 +93,8 @@ def onnx_graph(model: keras.Model, spec: NetworkSpec, reading: Reading, temperat
     else:
         hidden = _recurrent(graph, spec, x, valid, weights)
     logits = graph("Gemm", hidden, *weights["classes"])
-    sharpened = graph("Div", logits, graph.weight(np.float32(temperature), TEMPERATURE))
-    graph("Softmax", sharpened, axis=-1, output=OUTPUT)
+    logarithms = graph("Max", graph("LogSoftmax", logits, axis=-1), _number(np.log(SMALLEST)))
+    graph("Softmax", graph("Div", logarithms, graph.weight(np.float32(temperature), TEMPERATURE)), output=OUTPUT)
     _, classes = model.output_shape
     shapes = (INPUT, ["sequences", timesteps or "timesteps", features]), (OUTPUT, ["sequences", classes])
     inputs, outputs = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes)

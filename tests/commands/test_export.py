@@ -14,6 +14,7 @@ from PIL import Image
 from pipeline import paths
 from pipeline.analysis.choice import Choice
 from pipeline.analysis.evaluation import predict
+from pipeline.analysis.temperature import Calibration, with_temperature
 from pipeline.commands.export import export_champion
 from pipeline.data.sequences import Samples, SequencesSummary, as_sequences
 from pipeline.errors import PipelineError
@@ -50,6 +51,8 @@ def champion(view: View) -> None:
     found = choice(0.75)
     chosen = found.choice.model_copy(update={"cell": "gru", "view": view})
     found.model_copy(update={"data_sha256": summary.learning_sha256, "choice": chosen}).write(paths.CHOICE)
+    calibration = Calibration(samples=60, temperature=1.5, temperature_low=1.2, temperature_high=1.8, answers_from=None)
+    calibration.write(paths.CALIBRATION)
     build(chosen.network, *summary.shape_in(view), summary.classes, 0).save(paths.CHAMPION / "seed-0.keras")
 
 
@@ -78,7 +81,7 @@ def test_the_file_answers_as_keras_does_and_the_verb_says_how_near(
     assert re.fullmatch(r"export: one sequence of 6 steps takes \S+ µs by ONNX Runtime, \S+ µs by Keras, .*", third)
     session = onnxruntime.InferenceSession("champion.onnx")
     x = Samples.read(paths.TEST).x
-    expected = predict(load_model(paths.CHAMPION / "seed-0.keras"), x)
+    expected = with_temperature(predict(load_model(paths.CHAMPION / "seed-0.keras"), x), 1.5)
     np.testing.assert_allclose(session.run(None, {"sequence": x})[0], expected, atol=1e-6)
     about = session.get_modelmeta().custom_metadata_map
     assert (about["labels"], about["view"], about["divisor"]) == ("[0, 1, 2]", "rows", "255")
@@ -91,7 +94,7 @@ def test_a_script_without_tensorflow_answers_the_same(params: Params, view: View
     export_champion(Path("champion.onnx"), params)
     images = np.random.default_rng(0).integers(0, 200, (7, TIMESTEPS, FEATURES), dtype=np.uint8)
     x = as_sequences(images, view, 0)
-    expected = predict(load_model(paths.CHAMPION / "seed-0.keras"), x)
+    expected = with_temperature(predict(load_model(paths.CHAMPION / "seed-0.keras"), x), 1.5)
     np.savez("images.npz", x=images.astype(np.int64))
     np.savez("sequences.npz", x=x)
     Image.fromarray(images[0]).save("light.png")
@@ -119,7 +122,7 @@ def test_raw_values_of_ones_own_need_no_scale(params: Params) -> None:
     x = Samples.read(paths.TEST).x
     x[3, 2:] = np.nan
     np.savez("samples.npz", x=x)
-    expected = predict(model, x)
+    expected = with_temperature(predict(model, x), 1.5)
     table = ask("samples.npz")
     assert table["predicted"].tolist() == [("idle", "run", "walk")[row.argmax()] for row in expected]
     np.testing.assert_allclose(table["probability"].astype(float), expected.max(axis=1), atol=2e-6)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from pipeline.analysis.temperature import with_temperature
 from pipeline.errors import PipelineError
 from pipeline.params.network import Cell, MergeMode, NetworkSpec, Pooling
 from pipeline.training.build import build
@@ -135,9 +136,12 @@ def test_a_recurrent_network_of_unequal_lengths_takes_any_number_of_steps() -> N
 def test_a_temperature_softens_the_answers() -> None:
     spec = NetworkSpec(cell="gru", units=3)
     model, x = network(spec, "pixels"), values("pixels")
-    softened = np.log(np.asarray(model(x, training=False))) / 2.5
-    expected = np.exp(softened) / np.exp(softened).sum(axis=1, keepdims=True)
+    expected = with_temperature(np.asarray(model(x, training=False)), 2.5)
     np.testing.assert_allclose(exported(model, spec, "pixels", x, temperature=2.5), expected, atol=1e-6)
+    model.get_layer("classes").bias.assign([300.0, 0.0, 0.0])  # float32 has no probability as small as the others'
+    expected = with_temperature(np.asarray(model(x, training=False)), 20.0)
+    assert expected[:, 0].max() < 0.98
+    np.testing.assert_allclose(exported(model, spec, "pixels", x, temperature=20.0), expected, atol=1e-6)
 
 
 def test_a_cell_without_an_operator_is_refused_by_name() -> None:
