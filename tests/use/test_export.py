@@ -56,9 +56,9 @@ def test_moments_are_those_that_the_model_has_learned(tmp_path: Path) -> None:
 
 def test_answers_that_differ_are_refused() -> None:
     expected = np.array([[0.6, 0.4], [0.30, 0.70]])
-    assert export.agreement(expected, np.float32(expected + 5e-5)).same_label == 2
+    assert export.agreement(expected, (expected + 5e-5).astype(np.float32)).same_label == 2
     with pytest.raises(PipelineError, match=r"differs by 0\.4, more than 0\.0001, so nothing was written"):
-        export.agreement(expected, np.float32(expected[::-1] + 0.1))
+        export.agreement(expected, (expected[::-1] + 0.1).astype(np.float32))
     with pytest.raises(PipelineError, match="differs by nan"):
         export.agreement(expected, np.full((2, 2), np.nan, np.float32))
 
