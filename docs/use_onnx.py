@@ -26,6 +26,8 @@ def read(file: str, about: dict[str, str], timesteps: int, features: int) -> np.
         x = 255 - x if np.median(x) > 127 else x  # the network has learned from light digits on dark ground
     if about["divisor"] == "1" or x.dtype.kind == "f":
         return x.astype(np.float32)  # sequences already
+    if about["view"] == "permuted_pixels":
+        sys.exit(f"error: {file}: the order of the pixels is not in the model: give sequences as floats")
     x = x.swapaxes(1, 2) if about["view"] == "columns" else x
     return x.reshape(len(x), timesteps, features).astype(np.float32) / np.float32(about["divisor"])
 

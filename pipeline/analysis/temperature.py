@@ -122,13 +122,18 @@ def smallest_sure(probability: NDArray[np.float64], right: NDArray[np.bool_]) ->
     error = (1 - CONFIDENCE) / len(COVERAGES)
     ordered = np.sort(probability)[::-1]
     for coverage in COVERAGES if len(ordered) else ():
-        smallest = 0.0 if coverage == 1 else math.ceil(10**DIGITS * ordered[answered(coverage, len(ordered)) - 1])
-        threshold = smallest / 10**DIGITS
+        threshold = 0.0 if coverage == 1 else _rounded_up(float(ordered[answered(coverage, len(ordered)) - 1]))
         sure = probability >= threshold
         wrong, count = int((sure & ~right).sum()), int(sure.sum())
         if wrong < count and stats.beta.ppf(1 - error, wrong + 1, count - wrong) <= 1 - SURE:
             return threshold
     return None
+
+
+def _rounded_up(probability: float) -> float:
+    """To `DIGITS` decimals; to those of predictions.csv where it would become 1, which hardly any answer reaches."""
+    rounded = math.ceil(10**DIGITS * probability) / 10**DIGITS
+    return rounded if rounded < 1 else math.ceil(10**6 * probability) / 10**6
 
 
 def answered(coverage: float, samples: int) -> int:

@@ -26,11 +26,11 @@ from pipeline.training.process import configure_tensorflow
 from pipeline.training.trials import Trial
 from pipeline.use.answering import champion, chosen
 from pipeline.use.demo import Demo, application, reader
+from pipeline.use.digits import DIGIT_DATASETS
 
 if TYPE_CHECKING:
     import keras
 
-DIGITS = ("mnist", "mnist5k")
 VIEWS = ("rows", "columns")  # in which a step is one that can be seen
 FEWER = 12  # times fewer units has the small network
 
@@ -40,10 +40,10 @@ def run(params: Params, port: int) -> None:
 
     Raises PipelineError for a champion of other data than digits, and for a port that is taken.
     """
-    if params.data.dataset not in DIGITS:
+    if params.data.dataset not in DIGIT_DATASETS:
         raise PipelineError(
             f"demo is for images of digits: params.yaml: data.dataset is {params.data.dataset!r}, it must be "
-            f"{' or '.join(DIGITS)}"
+            f"{' or '.join(DIGIT_DATASETS)}"
         )
     with listening(port) as listener:
         app = application(demo_of(params), {"light": palette.css(palette.LIGHT), "dark": palette.css(palette.DARK)})

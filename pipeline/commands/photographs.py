@@ -19,10 +19,9 @@ from pipeline.paths import atomic_write
 from pipeline.report.calibration import calibration_notes
 from pipeline.report.text import percent
 from pipeline.use.answering import champion, chosen
-from pipeline.use.digits import Digit
+from pipeline.use.digits import DIGIT_DATASETS, Digit
 from pipeline.use.photographs import STANDARD_INPUT, SUFFIXES, Photograph, photographs
 
-DIGITS = ("mnist", "mnist5k")  # the data sets whose images are made as `digit_of` makes them
 ARRAYS = ".npz"
 NO_DIGIT = "not a digit, I think"
 SEVERAL = "more than one digit, I think: this is the largest"
@@ -89,10 +88,11 @@ def predict_photographs(names: Sequence[str], here: Path, params: Params, as_jso
 
 
 def _check_digits(name: str, summary: SequencesSummary) -> None:
-    if summary.dataset not in DIGITS:
+    if summary.dataset not in DIGIT_DATASETS:
+        other = "sequences like those" if summary.is_own else "an .npz of images like those"
         raise PipelineError(
-            f"{name}: photographs are for a champion of digits ({' or '.join(DIGITS)}); this one has learned from "
-            f"{summary.title}: give it {'sequences like those' if summary.is_own else 'an .npz of images like those'}"
+            f"{name}: photographs are for a champion of digits ({' or '.join(DIGIT_DATASETS)}); this one has learned "
+            f"from {summary.title}: give it {other}"
         )
 
 

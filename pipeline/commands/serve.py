@@ -1,9 +1,11 @@
 """serve: the champion that MLflow has registered, behind MLflow's own server."""
 
 import socket
+import sys
 from pathlib import Path
 
 from pipeline import paths
+from pipeline.analysis.evaluation import champion_file, sha256_of
 from pipeline.data.sequences import prepared_sequences
 from pipeline.errors import PipelineError
 from pipeline.params.document import Params
@@ -32,10 +34,19 @@ def serve(params: Params, port: int) -> None:
         try:
             free.bind((HOST, port))
         except OSError as error:
-            raise PipelineError(f"port {port} is not free ({error.strerror}): `make serve PORT={port + 1}`") from error
+            other = port + 1 if port < 65_535 else 5001
+            raise PipelineError(
+                f"port {port} is not free ({error.strerror}): `python -m pipeline serve --port {other}` takes another"
+            ) from error
     configure_tensorflow(params.training.answering)  # with others than in the training the last digits differ
-    version, folder = found
-    answer(folder, port, lambda: _tell(f"{name} version {version}", port, folder / "serving_input_example.json"))
+    if paths.CHOICE.exists() and found.model_sha256 != sha256_of(champion_file(paths.CHAMPION)):
+        print(
+            f"serve: version {found.version} is another network than `predict` asks, {champion_file(paths.CHAMPION)}: "
+            "one with a better validation figure keeps the alias champion",
+            file=sys.stderr,
+        )
+    example = found.folder / "serving_input_example.json"
+    answer(found.folder, port, lambda: _tell(f"{name} version {found.version}", port, example))
 
 
 def _tell(model: str, port: int, example: Path) -> None:

@@ -17,7 +17,7 @@ from pipeline.params.settings import CHANGES_OF_IMAGES, METRIC_NAMES, Configurat
 from pipeline.params.studies import GridStudy, ListStudy, RaceStudy, SampledStudy, Space
 from pipeline.studies.estimate import REFERENCE_RATE, study_seconds, training_seconds, typical_configurations
 from pipeline.studies.few_samples import Settings, fitted, small_batch
-from pipeline.studies.proposals import configure, constants, fixed_trials
+from pipeline.studies.proposals import configure, constants, fixed_trials, said
 from pipeline.training.identity import as_trained, stable_hash, training_key, training_versions
 from pipeline.training.inputs import FOLDS
 from pipeline.training.machine import sgemm_rate
@@ -49,9 +49,7 @@ class StudyDefinition:
         self.summary = summary
         #: `training` of params.yaml, and what this study has instead.
         self.shared_defaults = self._fitted(params.training)
-        self.defaults = self._fitted(
-            params.training.model_copy(update=self.study.training.model_dump(exclude_unset=True))
-        )
+        self.defaults = self._fitted(params.training.model_copy(update=said(self.study.training)))
         #: The networks of a race, the smallest first; none in other studies.
         self.entrants = [self._capped(entrant) for entrant in entrants]
         #: The trials of a list or grid; none where they depend on results.
@@ -324,9 +322,10 @@ class StudyDefinition:
             )
 
     def _check_changes_of_images(self) -> None:
-        asked = [self.defaults, *(trial.configuration for trial in self.fixed_trials), *self.entrants]
-        for settings in asked:
-            view = (settings.view if isinstance(settings, Configuration) else None) or self.summary.view
+        proposed = [(self.defaults, view) for view in self.study.views] if isinstance(self.study, SampledStudy) else []
+        known = [trial.configuration for trial in self.fixed_trials] + self.entrants
+        for settings, asked in [*proposed, *((each, each.view) for each in known)]:
+            view = asked or self.summary.view
             name = next((name for name in CHANGES_OF_IMAGES if getattr(settings, name)), None)
             if name is None or (not self.summary.is_own and view in ("rows", "columns")):
                 continue

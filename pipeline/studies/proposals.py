@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pipeline.documents import Frozen
 from pipeline.params.network import NetworkSpec, Sizes, parameter_count
 from pipeline.params.settings import Configuration, TrainingSettings
 from pipeline.params.studies import Grid, GridStudy, IntegerRange, ListStudy, SampledStudy, Space
@@ -14,7 +15,7 @@ from pipeline.training.trials import Trial
 def fixed_trials(study: ListStudy | GridStudy, defaults: TrainingSettings) -> list[Trial]:
     """Every configuration of a list or grid with every seed, numbered in the order of the results."""
     if isinstance(study, ListStudy):
-        entries = [entry.model_dump(exclude_unset=True, exclude={"seeds"}) for entry in study.trials]
+        entries = [{name: value for name, value in said(entry).items() if name != "seeds"} for entry in study.trials]
         seeds = [entry.seeds or study.seeds for entry in study.trials]
     else:
         entries = grid_entries(study.space)
@@ -23,6 +24,11 @@ def fixed_trials(study: ListStudy | GridStudy, defaults: TrainingSettings) -> li
         (entry, study.seed + offset) for entry, count in zip(entries, seeds, strict=True) for offset in range(count)
     ]
     return [Trial(number, configure(entry, defaults), seed) for number, (entry, seed) in enumerate(runs)]
+
+
+def said(settings: Frozen) -> dict[str, Any]:
+    """The settings that params.yaml names, also by their default value: a dump would leave some of these out."""
+    return {name: getattr(settings, name) for name in type(settings).model_fields if name in settings.model_fields_set}
 
 
 def grid_entries(grid: Grid) -> list[dict[str, Any]]:

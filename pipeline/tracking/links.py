@@ -32,7 +32,14 @@ def experiment_pages() -> dict[str, str]:
 def main() -> None:
     """Print them."""
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # a new database reports every table otherwise
-    for name, page in experiment_pages().items():
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"  # of a server that is away: minutes otherwise
+    try:
+        pages = experiment_pages()
+    except Exception as error:  # of a server that is away or a database: the pages themselves will tell more
+        reason = without_credentials(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        print(f"  the experiments' addresses are not known ({reason}): choose Model training at the top left")
+        return
+    for name, page in pages.items():
         print(f"  {name}: {page}")
 
 

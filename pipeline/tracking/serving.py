@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import paths
 from pipeline.tracking.logged_model import LOADER
@@ -17,11 +18,20 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 UNREAD = (400, 405, 415)  # with these MLflow's server refuses a request
+FAILED = "Encountered an unexpected error while evaluating the model"  # MLflow's words for what no refusal is
 UNREADABLE = "this is not the JSON of a request, with the header Content-Type: application/json"
 
 
-def champion_model(store: RunStore, name: str) -> tuple[str, Path] | None:
-    """The version of the registered model `name` with the alias `champion`, and a folder that holds its model.
+class Registered(NamedTuple):
+    """A version of a registered model, a folder that holds it, and the hash of the .keras file that it was made of."""
+
+    version: str
+    folder: Path
+    model_sha256: str | None
+
+
+def champion_model(store: RunStore, name: str) -> Registered | None:
+    """The version of the registered model `name` with the alias `champion`.
 
     None where there is none, or only one of an earlier version of this project, which answers whatever is sent.
     """
@@ -30,15 +40,15 @@ def champion_model(store: RunStore, name: str) -> tuple[str, Path] | None:
     from mlflow.models import Model
 
     try:
-        version = store.client.get_model_version_by_alias(name, "champion").version
+        found = store.client.get_model_version_by_alias(name, "champion")
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
     with environment_variable("MLFLOW_TRACKING_URI", paths.tracking_uri()):
-        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}"))
+        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}"))
     loader = Model.load(str(folder)).flavors["python_function"]["loader_module"]
-    return (str(version), folder) if loader == LOADER else None
+    return Registered(str(found.version), folder, found.tags.get("model_sha256")) if loader == LOADER else None
 
 
 def answer(folder: Path, port: int, ready: Callable[[], None]) -> None:
@@ -60,7 +70,12 @@ def answer(folder: Path, port: int, ready: Callable[[], None]) -> None:
             response = await ask(request)
             if request.url.path != "/invocations" or response.status_code not in UNREAD:
                 return response
-            message = json.loads(b"".join([part async for part in response.body_iterator]))["message"]
+            told = json.loads(b"".join([part async for part in response.body_iterator]))
+            message = told["message"]
+        if message.startswith(FAILED):
+            print(f"serve: the network failed:\n{told.get('stack_trace', message)}", file=sys.stderr, flush=True)
+            failed = "the network failed on this request; where it is served there is more"
+            return JSONResponse({"error_code": "INTERNAL_ERROR", "message": failed}, status_code=500)
         if not message.endswith(wanted):
             message = f"{UNREADABLE}: give {wanted}"
         return JSONResponse({"error_code": "INVALID_PARAMETER_VALUE", "message": message}, status_code=400)

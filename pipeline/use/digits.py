@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+DIGIT_DATASETS = ("mnist", "mnist5k")  # whose images are made as here
 SIDE, BOX = 28, 20  # pixels: of MNIST's images, and of the square into which each digit is scaled
 MIDDLE = 14.5  # pixels from the border to the centre of mass, as MNIST's images have it: in the middle of pixel 14
 LONGEST = 800  # pixels: a larger picture is made smaller before anything is looked for

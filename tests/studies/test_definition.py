@@ -20,6 +20,7 @@ from pipeline.studies.definition import StudyDefinition
 from pipeline.studies.results import trials_table
 from pipeline.training.trials import Trial, TrialRecord
 from tests.helpers.cluster import ToyCluster, toy_result
+from tests.helpers.runs import OWN_DATA
 from tests.helpers.sequences import params_with
 from tests.helpers.studies import GRID, SEARCH, SUMMARY, definition_of, run
 
@@ -171,6 +172,17 @@ def test_other_views_are_made_from_rows() -> None:
     for padded in (True, False):
         with pytest.raises(PipelineError, match=r"^studies\.grid: it asks for views that only images have"):
             StudyDefinition("grid", params, SUMMARY.model_copy(update={"padded": padded, "scale": "standard"}))
+
+
+@pytest.mark.parametrize("study", [GRID, SEARCH], ids=["grid", "search"])
+def test_only_images_read_by_rows_or_columns_are_moved(study: dict[str, Any]) -> None:
+    moved = study | {"training": {"shift_pixels": 1.0}}
+    assert definition_of(moved).defaults.shift_pixels == 1.0
+    by_pixels = moved | {"space": study["space"] | {"view": ["rows", "pixels"]}}
+    with pytest.raises(PipelineError, match=r"shift_pixels is for images .*, and these are images in the view pixels"):
+        definition_of(by_pixels)
+    with pytest.raises(PipelineError, match=r"shift_pixels is for images .*, and these are sequences"):
+        definition_of(moved, OWN_DATA)
 
 
 def test_few_sequences_of_ones_own_are_trained_alike_in_all_studies() -> None:

@@ -80,3 +80,10 @@ def test_titles_are_short() -> None:
     study = GridStudy(sampler="grid", space=Grid(cell=("lstm",), units=(128,), depth=(2,), bidirectional=(False, True)))
     assert [t.title for t in fixed_trials(study, DEFAULTS)] == ["#000 LSTM 2×128", "#001 bi-LSTM 2×128"]
     assert fixed_trials(study, DEFAULTS)[0].configuration.network == NetworkSpec(cell="lstm", units=128, depth=2)
+
+
+def test_what_training_switches_on_an_entry_may_switch_off() -> None:
+    entries = ListEntry(cell="gru", units=4), ListEntry(cell="gru", units=4, shift_pixels=0.0)
+    study = ListStudy(sampler="list", trials=entries)
+    shifted, still = fixed_trials(study, TrainingSettings(shift_pixels=2.0))
+    assert (shifted.configuration.shift_pixels, still.configuration.shift_pixels) == (2.0, 0.0)
