@@ -63,4 +63,5 @@ def test_a_port_that_is_taken_is_named(home: Path) -> None:
         port = taken.getsockname()[1]
         told = serve("--port", str(port))
     assert told.exit_code == 1
-    assert told.stderr == f"error: port {port} is not free (Address already in use): `make serve PORT={port + 1}`\n"
+    taken_by = f"error: port {port} is not free (Address already in use): `python -m pipeline serve --port {port + 1}`"
+    assert told.stderr == f"{taken_by} takes another\n"

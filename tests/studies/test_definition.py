@@ -179,8 +179,9 @@ def test_only_images_read_by_rows_or_columns_are_moved(study: dict[str, Any]) ->
     moved = study | {"training": {"shift_pixels": 1.0}}
     assert definition_of(moved).defaults.shift_pixels == 1.0
     by_pixels = moved | {"space": study["space"] | {"view": ["rows", "pixels"]}}
+    params = params_with({"moved": by_pixels, "competes": SEARCH})
     with pytest.raises(PipelineError, match=r"shift_pixels is for images .*, and these are images in the view pixels"):
-        definition_of(by_pixels)
+        StudyDefinition("moved", params, SUMMARY)
     with pytest.raises(PipelineError, match=r"shift_pixels is for images .*, and these are sequences"):
         definition_of(moved, OWN_DATA)
 
