@@ -34,7 +34,7 @@ def everything() -> dict[str, Any]:
             run.data.params,
             {metric: history(run, metric) for metric in run.data.metrics if run.info.status != "FAILED"},
             {
-                tag: value
+                tag: value.replace(run.info.run_id, "its own id")
                 for tag, value in run.data.tags.items()
                 if tag not in OF_THE_OCCASION and not (run.info.status == "FAILED" and tag in OF_THE_TRAINING)
             },

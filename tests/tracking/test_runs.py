@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.params.settings import Configuration
+from pipeline.params.settings import CHANGES_OF_IMAGES, Configuration
 from pipeline.tracking.runs import epoch_figures, final_figures, flattened, numbers, save_artifacts, trial_parameters
 from pipeline.training.trials import Trial
 from tests.helpers.runs import PER_EPOCH, epoch, record
@@ -29,7 +29,7 @@ def test_parameters_are_those_that_are_used(asked: str | None, seen: str) -> Non
     configuration = Configuration(cell="gru", units=8, optimizer="sgd", view=asked, train_samples=90)  # type: ignore[arg-type]
     parameters = trial_parameters(Trial(3, configuration, seed=7), "columns")
     assert (parameters["learning_rate"], parameters["view"], parameters["seed"]) == ("0.01", seen, "7")
-    assert parameters.keys() == set(Configuration.model_fields) - {"train_samples"} | {"seed"}
+    assert parameters.keys() == set(Configuration.model_fields) - {"train_samples", *CHANGES_OF_IMAGES} | {"seed"}
 
 
 def test_figures_that_were_not_measured_are_left_out() -> None:
