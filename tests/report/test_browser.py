@@ -157,6 +157,7 @@ def test_every_figure_has_marks_a_name_and_a_caption(page: Page) -> None:
 def test_a_mark_shows_its_numbers(page: Page) -> None:
     tip = page.locator("#tip")
     assert not tip.is_visible()
+    drawn(page).first.wait_for()  # what stands below it moves until then
     mark = page.locator("svg[aria-label^='By how much'] [data-tip]").first
     mark.scroll_into_view_if_needed()
     box = mark.bounding_box()
@@ -166,7 +167,7 @@ def test_a_mark_shows_its_numbers(page: Page) -> None:
         page.touchscreen.tap(x, y)
     else:
         page.mouse.move(x, y)
-    assert tip.is_visible()
+    tip.wait_for()
     assert re.fullmatch(
         r".+, [\d,]+ parameters: .+; accuracy 9\d\.\d\d% over \d+ blocks?(, .+ behind)?", tip.inner_text()
     )
