@@ -39,9 +39,8 @@ HOSTS = ["127.0.0.1", "localhost"]
 DRAWING = 140  # pixels: the side of a drawing as the page sends it
 MARGIN = 10  # pixels of paper around it: a stroke at the border is no shadow there
 HARD = "hard"  # the samples that only the first network reads right
-ORDERED_BY = (
-    SIDE  # samples, on which units are found to act alike; as many as a reading has: Keras knows that shape then
-)
+# Samples, by which units that act alike are found: as many as a reading has pictures, so that one graph serves both.
+ORDERED_BY = SIDE
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
